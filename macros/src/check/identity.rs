@@ -1,0 +1,144 @@
+//! Names are identities: of states, of generated types, of fields.
+
+use crate::ast::{Args, Op};
+use crate::diagnostics::{Code, Diagnostics};
+use crate::graph::{Graph, Node, Reader, snake};
+use crate::operators::Effect;
+use proc_macro2::Ident;
+use std::collections::HashMap;
+use syn::Type;
+use syn::visit::Visit;
+
+/// State is stored under its node's name, so a name has one state.
+pub(super) fn one_state_for_each_name(graph: &Graph, errors: &Diagnostics) {
+    for node in &graph.nodes {
+        for second in node.ops().iter().filter(|op| op.row.effect.is_core()).skip(1) {
+            let message = format!(
+                "`{}` has two stateful operators under one name; end the first in a node of its own: `first = ..; {} = \
+                 first -> ..`",
+                node.name, node.name
+            );
+            errors.error(Code::TwoStates, &second.name, message);
+        }
+    }
+}
+
+/// What is generated for every flow.
+const OWN: &[&str] = &["Handle", "Builder", "Inputs", "Outputs", "Unread"];
+
+/// Generated types stand in the flow's module, together with what its parent sees: none may hide another.
+pub(super) fn generated_names_are_free(graph: &Graph, errors: &Diagnostics) {
+    let mut used = UsedTypes::default();
+    graph.nodes.iter().for_each(|node| used.of_node(node));
+    graph.outputs.iter().filter_map(|output| output.ty.as_ref()).for_each(|ty| used.visit_type(ty));
+    let mut generated: HashMap<String, &Ident> = HashMap::new();
+    for node in graph.nodes.iter().filter(|node| node.core().is_some()) {
+        for name in generated_for(node) {
+            let name = name.to_string();
+            if let Some(other) = generated.insert(name.clone(), &node.name)
+                && *other != node.name
+            {
+                let message = format!("`{}` and `{other}` would both generate the type `{name}`; rename one", node.name);
+                errors.error(Code::SameIdentity, &node.name, message);
+            } else if OWN.contains(&name.as_str()) {
+                let message = format!("`{}` would generate `{name}`, which every flow has; rename it", node.name);
+                errors.error(Code::SameIdentity, &node.name, message);
+            } else if used.names.contains_key(&name) {
+                let module = snake(&graph.name.to_string());
+                let message = format!(
+                    "`{}` generates the type `{name}`, and the flow uses a type of that name; rename the node, or write \
+                     `{module}::{name}` if that is the one you mean",
+                    node.name
+                );
+                errors.error(Code::SameIdentity, &node.name, message);
+            }
+        }
+    }
+    for name in OWN {
+        if let Some(at) = used.names.get(*name) {
+            let module = snake(&graph.name.to_string());
+            let message = format!("`{name}` is hidden by `{module}::{name}` here; write a path to it: `super::{name}`");
+            errors.error(Code::SameIdentity, at, message);
+        }
+    }
+}
+
+/// The types generated for a stateful node.
+fn generated_for(node: &Node) -> Vec<Ident> {
+    let core = node.core().map(|core| &node.ops()[core]);
+    let record = core.filter(|op| op.row.effect == Effect::Aggregate).map(|_| node.record_name());
+    record.into_iter().chain([node.state_name()]).collect()
+}
+
+/// Types that are written by a bare name where the generated module sees them.
+#[derive(Default)]
+struct UsedTypes {
+    names: HashMap<String, Ident>,
+}
+
+impl UsedTypes {
+    fn of_node(&mut self, node: &Node) {
+        let shown = node.readers.iter().any(|reader| matches!(reader, Reader::Output(_)));
+        let input = matches!(node.origin, crate::graph::Origin::Input);
+        node.ty.iter().filter(|_| shown || input).for_each(|ty| self.visit_type(ty));
+        node.ops().iter().for_each(|op| self.of_op(op));
+    }
+
+    fn of_op(&mut self, op: &Op) {
+        match &op.args {
+            Args::Key(fields) => fields.iter().for_each(|field| self.visit_type(&field.ty)),
+            Args::Aggregate(fields) => fields.iter().for_each(|field| self.visit_type(&field.ty)),
+            Args::Fold(fold) => self.visit_type(&fold.ty),
+            Args::Stateful(stateful) => {
+                self.visit_type(&stateful.out);
+                stateful.state.iter().for_each(|field| self.visit_type(&field.ty));
+            }
+            Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } => {}
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for UsedTypes {
+    fn visit_type(&mut self, ty: &'ast Type) {
+        if let Type::Path(path) = ty
+            && path.qself.is_none()
+            && path.path.leading_colon.is_none()
+            && path.path.segments.len() == 1
+        {
+            let name = &path.path.segments[0].ident;
+            self.names.insert(name.to_string(), name.clone());
+        }
+        syn::visit::visit_type(self, ty);
+    }
+}
+
+/// The record of an aggregate has the key's fields, `window`, and its own.
+pub(super) fn record_fields_are_distinct(graph: &Graph, errors: &Diagnostics) {
+    for (id, node) in graph.nodes.iter().enumerate() {
+        let Some(core) = node.core() else { continue };
+        let mut names: Vec<String> = node.window().map(|_| "window".to_string()).into_iter().collect();
+        let key = graph.before(id, core).key.unwrap_or_default();
+        let own: Vec<&Ident> = match &node.ops()[core].args {
+            Args::Aggregate(fields) => fields.iter().map(|field| &field.name).collect(),
+            Args::Stateful(stateful) => {
+                // Its state has no key in it, and its record is the user's own.
+                let fields = stateful.state.iter().map(|field| &field.name).collect::<Vec<_>>();
+                repeated(&fields, &mut Vec::new(), node, errors);
+                continue;
+            }
+            _ => Vec::new(),
+        };
+        let fields: Vec<&Ident> = key.iter().map(|(name, _)| name).chain(own).collect();
+        repeated(&fields, &mut names, node, errors);
+    }
+}
+
+fn repeated(fields: &[&Ident], names: &mut Vec<String>, node: &Node, errors: &Diagnostics) {
+    for field in fields {
+        if names.contains(&field.to_string()) {
+            let message = format!("the field `{field}` of `{}` would be there twice; rename this one", node.name);
+            errors.error(Code::DefinedTwice, field, message);
+        }
+        names.push(field.to_string());
+    }
+}

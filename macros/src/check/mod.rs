@@ -1,0 +1,28 @@
+//! What rustc cannot see, or would say worse. Checks judge and change nothing.
+
+mod closures;
+mod identity;
+mod operators;
+mod state;
+mod usage;
+
+use crate::diagnostics::Diagnostics;
+use crate::graph::Graph;
+
+/// Reports every mistake it can find.
+pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
+    usage::every_node_feeds_something(graph, errors);
+    usage::every_reader_reads_records(graph, errors);
+    operators::clauses_fit_their_operators(graph, errors);
+    operators::windows_are_aggregated(graph, errors);
+    closures::closures_have_the_right_parameters(graph, errors);
+    closures::closures_keep_no_state(graph, errors);
+    state::stateful_operators_have_a_key(graph, errors);
+    state::windows_and_timers_have_event_time(graph, errors);
+    state::state_is_bounded(graph, errors);
+    state::state_fields_have_a_first_value(graph, errors);
+    state::sessions_can_merge(graph, errors);
+    identity::one_state_for_each_name(graph, errors);
+    identity::generated_names_are_free(graph, errors);
+    identity::record_fields_are_distinct(graph, errors);
+}

@@ -1,0 +1,88 @@
+//! Operators have what belongs to them, and nothing else.
+
+use crate::ast::{Diversion, Op};
+use crate::diagnostics::{Code, Diagnostics};
+use crate::graph::{Graph, Origin};
+use crate::operators::{Effect, ElseRule};
+
+pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
+    for node in &graph.nodes {
+        if let Origin::Chain(chain) = &node.origin
+            && let Some(merge) = chain.merge
+            && chain.source.len() < 2
+            && !graph.incomplete
+            && errors.is_empty()
+        {
+            errors.error_at(Code::Arguments, merge, "`merge` unites two streams or more: `merge(a, b)`");
+        }
+        for (place, op) in node.ops().iter().enumerate() {
+            check_else(op, errors);
+            check_keep(op, node.window().is_some(), errors);
+            if op.allow.is_some() && !matches!(op.row.effect, Effect::Window(_)) {
+                let message = format!("`{}` takes no `allow`: it belongs to a window", op.name);
+                errors.error(Code::Arguments, &op.name, message);
+            }
+            if op.row.effect == Effect::Route && place + 1 < node.ops().len() {
+                let message = "nothing can follow `route`: read its arms by their names";
+                errors.error(Code::NotAStream, &node.ops()[place + 1].name, message);
+            }
+        }
+    }
+}
+
+/// Nothing is lost in silence, and nothing is kept that never comes.
+fn check_else(op: &Op, errors: &Diagnostics) {
+    let name = &op.name;
+    match (&op.diverted, op.row.diverts) {
+        (None, ElseRule::Must) if op.row.effect == Effect::Route => {
+            let message = "where do records go that fit no arm? Add `else rest`, or `else skip` to count them";
+            errors.error(Code::NoElse, name, message);
+        }
+        (None, ElseRule::Must) => {
+            let message = format!(
+                "where do records go that fail? Add `else failed` to `{name}`, or `else skip` to count them, or \
+                 `else fail` to end the flow"
+            );
+            errors.error(Code::NoElse, name, message);
+        }
+        (Some(diverted), ElseRule::Never) => {
+            let message = format!("`{name}` diverts nothing, so there is nothing for `else`; remove it");
+            errors.error_at(Code::IdleElse, diverted.span, message);
+        }
+        (Some(diverted), _) if matches!(diverted.to, Diversion::Fail) && op.row.effect != Effect::Try => {
+            let message = format!("`{name}` has no failures that could end the flow; write `else name`");
+            errors.error_at(Code::IdleElse, diverted.span, message);
+        }
+        (None, ElseRule::Never | ElseRule::May) | (Some(_), ElseRule::May | ElseRule::Must) => {}
+    }
+}
+
+/// `keep` bounds state that nothing else bounds.
+fn check_keep(op: &Op, windowed: bool, errors: &Diagnostics) {
+    let Some(keep) = &op.keep else { return };
+    if !op.row.effect.is_core() {
+        let message = format!("`{}` holds no state, so there is nothing to keep; remove `keep`", op.name);
+        errors.error_at(Code::IdleKeep, keep.span, message);
+    } else if windowed {
+        let message = "the window bounds this state already; remove `keep`";
+        errors.error_at(Code::IdleKeep, keep.span, message);
+    }
+}
+
+/// A window is a promise to aggregate: alone it has no records.
+pub(super) fn windows_are_aggregated(graph: &Graph, errors: &Diagnostics) {
+    for node in &graph.nodes {
+        for (place, op) in node.ops().iter().enumerate() {
+            if !matches!(op.row.effect, Effect::Window(_)) {
+                continue;
+            }
+            if node.ops().get(place + 1).is_none_or(|next| next.row.effect != Effect::Aggregate) {
+                let message = format!(
+                    "a window needs an aggregate: write `{} -> aggregate {{ n: u64 = count() }}`, or `-> fold(..)`",
+                    op.row.usage
+                );
+                errors.error(Code::Window, &op.name, message);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! State has a key, a bound, and a beginning.
+
+use crate::ast::{Args, FunctionArgs};
+use crate::diagnostics::{Code, Diagnostics};
+use crate::graph::{Graph, Id, Node};
+use crate::operators::{Effect, WindowKind};
+
+/// What is spoken of as the source of a node's records.
+fn source_name(graph: &Graph, node: &Node) -> String {
+    node.sources().first().map_or_else(String::new, |&id| graph.node(id).name.to_string())
+}
+
+/// State is held by key; without one there is no telling whose it is.
+pub(super) fn stateful_operators_have_a_key(graph: &Graph, errors: &Diagnostics) {
+    for (id, node) in graph.nodes.iter().enumerate() {
+        for (place, op) in node.ops().iter().enumerate() {
+            let windowed = place > 0 && matches!(node.ops()[place - 1].row.effect, Effect::Window(_));
+            let needs_key = matches!(op.row.effect, Effect::Window(_)) || (op.row.effect.is_core() && !windowed);
+            let before = graph.before(id, place);
+            if !needs_key || before.key.is_some() || before.unknown {
+                continue;
+            }
+            let message = format!(
+                "`{}` needs a key, but `{}` has none; add `key_by(name: Type = |record| ..)` before `{}`",
+                node.name,
+                source_name(graph, node),
+                op.name
+            );
+            errors.error(Code::NoKey, &op.name, message);
+        }
+    }
+}
+
+pub(super) fn windows_and_timers_have_event_time(graph: &Graph, errors: &Diagnostics) {
+    for (id, node) in graph.nodes.iter().enumerate() {
+        for (place, op) in node.ops().iter().enumerate() {
+            let before = graph.before(id, place);
+            if before.timed || before.unknown {
+                continue;
+            }
+            let add = "add `event_time(|record| .., lateness 1 min)`";
+            if matches!(op.row.effect, Effect::Window(_)) {
+                let message = format!(
+                    "the window of `{}` needs event time, but `{}` has none; {add} before `key_by`",
+                    node.name,
+                    source_name(graph, node)
+                );
+                errors.error(Code::NoEventTime, &op.name, message);
+            }
+            if let Some(keep) = op.keep.as_ref().filter(|keep| keep.duration.is_some()) {
+                let message = format!(
+                    "`keep` counts in event time, but nothing before `{}` sets it; {add} upstream, or write \
+                     `keep forever`",
+                    node.name
+                );
+                errors.error_at(Code::NoEventTime, keep.span, message);
+            }
+            if let Args::Stateful(stateful) = &op.args
+                && let Some(timer) = &stateful.timer
+            {
+                let message =
+                    format!("timers run on event time, but nothing before `{}` sets it; {add} upstream", node.name);
+                errors.error(Code::NoEventTime, timer, message);
+            }
+        }
+    }
+}
+
+/// Nothing grows without saying so.
+pub(super) fn state_is_bounded(graph: &Graph, errors: &Diagnostics) {
+    for node in &graph.nodes {
+        let Some(core) = node.core() else { continue };
+        let op = &node.ops()[core];
+        if op.keep.is_some() || node.window().is_some() {
+            continue;
+        }
+        let message = match &op.args {
+            Args::Stateful(_) => format!(
+                "the state of `{}` grows with every new key; say how long a key is kept after its last record: \
+                 `state {{ .. }} keep 7 days;` (or, if it may grow, `keep forever;`)",
+                node.name
+            ),
+            _ => format!(
+                "the state of `{}` grows with every new key; put a window before it, such as `tumbling(1 hour)`, or \
+                 say how long a key is kept: `.. keep 7 days` (or, if it may grow, `keep forever`)",
+                node.name
+            ),
+        };
+        errors.error(Code::Unbounded, &op.name, message);
+    }
+}
+
+pub(super) fn state_fields_have_a_first_value(graph: &Graph, errors: &Diagnostics) {
+    for node in &graph.nodes {
+        for op in node.ops() {
+            let Args::Stateful(stateful) = &op.args else { continue };
+            for field in stateful.state.iter().filter(|field| field.default.is_none()) {
+                let message = format!(
+                    "the state field `{}` of `{}` needs the value it begins with: `{}: {} = ..`",
+                    field.name,
+                    node.name,
+                    field.name,
+                    shown(&field.ty)
+                );
+                errors.error(Code::NoDefault, &field.name, message);
+            }
+        }
+    }
+}
+
+fn shown(ty: &syn::Type) -> String {
+    crate::emit::written(ty)
+}
+
+/// A late record can show that two sessions are one: then their states become one, and `fold` must say how.
+pub(super) fn sessions_can_merge(graph: &Graph, errors: &Diagnostics) {
+    for id in 0..graph.nodes.len() {
+        session_can_merge(graph, id, errors);
+    }
+}
+
+fn session_can_merge(graph: &Graph, id: Id, errors: &Diagnostics) {
+    let node = graph.node(id);
+    let is_session = node.window().is_some_and(|op| op.row.effect == Effect::Window(WindowKind::Session));
+    let Some(core) = node.core().filter(|_| is_session) else { return };
+    let message = "two sessions may turn out to be one, so a fold in a session says how to unite them: add \
+                   `, merge |acc, other| ..`";
+    match &node.ops()[core].args {
+        Args::Fold(fold) if fold.merge.is_none() => errors.error(Code::NoMerge, &node.ops()[core].name, message),
+        Args::Aggregate(fields) => {
+            for field in fields {
+                if matches!(field.args, FunctionArgs::Fold { merge: None, .. }) {
+                    errors.error(Code::NoMerge, &field.function, message);
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,56 @@
+//! Nothing is declared in vain.
+
+use crate::diagnostics::{Code, Diagnostics};
+use crate::graph::{Graph, Origin, Reader};
+use crate::operators::Effect;
+
+/// A node that nobody reads is a mistake, or work for nothing.
+pub(super) fn every_node_feeds_something(graph: &Graph, errors: &Diagnostics) {
+    // An item that could not be read may be the one that reads it.
+    if graph.incomplete {
+        return;
+    }
+    for node in &graph.nodes {
+        let routes = node.ops().last().is_some_and(|op| op.row.effect == Effect::Route);
+        if !node.readers.is_empty() || routes {
+            continue;
+        }
+        let name = &node.name;
+        match &node.origin {
+            Origin::Input => {
+                let message = format!("nothing reads the input `{name}`; read it in a node, or remove it");
+                errors.error(Code::UnusedInput, name, message);
+            }
+            Origin::Else { .. } => {
+                let message = format!(
+                    "nothing reads `{name}`; lead it out with `output {name};`, read it in a node, or write `else skip`"
+                );
+                errors.error(Code::FeedsNothing, name, message);
+            }
+            Origin::Chain(_) | Origin::Arm { .. } => {
+                let message = format!(
+                    "nothing reads `{name}`; lead it out with `output {name};`, read it in a node, or remove it"
+                );
+                errors.error(Code::FeedsNothing, name, message);
+            }
+        }
+    }
+}
+
+/// A `route` sends its records to its arms: under its own name there is nothing.
+pub(super) fn every_reader_reads_records(graph: &Graph, errors: &Diagnostics) {
+    for node in &graph.nodes {
+        let Some(route) = node.ops().last().filter(|op| op.row.effect == Effect::Route) else { continue };
+        for reader in &node.readers {
+            let at = match reader {
+                Reader::Node(id) => &graph.node(*id).name,
+                Reader::Output(place) => &graph.outputs[*place].name,
+            };
+            let message = format!(
+                "`{}` has no records of its own: its `{}` sends them to its arms; read one of those",
+                node.name, route.name
+            );
+            errors.error(Code::NotAStream, at, message);
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The stateful heads of stages: what they take, hold and make.
+
+use super::Context;
+use super::body::{Writer, core_args, ident, node_number};
+use super::wire::duration;
+use crate::ast::{AggregateField, Args, Duration, FunctionArgs, Stateful};
+use crate::compile::own;
+use crate::graph::{Id, Node};
+use crate::lower::needs_records;
+use crate::operators::{Effect, Projection, WindowKind};
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Expr;
+use syn::spanned::Spanned;
+
+fn projected(place: usize) -> Ident {
+    format_ident!("input{place}", span = own())
+}
+
+impl Writer<'_> {
+    /// What the aggregate functions of a node take of a record, as a tuple.
+    pub(super) fn projections(&mut self, id: Id, record: &TokenStream) -> TokenStream {
+        let node = self.context.graph.node(id);
+        let Some(Args::Aggregate(fields)) = core_args(node) else { return quote!(()) };
+        let inputs: Vec<_> = fields.iter().map(|field| self.projection(id, field, record)).collect();
+        quote!((#(#inputs,)*))
+    }
+
+    fn projection(&mut self, id: Id, field: &AggregateField, record: &TokenStream) -> TokenStream {
+        let rt = &self.context.rt;
+        let id = node_number(id);
+        let (FunctionArgs::Closure(f), false) = (&field.args, field.row.projection == Projection::Record) else {
+            return quote!(());
+        };
+        let f = self.closure(f);
+        match field.row.projection {
+            Projection::Number => quote!(#rt::aggregate::MeanInput::to_f64(#rt::ops::project(#id, #record, #f))),
+            Projection::Fingerprint => quote!(#rt::ops::fingerprint(#id, #record, #f)),
+            Projection::Value | Projection::Nothing | Projection::Record => {
+                quote!(#rt::ops::project(#id, #record, #f))
+            }
+        }
+    }
+
+    /// The call that places the stage of a node's stateful operator.
+    pub(super) fn core(&mut self, id: Id, meta: &TokenStream, input: &TokenStream) -> TokenStream {
+        let node = self.context.graph.node(id);
+        let lateness = self.lateness();
+        let host = ident("host");
+        let head = quote!(#host, #meta, #input, &[#(#lateness),*]);
+        match core_args(node) {
+            Some(Args::Stateful(stateful)) => self.stateful(id, node, stateful, &head),
+            _ => match node.window() {
+                Some(_) => self.windowed(id, node, &head),
+                None => self.running(id, node, &head),
+            },
+        }
+    }
+
+    fn lateness(&self) -> Vec<TokenStream> {
+        self.stage.clocks.iter().map(|lateness| self.bound_duration(lateness)).collect()
+    }
+
+    /// A duration, where it is evaluated with the flow at hand.
+    pub(super) fn bound_duration(&self, value: &Duration) -> TokenStream {
+        let value = duration(value);
+        let bound = self.bindings(&value);
+        if bound.is_empty() { value } else { quote!({ #bound #value }) }
+    }
+
+    fn running(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
+        let rt = &self.context.rt;
+        let keep = self.keep(node);
+        let (init, add) = (self.init(id), self.add(id));
+        let (key, state) = (ident("key"), ident("state"));
+        let state_ty = self.state_type(node);
+        let result = self.result(id, false);
+        let finish = self.owning(&quote!(#key, #state: #state_ty), &result);
+        let emit = self.emit();
+        quote!(#rt::stages::running(#head, #keep, #init, #add, #finish, #emit))
+    }
+
+    fn windowed(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
+        let rt = &self.context.rt;
+        let Some(op) = node.window() else { return TokenStream::new() };
+        let (Args::Window { size, every }, Effect::Window(kind)) = (&op.args, op.row.effect) else {
+            return TokenStream::new();
+        };
+        let size = self.bound_duration(size);
+        let allow = op.allow.as_ref().map_or(quote!(::core::time::Duration::ZERO), |allow| self.bound_duration(allow));
+        let (init, add) = (self.init(id), self.add(id));
+        let (key, window, state) = (ident("key"), ident("window"), ident("state"));
+        let state_ty = self.state_type(node);
+        let result = self.result(id, true);
+        let finish = self.owning(&quote!(#key, #window, #state: #state_ty), &result);
+        let (late, emit) = (self.late(id), self.emit());
+        match kind {
+            WindowKind::Tumbling => {
+                let windows = quote!(#rt::stages::TimeWindows::tumbling(#size, #allow));
+                quote!(#rt::stages::time_windows(
+                    #head, #windows, #rt::stages::taken_once, #init, #add, #finish, #late, #emit
+                ))
+            }
+            WindowKind::Hopping => {
+                let every = every.as_ref().map(|every| self.bound_duration(every));
+                let windows = quote!(#rt::stages::TimeWindows::hopping(#size, #every, #allow));
+                quote!(#rt::stages::time_windows(
+                    #head, #windows, #rt::ops::share, #init, #add, #finish, #late, #emit
+                ))
+            }
+            WindowKind::Session => {
+                let windows = quote!(#rt::stages::SessionWindows::new(#size, #allow));
+                let merge = self.merge(id);
+                quote!(#rt::stages::sessions(#head, #windows, #init, #add, #merge, #finish, #late, #emit))
+            }
+        }
+    }
+
+    fn stateful(&mut self, id: Id, node: &Node, stateful: &Stateful, head: &TokenStream) -> TokenStream {
+        let rt = &self.context.rt;
+        let number = node_number(id);
+        let keep = self.keep(node);
+        let init = self.init(id);
+        let state_ty = self.state_type(node);
+        let out_ty = &stateful.out;
+        let (state, record, at, out) = (ident("state"), ident("record"), ident("at"), ident("out"));
+        let out_parameter = quote!(#out: &mut #rt::stages::Emit<'_, _, _, #out_ty>);
+        let step = self.closure(&stateful.step);
+        let step = self.owning(
+            &quote!(#state: &mut #state_ty, #record, #out_parameter),
+            &quote!(#rt::ops::step(#number, #state, #record, #out, #step)),
+        );
+        let timer = match &stateful.timer {
+            None => quote!(#rt::stages::no_timer),
+            Some(timer) => {
+                let timer = self.closure(timer);
+                self.owning(
+                    &quote!(#state: &mut #state_ty, #at, #out_parameter),
+                    &quote!(#rt::ops::step(#number, #state, #at, #out, #timer)),
+                )
+            }
+        };
+        let emit = self.emit();
+        quote!(#rt::stages::stateful(#head, #keep, #init, #step, #timer, #emit))
+    }
+
+    fn keep(&self, node: &Node) -> TokenStream {
+        let rt = &self.context.rt;
+        match node.keep().and_then(|keep| keep.duration.as_ref()) {
+            Some(keep) => {
+                let keep = self.bound_duration(keep);
+                quote!(#rt::state::Keep::For(#keep))
+            }
+            None => quote!(#rt::state::Keep::Forever),
+        }
+    }
+
+    fn state_type(&self, node: &Node) -> TokenStream {
+        let (module, name) = (&self.context.module, node.state_name());
+        quote!(#module::#name)
+    }
+
+    /// `|| State { .. }`
+    fn init(&mut self, id: Id) -> TokenStream {
+        let rt = &self.context.rt;
+        let number = node_number(id);
+        let node = self.context.graph.node(id);
+        let first = |value: &Expr| quote!(#rt::ops::init(#number, || #value));
+        let fields: Vec<TokenStream> = match core_args(node) {
+            Some(Args::Aggregate(fields)) => fields
+                .iter()
+                .map(|AggregateField { name, args, .. }| match args {
+                    FunctionArgs::Fold { init, .. } => {
+                        let value = first(init);
+                        quote!(#name: #value)
+                    }
+                    _ => quote!(#name: ::core::default::Default::default()),
+                })
+                .collect(),
+            Some(Args::Fold(fold)) => {
+                let value = first(&fold.init);
+                vec![quote!(value: #value)]
+            }
+            Some(Args::Stateful(stateful)) => stateful
+                .state
+                .iter()
+                .filter_map(|field| {
+                    let (name, value) = (&field.name, first(field.default.as_ref()?));
+                    Some(quote!(#name: #value))
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        let state = self.state_type(node);
+        self.owning(&TokenStream::new(), &quote!(#state { #(#fields),* }))
+    }
+
+    /// `|state, record, at| ..`: shows the state a record, or what was taken of it.
+    fn add(&mut self, id: Id) -> TokenStream {
+        let rt = &self.context.rt;
+        let number = node_number(id);
+        let node = self.context.graph.node(id);
+        let (state, record, at) = (ident("state"), ident("record"), ident("at"));
+        let state_ty = self.state_type(node);
+        if let Some(Args::Fold(fold)) = core_args(node) {
+            let step = self.closure(&fold.step);
+            let body = quote!(#rt::ops::fold(#number, &mut #state.value, &#record, #step););
+            return self.owning(&quote!(#state: &mut #state_ty, #record, _), &body);
+        }
+        let Some(Args::Aggregate(fields)) = core_args(node) else { return TokenStream::new() };
+        let inputs: Vec<_> = (0..fields.len()).map(projected).collect();
+        let whole = needs_records(node);
+        let adds: Vec<_> = fields
+            .iter()
+            .zip(&inputs)
+            .map(|(field, input)| self.add_one(&number, field, &state, &record, input, &at))
+            .collect();
+        if !whole {
+            let parameters = quote!(#state: &mut #state_ty, (#(#inputs,)*), #at);
+            return self.owning(&parameters, &quote!(#(#adds)*));
+        }
+        let projections = self.projections(id, &quote!(&#record));
+        let body = quote!(let (#(#inputs,)*) = #projections; #(#adds)*);
+        self.owning(&quote!(#state: &mut #state_ty, #record, #at), &body)
+    }
+
+    fn add_one(
+        &mut self,
+        number: &TokenStream,
+        field: &AggregateField,
+        state: &Ident,
+        record: &Ident,
+        input: &Ident,
+        at: &Ident,
+    ) -> TokenStream {
+        let rt = &self.context.rt;
+        let name = &field.name;
+        match &field.args {
+            FunctionArgs::None | FunctionArgs::Closure(_) => {
+                let span = field.ty.span().resolved_at(own());
+                quote_spanned!(span=> #rt::aggregate::Aggregate::add(&mut #state.#name, #input, #at);)
+            }
+            FunctionArgs::Top { n, by } => {
+                let by = self.closure(by);
+                quote!(let () = #input; #state.#name.add(#number, &#record, #n, #by);)
+            }
+            FunctionArgs::Fold { step, .. } => {
+                let step = self.closure(step);
+                quote!(let () = #input; #rt::ops::fold(#number, &mut #state.#name, &#record, #step);)
+            }
+        }
+    }
+
+    /// `|state, other| ..`: two sessions become one.
+    fn merge(&mut self, id: Id) -> TokenStream {
+        let rt = &self.context.rt;
+        let number = node_number(id);
+        let node = self.context.graph.node(id);
+        let (state, other) = (ident("state"), ident("other"));
+        let state_ty = self.state_type(node);
+        let merges: Vec<TokenStream> = match core_args(node) {
+            Some(Args::Aggregate(fields)) => fields
+                .iter()
+                .map(|AggregateField { name, args, .. }| match args {
+                    FunctionArgs::None | FunctionArgs::Closure(_) => {
+                        quote!(#rt::aggregate::Aggregate::merge(&mut #state.#name, #other.#name);)
+                    }
+                    FunctionArgs::Top { n, by } => {
+                        let by = self.closure(by);
+                        quote!(#state.#name.merge(#number, #other.#name, #n, #by);)
+                    }
+                    FunctionArgs::Fold { merge, .. } => {
+                        let merge = merge.as_ref().map(|merge| self.closure(merge));
+                        quote!(#rt::ops::merge(#number, &mut #state.#name, #other.#name, #merge);)
+                    }
+                })
+                .collect(),
+            Some(Args::Fold(fold)) => {
+                let merge = fold.merge.as_ref().map(|merge| self.closure(merge));
+                vec![quote!(#rt::ops::merge(#number, &mut #state.value, #other.value, #merge);)]
+            }
+            _ => Vec::new(),
+        };
+        self.owning(&quote!(#state: &mut #state_ty, #other: #state_ty), &quote!(#(#merges)*))
+    }
+
+    /// The record of results: key, window, fields.
+    fn result(&mut self, id: Id, windowed: bool) -> TokenStream {
+        let rt = &self.context.rt;
+        let node = self.context.graph.node(id);
+        let (key, state) = (ident("key"), ident("state"));
+        let key_fields: Vec<Ident> = stream_key(self.context, id).into_iter().map(|(name, _)| name).collect();
+        let (unpack, key_values) = match &key_fields[..] {
+            [name] => (TokenStream::new(), vec![quote!(#name: #key)]),
+            names => {
+                let vars: Vec<_> = (0..names.len()).map(|i| format_ident!("key{i}", span = own())).collect();
+                (quote!(let (#(#vars),*) = #key;), names.iter().zip(&vars).map(|(n, v)| quote!(#n: #v)).collect())
+            }
+        };
+        let window = windowed.then(|| {
+            let window = ident("window");
+            quote!(window: #window,)
+        });
+        let fields: Vec<TokenStream> = match core_args(node) {
+            Some(Args::Aggregate(fields)) => fields
+                .iter()
+                .map(|AggregateField { name, ty, args, .. }| {
+                    let span = ty.span().resolved_at(own());
+                    match args {
+                        FunctionArgs::None | FunctionArgs::Closure(_) => {
+                            quote_spanned!(span=> #name: #rt::aggregate::Aggregate::finish(#state.#name))
+                        }
+                        FunctionArgs::Top { .. } => quote_spanned!(span=> #name: #state.#name.finish()),
+                        FunctionArgs::Fold { .. } => quote!(#name: #state.#name),
+                    }
+                })
+                .collect(),
+            _ => vec![quote!(value: #state.value)],
+        };
+        let (module, name) = (&self.context.module, node.record_name());
+        quote!(#unpack #module::#name { #(#key_values,)* #window #(#fields,)* })
+    }
+}
+
+fn stream_key(context: &Context<'_>, id: Id) -> Vec<(Ident, syn::Type)> {
+    let core = context.graph.node(id).core().unwrap_or(0);
+    context.graph.before(id, core).key.unwrap_or_default()
+}

@@ -1,0 +1,149 @@
+//! `GRAPH`: the flow as a constant, and its listing in the docs.
+
+use super::{Context, written};
+use crate::ast::Args;
+use crate::graph::{Graph, Node, Origin, bound, line};
+use crate::lower::{Body, Branch, Head, Outlet, Plan, Step, Target, Time};
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::Type;
+
+pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenStream {
+    let Context { graph, rt, .. } = context;
+    let flow = graph.name.to_string();
+    let stage_of = stages_of_nodes(graph, plan);
+    let nodes = graph.nodes.iter().enumerate().map(|(id, node)| {
+        let name = node.name.to_string();
+        let kind = kind(node);
+        let operators = operators(node);
+        let reads = node.sources();
+        let core = node.core();
+        let key = core.and_then(|core| graph.before(id, core).key).unwrap_or_default();
+        let key = fields(rt, &key);
+        let state = fields(rt, &state_fields(node));
+        let bound = option(bound(node).map(|bound| quote!(#bound)));
+        let stage = option(stage_of[id].map(|stage| quote!(#stage)));
+        let line = u32::try_from(line(&node.name)).unwrap_or(0);
+        quote!(#rt::graph::Node {
+            name: #name, kind: #rt::graph::NodeKind::#kind, operators: &[#(#operators),*], reads: &[#(#reads),*],
+            key: &[#(#key),*], state: &[#(#state),*], bound: #bound, stage: #stage, line: #line,
+        })
+    });
+    let stages = plan.map_or(&[][..], |plan| &plan.stages).iter().map(|stage| {
+        let (node, keyed) = (stage.node, stage.head == Head::Core);
+        let name = graph.node(node).name.to_string();
+        let outlets = stage.outlets.iter().map(|outlet| outlet_meta(context, plan, outlet));
+        quote!(#rt::graph::StageMeta { name: #name, node: #node, keyed: #keyed, outlets: &[#(#outlets),*] })
+    });
+    let port = |name: &Ident, node: usize| {
+        let name = name.to_string();
+        quote!(#rt::graph::PortMeta { name: #name, node: #node })
+    };
+    let inputs = graph.nodes.iter().enumerate().filter(|(_, node)| matches!(node.origin, Origin::Input));
+    let inputs = inputs.map(|(id, node)| port(&node.name, id));
+    let outputs = graph.outputs.iter().map(|output| port(&output.name, output.node.unwrap_or(0)));
+    quote!(#rt::graph::Graph {
+        flow: #flow, nodes: &[#(#nodes),*], stages: &[#(#stages),*], inputs: &[#(#inputs),*], outputs: &[#(#outputs),*],
+    })
+}
+
+fn option(value: Option<TokenStream>) -> TokenStream {
+    value.map_or(quote!(::core::option::Option::None), |value| quote!(::core::option::Option::Some(#value)))
+}
+
+fn kind(node: &Node) -> Ident {
+    let kind = match (&node.origin, node.core()) {
+        (Origin::Input, _) => "Input",
+        (_, Some(_)) => "Stateful",
+        _ => "Stateless",
+    };
+    Ident::new(kind, crate::compile::own())
+}
+
+/// The operators of a node, as names; for what is diverted, the word that diverts it.
+fn operators(node: &Node) -> Vec<String> {
+    match &node.origin {
+        Origin::Input => Vec::new(),
+        Origin::Else { .. } => vec!["else".into()],
+        Origin::Arm { .. } => vec!["route".into()],
+        Origin::Chain(chain) => {
+            let merge = chain.merge.map(|_| "merge".to_string());
+            merge.into_iter().chain(chain.ops.iter().map(|op| op.row.name.to_string())).collect()
+        }
+    }
+}
+
+fn state_fields(node: &Node) -> Vec<(Ident, Type)> {
+    let field = |name: &Ident, ty: &Type| (name.clone(), ty.clone());
+    match node.core().map(|core| &node.ops()[core].args) {
+        Some(Args::Aggregate(fields)) => fields.iter().map(|f| field(&f.name, &f.ty)).collect(),
+        Some(Args::Stateful(stateful)) => stateful.state.iter().map(|f| field(&f.name, &f.ty)).collect(),
+        Some(Args::Fold(fold)) => vec![field(&Ident::new("value", crate::compile::own()), &fold.ty)],
+        _ => Vec::new(),
+    }
+}
+
+fn fields(rt: &TokenStream, fields: &[(Ident, Type)]) -> Vec<TokenStream> {
+    let field = |(name, ty): &(Ident, Type)| {
+        let (name, ty) = (name.to_string(), written(ty));
+        quote!(#rt::graph::Field { name: #name, ty: #ty })
+    };
+    fields.iter().map(field).collect()
+}
+
+fn outlet_meta(context: &Context<'_>, plan: Option<&Plan>, outlet: &Outlet) -> TokenStream {
+    let Context { graph, rt, .. } = context;
+    let from = graph.node(outlet.from).name.to_string();
+    let stage_name = |stage: usize| {
+        plan.map_or_else(String::new, |plan| graph.node(plan.stages[stage].node).name.to_string())
+    };
+    let to = match outlet.target {
+        Target::Output(output) => graph.outputs[output].name.to_string(),
+        Target::Merge(stage) | Target::Core(stage) => stage_name(stage),
+    };
+    let time = option(outlet.time.map(|time| match time {
+        Time::Stage => quote!(#rt::graph::TimeMeta::Stage),
+        Time::Clock(clock) => quote!(#rt::graph::TimeMeta::Clock(#clock)),
+    }));
+    quote!(#rt::graph::OutletMeta { from: #from, to: #to, time: #time })
+}
+
+/// The stage each node's records come to exist in.
+fn stages_of_nodes(graph: &Graph, plan: Option<&Plan>) -> Vec<Option<usize>> {
+    let mut stages = vec![None; graph.nodes.len()];
+    for (place, stage) in plan.map_or(&[][..], |plan| &plan.stages).iter().enumerate() {
+        note_names(&stage.body, place, &mut stages);
+        stage.late.iter().for_each(|late| note_names(late, place, &mut stages));
+    }
+    stages
+}
+
+fn note_names(body: &Body, stage: usize, stages: &mut [Option<usize>]) {
+    for step in body {
+        match step {
+            Step::Named(id) => stages[*id] = Some(stage),
+            Step::Fork(bodies) => bodies.iter().for_each(|body| note_names(body, stage, stages)),
+            Step::Op { branches, .. } => {
+                for branch in branches {
+                    if let Branch::To(body) = branch {
+                        note_names(body, stage, stages);
+                    }
+                }
+            }
+            Step::Send(_) => {}
+        }
+    }
+}
+
+/// The graph for the docs: a line for each node.
+pub(super) fn listing(graph: &Graph) -> Vec<String> {
+    let lines = graph.nodes.iter().map(|node| {
+        let reads: Vec<_> = node.sources().iter().map(|&id| graph.node(id).name.to_string()).collect();
+        let from = if reads.is_empty() { "input".to_string() } else { reads.join(", ") };
+        let chain: Vec<String> = std::iter::once(from).chain(operators(node)).collect();
+        let bound = bound(node).map_or_else(String::new, |bound| format!("   [{bound}]"));
+        format!("{} = {}{bound}", node.name, chain.join(" -> "))
+    });
+    let outputs = graph.outputs.iter().map(|output| format!("output {}", output.name));
+    lines.chain(outputs).collect()
+}

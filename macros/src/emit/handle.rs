@@ -1,0 +1,265 @@
+//! The typed ports of a flow: its handle, its builder, and what a host sees of them.
+
+use super::Context;
+use crate::graph::{KnownType, Origin};
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+
+/// A port and the type of its records; an output's may be unknown.
+struct Port<'a> {
+    name: &'a Ident,
+    ty: Option<TokenStream>,
+}
+
+fn inputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
+    let nodes = context.graph.nodes.iter().filter(|node| matches!(node.origin, Origin::Input));
+    let port = |node: &'a crate::graph::Node| {
+        let ty = &node.ty;
+        Port { name: &node.name, ty: Some(quote!(#ty)) }
+    };
+    nodes.map(port).collect()
+}
+
+fn outputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
+    let port = |output: &'a crate::graph::Output| {
+        let known = output_type(context, output);
+        Port { name: &output.name, ty: known.map(|ty| ty.tokens(&TokenStream::new(), &context.rt)) }
+    };
+    context.graph.outputs.iter().map(port).collect()
+}
+
+/// The record type of an output: as written there, or as known of its node.
+pub(super) fn output_type(context: &Context<'_>, output: &crate::graph::Output) -> Option<KnownType> {
+    let written = output.ty.clone().map(KnownType::Written);
+    written.or_else(|| output.node.and_then(|id| context.graph.node(id).stream.ty.clone()))
+}
+
+pub(super) fn handle(context: &Context<'_>) -> TokenStream {
+    let rt = &context.rt;
+    let flow = &context.graph.name;
+    let (inputs, outputs) = (inputs(context), outputs(context));
+    let input_names: Vec<_> = inputs.iter().map(|port| port.name).collect();
+    let input_types: Vec<_> = inputs.iter().map(|port| &port.ty).collect();
+    let output_names: Vec<_> = outputs.iter().map(|port| port.name).collect();
+    let output_types: Vec<_> = outputs
+        .iter()
+        .map(|port| match &port.ty {
+            Some(ty) => quote!(#rt::embedded::Output<#ty>),
+            None => quote!(#rt::embedded::AnyOutput),
+        })
+        .collect();
+    let edges: Vec<_> = outputs
+        .iter()
+        .map(|port| match &port.ty {
+            Some(ty) => quote!(#rt::host::Edge<H, #ty>),
+            None => quote!(#rt::host::AnyEdge<H>),
+        })
+        .collect();
+    let unread_types = outputs.iter().map(|port| match &port.ty {
+        Some(ty) => quote!(::std::vec::Vec<#ty>),
+        None => quote!(#rt::embedded::AnyOutput),
+    });
+    let unread = outputs.iter().map(|Port { name, ty }| match ty {
+        Some(_) => quote!(#name: self.#name.into_unread()),
+        None => quote!(#name: self.#name),
+    });
+    let about = format!("A running [`{flow}`](super::{flow}): a field for each input and output. Dropping it stops the flow.");
+    let builder = builder(context, &inputs, &outputs);
+    quote! {
+        #[doc = #about]
+        #[derive(Debug)]
+        pub struct Handle {
+            #(pub #input_names: #rt::embedded::Input<#input_types>,)*
+            #(pub #output_names: #output_types,)*
+            #[doc = "The flow itself: its error, its counts, its graph."]
+            pub control: #rt::embedded::FlowControl,
+        }
+
+        #[doc = "What a finished flow's outputs still held: what nobody had read."]
+        #[derive(Debug)]
+        pub struct Unread { #(pub #output_names: #unread_types,)* }
+
+        impl Handle {
+            #[doc = "Closes the inputs, lets the flow drain, and gives what nobody had read of its outputs."]
+            #[doc = ""]
+            #[doc = "# Errors"]
+            #[doc = "The error that ended the flow, if it did not drain."]
+            pub async fn finish(mut self) -> ::core::result::Result<Unread, #rt::error::FlowError> {
+                #(self.#input_names.close();)*
+                self.control.finish(&mut [#(&mut self.#output_names),*]).await?;
+                ::core::result::Result::Ok(Unread { #(#unread,)* })
+            }
+
+            #[doc = "As `finish`, but stops the tasks where they stand when the deadline has passed: the list then says"]
+            #[doc = "which records were dropped on their way to which node. It is empty if the flow drained."]
+            #[doc = ""]
+            #[doc = "# Errors"]
+            #[doc = "The error that ended the flow, if it was another than the deadline."]
+            pub async fn shutdown(
+                mut self,
+                deadline: ::core::time::Duration,
+            ) -> ::core::result::Result<::std::vec::Vec<#rt::embedded::Dropped>, #rt::error::FlowError> {
+                #(self.#input_names.close();)*
+                self.control.shutdown(deadline, &mut [#(&mut self.#output_names),*]).await
+            }
+        }
+
+        #builder
+
+        #[doc = "The edges into the flow, in some host."]
+        pub struct Inputs<H: #rt::host::Host> { #(pub #input_names: #rt::host::Edge<H, #input_types>,)*
+            #[doc(hidden)] pub host: ::core::marker::PhantomData<H> }
+
+        #[doc = "The edges out of the flow, in some host."]
+        pub struct Outputs<H: #rt::host::Host> { #(pub #output_names: #edges,)*
+            #[doc(hidden)] pub host: ::core::marker::PhantomData<H> }
+    }
+}
+
+/// Settings, and sources and sinks by the names of the ports.
+fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> TokenStream {
+    let rt = &context.rt;
+    let flow = &context.graph.name;
+    let sources = inputs.iter().map(|Port { name, ty }| {
+        let (method, text) = (format_ident!("{name}_from"), name.to_string());
+        let doc = format!("Feeds the input `{name}` from a source.");
+        quote! {
+            #[doc = #doc]
+            #[must_use]
+            pub fn #method(self, source: impl #rt::connect::Source<Item = #ty>) -> Self {
+                Builder(self.0.source(#text, source))
+            }
+        }
+    });
+    let sinks = outputs.iter().filter_map(|Port { name, ty }| {
+        let ty = ty.as_ref()?;
+        let (method, text) = (format_ident!("{name}_to"), name.to_string());
+        let doc = format!("Leads the output `{name}` into a sink.");
+        Some(quote! {
+            #[doc = #doc]
+            #[must_use]
+            pub fn #method(self, sink: impl #rt::connect::Sink<Item = #ty>) -> Self {
+                Builder(self.0.sink(#text, sink))
+            }
+        })
+    });
+    quote! {
+        #[doc = "The flow, its settings, and what is attached to its ports."]
+        pub struct Builder(pub(super) #rt::embedded::Builder<super::#flow>);
+
+        impl Builder {
+            #[doc = "The tasks of each stage that has a key. Default 1; at most 256."]
+            #[must_use]
+            pub fn shards(self, shards: usize) -> Self {
+                Builder(self.0.set(|settings| settings.shards = shards))
+            }
+            #[doc = "The batches that each edge holds before it makes its writers wait. Default 16."]
+            #[must_use]
+            pub fn capacity(self, batches: usize) -> Self {
+                Builder(self.0.set(|settings| settings.capacity = batches))
+            }
+            #[doc = "The most records of a batch. Default 1,024."]
+            #[must_use]
+            pub fn batch_limit(self, records: usize) -> Self {
+                Builder(self.0.set(|settings| settings.batch_limit = records))
+            }
+            #[doc = "The silence after which an input no longer holds back the watermark. Default 10 s."]
+            #[must_use]
+            pub fn idle_after(self, silence: ::core::time::Duration) -> Self {
+                Builder(self.0.set(|settings| settings.idle_after = silence))
+            }
+            #[doc = "Runs the flow as tasks of the tokio runtime at hand."]
+            #[doc = ""]
+            #[doc = "# Errors"]
+            #[doc = "If there is none, or a setting is out of its bounds."]
+            pub fn spawn(self) -> ::core::result::Result<Handle, #rt::error::StartError> {
+                self.0.spawn()
+            }
+            #[doc = "Runs the flow by hand, with a clock turned by hand: for tests."]
+            #[doc = ""]
+            #[doc = "# Errors"]
+            #[doc = "If a setting is out of its bounds."]
+            pub fn inline(self) -> ::core::result::Result<(Handle, #rt::embedded::Inline), #rt::error::StartError> {
+                self.0.inline()
+            }
+            #(#sources)*
+            #(#sinks)*
+        }
+    }
+}
+
+/// `impl Flow`, and the methods of the flow's struct. A flow with mistakes has them too, so that its users' code is
+/// not blamed; it is never run.
+pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream, whole: bool) -> TokenStream {
+    let Context { graph, rt, module } = context;
+    let flow = &graph.name;
+    let vis = &graph.vis;
+    let (inputs, outputs) = (inputs(context), outputs(context));
+    let input_names: Vec<_> = inputs.iter().map(|port| port.name).collect();
+    let output_names: Vec<_> = outputs.iter().map(|port| port.name).collect();
+    let input_texts: Vec<_> = input_names.iter().map(ToString::to_string).collect();
+    let places = 0..input_names.len();
+    let output_places = 0..output_names.len();
+    let takes = outputs.iter().map(|Port { name, ty }| {
+        let text = name.to_string();
+        match ty {
+            Some(_) => quote!(#name: parts.host.take_output(#text)),
+            None => quote!(#name: parts.host.take_any_output(#text)),
+        }
+    });
+    let (wire, handle) = if whole {
+        let wire = quote! {
+            let graph = <Self as #rt::flow::Flow>::GRAPH;
+            let inputs = #module::Inputs {
+                #(#input_names: #rt::host::Edge::input(host, &graph.inputs[#places]),)*
+                host: ::core::marker::PhantomData,
+            };
+            let outputs = Self::wire(flow, host, inputs);
+            #(outputs.#output_names.output(host, &graph.outputs[#output_places]);)*
+        };
+        let handle = quote! {
+            #module::Handle {
+                #(#input_names: parts.host.take_input(#input_texts),)*
+                #(#takes,)*
+                control: parts.control,
+            }
+        };
+        (wire, handle)
+    } else {
+        (quote!(let _ = (flow, host); ::core::unreachable!()), quote!(let _ = parts; ::core::unreachable!()))
+    };
+    quote! {
+        impl #rt::flow::Flow for #flow {
+            const GRAPH: &'static #rt::graph::Graph = &#description;
+            type Handle = #module::Handle;
+
+            fn wire_embedded(flow: &::std::sync::Arc<Self>, host: &mut #rt::embedded::EmbeddedHost) {
+                #wire
+            }
+
+            fn handle(parts: #rt::embedded::FlowParts<'_>) -> #module::Handle {
+                #handle
+            }
+        }
+
+        #[allow(dead_code)]
+        impl #flow {
+            #[doc = "The flow as declared: its nodes, their state and its bounds, its stages."]
+            #vis const GRAPH: &'static #rt::graph::Graph = <Self as #rt::flow::Flow>::GRAPH;
+
+            #[doc = "To choose shards and other settings, and to attach sources and sinks."]
+            #[must_use]
+            #vis fn builder(self) -> #module::Builder {
+                #module::Builder(#rt::embedded::Builder::new(self))
+            }
+
+            #[doc = "Runs the flow as tasks of the tokio runtime at hand, with the default settings."]
+            #[doc = ""]
+            #[doc = "# Errors"]
+            #[doc = "If there is no runtime."]
+            #vis fn spawn(self) -> ::core::result::Result<#module::Handle, #rt::error::StartError> {
+                self.builder().spawn()
+            }
+        }
+    }
+}

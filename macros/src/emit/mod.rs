@@ -1,0 +1,84 @@
+//! From the plan to Rust. Emitting only spells: what is fused and cut was decided before.
+
+mod body;
+mod core;
+mod description;
+mod handle;
+mod types;
+mod wire;
+
+use crate::graph::{Graph, snake};
+use crate::lower::Plan;
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+
+/// What all of the emitting needs to know.
+pub(crate) struct Context<'a> {
+    pub(crate) graph: &'a Graph,
+    /// The path of the runtime: `$crate::__private`.
+    pub(crate) rt: TokenStream,
+    /// The module that holds what is generated.
+    pub(crate) module: Ident,
+}
+
+/// The code of a flow. Without a plan, which a flow with mistakes has not, it has the types that its users name and
+/// does nothing.
+pub(crate) fn flow(graph: &Graph, plan: Option<&Plan>, facade: &TokenStream) -> TokenStream {
+    let module = format_ident!("{}", snake(&graph.name.to_string()), span = graph.name.span());
+    let context = Context { graph, rt: quote!(#facade::__private), module };
+    let params = types::params(&context);
+    let inside = [types::records_and_states(&context), handle::handle(&context)];
+    let body = match plan {
+        Some(plan) => wire::wire(&context, plan),
+        None => TokenStream::new(),
+    };
+    let description = description::description(&context, plan);
+    let flow_impl = handle::flow_impl(&context, &description, plan.is_some());
+    let Context { module, rt, .. } = &context;
+    let (vis, name) = (&graph.vis, &graph.name);
+    let about = format!("What `dataflow!` generated for [`{name}`].");
+    quote! {
+        #params
+        #[doc = #about]
+        #[allow(missing_docs, unreachable_pub, unused_imports, dead_code, clippy::all, clippy::pedantic)]
+        #vis mod #module {
+            use super::*;
+            use #rt::serde as __serde;
+            #(#inside)*
+        }
+        #flow_impl
+        #body
+    }
+}
+
+/// Tokens as a person would write them: for pictures, `GRAPH` and messages.
+pub(crate) fn written(tokens: &impl ToTokens) -> String {
+    let text = tokens.to_token_stream().to_string();
+    let mut result = String::new();
+    let mut letters = text.chars().peekable();
+    let glued = |c: char| "<>:&()[],;.!".contains(c);
+    while let Some(letter) = letters.next() {
+        if letter == ' ' {
+            let next = letters.peek().copied().unwrap_or(' ');
+            let before = result.chars().last().unwrap_or(' ');
+            if glued(next) && next != '&' || glued(before) && before != ',' && before != '>' && before != ')' {
+                continue;
+            }
+        }
+        result.push(letter);
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_written_as_people_write_them() {
+        let written = |text: &str| written(&syn::parse_str::<syn::Type>(text).expect("a type"));
+        assert_eq!(written("Vec<(u64, String)>"), "Vec<(u64, String)>");
+        assert_eq!(written("std::collections::HashMap<u64, Option<&'static str>>"), "std::collections::HashMap<u64, Option<&'static str>>");
+        assert_eq!(written("[u8; 4]"), "[u8; 4]");
+    }
+}

@@ -1,0 +1,515 @@
+//! The graph: nodes by id, what each reads, and what is known of each stream.
+//!
+//! Errors of building it are errors of names: unknown, defined twice, cyclic.
+
+use crate::ast::{Chain, Diversion, Duration, Flow, Input, Item, Keep, KeyField, Op, Param};
+use crate::diagnostics::{Code, Diagnostics, did_you_mean};
+use crate::operators::Effect;
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use std::collections::HashMap;
+use syn::spanned::Spanned;
+use syn::{Attribute, Type, Visibility};
+
+/// A node, by its place in [`Graph::nodes`].
+pub(crate) type Id = usize;
+
+pub(crate) struct Graph {
+    pub(crate) docs: Vec<Attribute>,
+    pub(crate) vis: Visibility,
+    pub(crate) name: Ident,
+    pub(crate) params: Vec<Param>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) outputs: Vec<Output>,
+    /// The nodes, each after those it reads. Those on a cycle are not in it.
+    pub(crate) order: Vec<Id>,
+    /// Some item could not be read, so that a name that seems unknown or unused may not be.
+    pub(crate) incomplete: bool,
+}
+
+pub(crate) struct Node {
+    pub(crate) name: Ident,
+    pub(crate) docs: Vec<Attribute>,
+    /// The type the user wrote for its records.
+    pub(crate) ty: Option<Type>,
+    pub(crate) origin: Origin,
+    /// What reads it, in the order of declaration.
+    pub(crate) readers: Vec<Reader>,
+    pub(crate) stream: Stream,
+}
+
+/// Where a node's records come from.
+pub(crate) enum Origin {
+    Input,
+    Chain(NodeChain),
+    /// What an operator of another node diverts.
+    Else { of: Id, late: bool },
+    /// One of the streams of a `route`.
+    Arm { of: Id },
+}
+
+pub(crate) struct NodeChain {
+    pub(crate) source: Vec<Id>,
+    pub(crate) merge: Option<Span>,
+    pub(crate) ops: Vec<Op>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The chain of that node.
+    Node(Id),
+    /// That output.
+    Output(usize),
+}
+
+pub(crate) struct Output {
+    pub(crate) name: Ident,
+    /// The type the user wrote.
+    pub(crate) ty: Option<Type>,
+    pub(crate) node: Option<Id>,
+}
+
+/// What is known of a stream without asking rustc.
+#[derive(Clone, Default)]
+pub(crate) struct Stream {
+    pub(crate) key: Option<Vec<(Ident, Type)>>,
+    pub(crate) timed: bool,
+    pub(crate) ty: Option<KnownType>,
+    /// It comes from a name that is unknown, or from a circle: nothing more is to be said of it.
+    pub(crate) unknown: bool,
+}
+
+/// A record type that the macro can write down.
+#[derive(Clone)]
+pub(crate) enum KnownType {
+    Written(Type),
+    /// The record generated for that node.
+    Record(Ident),
+    Late(Box<KnownType>),
+}
+
+impl KnownType {
+    /// The type, as seen from where `module` leads to the generated module.
+    pub(crate) fn tokens(&self, module: &TokenStream, rt: &TokenStream) -> TokenStream {
+        match self {
+            KnownType::Written(ty) => quote!(#ty),
+            KnownType::Record(name) => quote_spanned!(name.span()=> #module #name),
+            KnownType::Late(inner) => {
+                let inner = inner.tokens(module, rt);
+                quote!(#rt::record::Late<#inner>)
+            }
+        }
+    }
+}
+
+impl Node {
+    pub(crate) fn ops(&self) -> &[Op] {
+        match &self.origin {
+            Origin::Chain(chain) => &chain.ops,
+            Origin::Input | Origin::Else { .. } | Origin::Arm { .. } => &[],
+        }
+    }
+
+    /// The nodes it reads.
+    pub(crate) fn sources(&self) -> &[Id] {
+        match &self.origin {
+            Origin::Input => &[],
+            Origin::Chain(chain) => &chain.source,
+            Origin::Else { of, .. } | Origin::Arm { of } => std::slice::from_ref(of),
+        }
+    }
+
+    pub(crate) fn is_merge(&self) -> bool {
+        matches!(&self.origin, Origin::Chain(chain) if chain.merge.is_some())
+    }
+
+    /// The place of its stateful operator.
+    pub(crate) fn core(&self) -> Option<usize> {
+        self.ops().iter().position(|op| op.row.effect.is_core())
+    }
+
+    /// The window before its stateful operator.
+    pub(crate) fn window(&self) -> Option<&Op> {
+        let before = self.core()?.checked_sub(1)?;
+        Some(&self.ops()[before]).filter(|op| matches!(op.row.effect, Effect::Window(_)))
+    }
+
+    /// What `keep` says of its state.
+    pub(crate) fn keep(&self) -> Option<&Keep> {
+        self.ops()[self.core()?].keep.as_ref()
+    }
+
+    /// The name of the record generated for it.
+    pub(crate) fn record_name(&self) -> Ident {
+        format_ident!("{}", pascal(&self.name.to_string()), span = self.name.span())
+    }
+
+    /// The name of the state struct generated for it.
+    pub(crate) fn state_name(&self) -> Ident {
+        format_ident!("{}State", pascal(&self.name.to_string()), span = self.name.span())
+    }
+}
+
+/// `page_hours` becomes `PageHours`.
+pub(crate) fn pascal(name: &str) -> String {
+    let mut result = String::new();
+    for part in name.trim_start_matches("r#").split('_') {
+        let mut letters = part.chars();
+        result.extend(letters.next().into_iter().flat_map(char::to_uppercase));
+        result.extend(letters);
+    }
+    result
+}
+
+/// `WebTraffic` becomes `web_traffic`.
+pub(crate) fn snake(name: &str) -> String {
+    let mut result = String::new();
+    let letters: Vec<char> = name.trim_start_matches("r#").chars().collect();
+    for (i, &letter) in letters.iter().enumerate() {
+        let begins = letter.is_uppercase()
+            && i > 0
+            && (!letters[i - 1].is_uppercase() || letters.get(i + 1).is_some_and(|next| next.is_lowercase()))
+            && letters[i - 1] != '_';
+        if begins {
+            result.push('_');
+        }
+        result.extend(letter.to_lowercase());
+    }
+    result
+}
+
+pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
+    let mut builder = Builder { errors, names: HashMap::new(), nodes: Vec::new(), chains: Vec::new() };
+    let (mut params, mut outputs) = (Vec::new(), Vec::new());
+    for item in flow.items {
+        match item {
+            Item::Param(param) => {
+                builder.define(&param.name, None);
+                params.push(param);
+            }
+            Item::Input(input) => builder.input(input),
+            Item::Node(node) => builder.node(node),
+            Item::Output(output) => outputs.push(output),
+        }
+    }
+    let outputs = builder.outputs(outputs, flow.incomplete);
+    builder.resolve(flow.incomplete);
+    let order = builder.order();
+    let mut graph = Graph {
+        docs: flow.docs,
+        vis: flow.vis,
+        name: flow.name,
+        params,
+        nodes: builder.nodes,
+        outputs,
+        order,
+        incomplete: flow.incomplete,
+    };
+    graph.add_readers();
+    graph.add_streams();
+    graph
+}
+
+struct Builder<'a> {
+    errors: &'a Diagnostics,
+    /// What each name stands for: a node, or (`None`) a param.
+    names: HashMap<String, (Option<Id>, Span)>,
+    nodes: Vec<Node>,
+    /// The chains whose sources are not looked up yet: all names must be known first.
+    chains: Vec<(Id, Chain)>,
+}
+
+impl Builder<'_> {
+    fn define(&mut self, name: &Ident, node: Option<Id>) {
+        if let Some((_, first)) = self.names.get(&name.to_string()) {
+            let message = format!(
+                "`{name}` is defined twice, first on line {}; every name is one node, so give this one another name",
+                first.start().line
+            );
+            self.errors.error(Code::DefinedTwice, name, message);
+            return;
+        }
+        self.names.insert(name.to_string(), (node, name.span()));
+    }
+
+    fn add(&mut self, name: Ident, docs: Vec<Attribute>, ty: Option<Type>, origin: Origin) -> Id {
+        let id = self.nodes.len();
+        self.define(&name, Some(id));
+        self.nodes.push(Node { name, docs, ty, origin, readers: Vec::new(), stream: Stream::default() });
+        id
+    }
+
+    fn input(&mut self, input: Input) {
+        self.add(input.name, input.docs, Some(input.ty), Origin::Input);
+    }
+
+    fn node(&mut self, node: crate::ast::Node) {
+        let routes = node.chain.operators.last().filter(|op| op.row.effect == Effect::Route);
+        let name = match (&node.name, routes) {
+            (Some(name), _) => name.clone(),
+            // A route without a name: its arms have theirs. It still is a node, to be spoken of.
+            (None, Some(route)) => format_ident!("route_{}", self.nodes.len(), span = route.name.span()),
+            (None, None) => {
+                let at = node.chain.source.first().map_or_else(Span::call_site, Ident::span);
+                let message = "this chain has no name; write `name = ..`, or `output name = ..`";
+                self.errors.error_at(Code::Syntax, at, message);
+                return;
+            }
+        };
+        self.chain(name, node.docs, node.ty, node.chain);
+    }
+
+    fn chain(&mut self, name: Ident, docs: Vec<Attribute>, ty: Option<Type>, chain: Chain) -> Id {
+        let origin = NodeChain { source: Vec::new(), merge: chain.merge, ops: Vec::new() };
+        let id = self.add(name, docs, ty, Origin::Chain(origin));
+        for op in &chain.operators {
+            if let Some(diverted) = &op.diverted
+                && let Diversion::Node { name, ty } = &diverted.to
+            {
+                let late = op.row.effect != Effect::Try && op.row.effect != Effect::Route;
+                self.add(name.clone(), Vec::new(), ty.clone(), Origin::Else { of: id, late });
+            }
+            if let crate::ast::Args::Route(arms) = &op.args {
+                for arm in arms {
+                    self.add(arm.name.clone(), Vec::new(), None, Origin::Arm { of: id });
+                }
+            }
+        }
+        self.chains.push((id, chain));
+        id
+    }
+
+    /// Outputs with a chain of their own are nodes too.
+    fn outputs(&mut self, outputs: Vec<crate::ast::Output>, incomplete: bool) -> Vec<Output> {
+        let mut defined: HashMap<String, Span> = HashMap::new();
+        let mut result = Vec::new();
+        let mut to_find = Vec::new();
+        for output in outputs {
+            if let Some(first) = defined.insert(output.name.to_string(), output.name.span()) {
+                let line = first.start().line;
+                let message = format!("the output `{}` is declared twice, first on line {line}", output.name);
+                self.errors.error(Code::DefinedTwice, &output.name, message);
+                continue;
+            }
+            let node = output
+                .chain
+                .map(|chain| self.chain(output.name.clone(), output.docs, output.ty.clone(), chain));
+            if node.is_none() {
+                to_find.push(result.len());
+            }
+            result.push(Output { name: output.name, ty: output.ty, node });
+        }
+        for place in to_find {
+            let name = result[place].name.clone();
+            result[place].node = self.find(&name, incomplete);
+        }
+        result
+    }
+
+    /// The node of that name; reports it if there is none.
+    fn find(&self, name: &Ident, incomplete: bool) -> Option<Id> {
+        match self.names.get(&name.to_string()) {
+            Some((Some(id), _)) => Some(*id),
+            Some((None, _)) => {
+                let message = format!("`{name}` is a param, not a stream: closures read it by its name");
+                self.errors.error(Code::NotAStream, name, message);
+                None
+            }
+            // The item that could not be read may have defined it.
+            None if incomplete => None,
+            None => {
+                let known = self.names.iter().filter(|(_, (node, _))| node.is_some()).map(|(name, _)| name.as_str());
+                let near = did_you_mean(&name.to_string(), known);
+                self.errors.error(Code::UnknownName, name, format!("there is no node `{name}`{near}"));
+                None
+            }
+        }
+    }
+
+    fn resolve(&mut self, incomplete: bool) {
+        for (id, chain) in std::mem::take(&mut self.chains) {
+            let source = chain.source.iter().filter_map(|name| self.find(name, incomplete)).collect();
+            if let Origin::Chain(origin) = &mut self.nodes[id].origin {
+                origin.source = source;
+                origin.ops = chain.operators;
+            }
+        }
+    }
+
+    /// The nodes in an order in which each comes after those it reads; reports cycles.
+    fn order(&self) -> Vec<Id> {
+        let mut order = Vec::new();
+        let mut seen = vec![Seen::Not; self.nodes.len()];
+        let mut path = Vec::new();
+        for id in 0..self.nodes.len() {
+            self.visit(id, &mut seen, &mut path, &mut order);
+        }
+        order
+    }
+
+    fn visit(&self, id: Id, seen: &mut [Seen], path: &mut Vec<Id>, order: &mut Vec<Id>) {
+        match seen[id] {
+            Seen::Whole => {}
+            Seen::OnPath => {
+                let begin = path.iter().position(|&on| on == id).unwrap_or(0);
+                // The path was walked from reader to source: records flow the other way.
+                let mut cycle: Vec<_> = path[begin..].iter().rev().map(|&id| self.nodes[id].name.to_string()).collect();
+                let last = cycle.last().cloned().unwrap_or_default();
+                cycle.insert(0, last);
+                let message = format!("these nodes read each other in a circle: {}", cycle.join(" -> "));
+                self.errors.error(Code::Cycle, &self.nodes[id].name, message);
+            }
+            Seen::Not => {
+                seen[id] = Seen::OnPath;
+                path.push(id);
+                for &source in self.nodes[id].sources() {
+                    self.visit(source, seen, path, order);
+                }
+                path.pop();
+                seen[id] = Seen::Whole;
+                order.push(id);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Seen {
+    Not,
+    OnPath,
+    Whole,
+}
+
+impl Graph {
+    fn add_readers(&mut self) {
+        for id in 0..self.nodes.len() {
+            if let Origin::Chain(chain) = &self.nodes[id].origin {
+                for source in chain.source.clone() {
+                    self.nodes[source].readers.push(Reader::Node(id));
+                }
+            }
+        }
+        for (place, output) in self.outputs.iter().enumerate() {
+            if let Some(node) = output.node {
+                self.nodes[node].readers.push(Reader::Output(place));
+            }
+        }
+    }
+
+    fn add_streams(&mut self) {
+        for id in 0..self.nodes.len() {
+            // A node on a circle is read before its own turn: until then nothing is known of it.
+            self.nodes[id].stream.unknown = true;
+        }
+        for id in self.order.clone() {
+            let mut stream = match &self.nodes[id].origin {
+                Origin::Input => Stream::default(),
+                Origin::Chain(chain) => self.chain_stream(id, chain),
+                Origin::Else { of, late } => self.diverted_stream(*of, *late),
+                Origin::Arm { of } => self.before(*of, self.nodes[*of].ops().len().saturating_sub(1)),
+            };
+            if let Some(ty) = &self.nodes[id].ty {
+                stream.ty = Some(KnownType::Written(ty.clone()));
+            }
+            self.nodes[id].stream = stream;
+        }
+    }
+
+    /// What `else` gives: late records keep their type, failures have one of their own.
+    fn diverted_stream(&self, of: Id, late: bool) -> Stream {
+        let ops = self.nodes[of].ops();
+        let place = ops.iter().position(|op| op.diverted.is_some()).unwrap_or(0);
+        let before = self.before(of, place);
+        let routed = ops.get(place).is_some_and(|op| op.row.effect == Effect::Route);
+        let ty = match before.ty {
+            Some(ty) if late => Some(KnownType::Late(Box::new(ty))),
+            ty if routed => ty,
+            _ => None,
+        };
+        Stream { key: None, timed: before.timed, ty, unknown: before.unknown }
+    }
+
+    fn chain_stream(&self, id: Id, chain: &NodeChain) -> Stream {
+        self.before(id, chain.ops.len())
+    }
+
+    /// The stream in a node's chain before the operator at that place.
+    pub(crate) fn before(&self, id: Id, place: usize) -> Stream {
+        let node = &self.nodes[id];
+        let Origin::Chain(chain) = &node.origin else { return node.stream.clone() };
+        let mut stream = self.source_stream(chain);
+        for op in &chain.ops[..place.min(chain.ops.len())] {
+            stream = after(node, op, stream);
+        }
+        stream
+    }
+
+    fn source_stream(&self, chain: &NodeChain) -> Stream {
+        let sources = chain.source.iter().map(|&source| &self.nodes[source].stream);
+        if chain.merge.is_none() {
+            return sources.cloned().next().unwrap_or(Stream { unknown: true, ..Stream::default() });
+        }
+        Stream {
+            unknown: chain.source.is_empty() || sources.clone().any(|stream| stream.unknown),
+            key: None,
+            timed: !chain.source.is_empty() && sources.clone().all(|stream| stream.timed),
+            ty: sources.clone().find_map(|stream| stream.ty.clone()),
+        }
+    }
+
+    /// The node of a reader, and the place in its chain from which it goes on.
+    pub(crate) fn node(&self, id: Id) -> &Node {
+        &self.nodes[id]
+    }
+}
+
+fn after(node: &Node, op: &Op, before: Stream) -> Stream {
+    let effect = op.row.effect;
+    let record = || KnownType::Record(node.record_name());
+    match (effect, &op.args) {
+        (Effect::SetTime, _) => Stream { timed: true, ..before },
+        (_, crate::ast::Args::Key(fields)) => Stream { key: Some(key(fields)), ..before },
+        (Effect::Aggregate, _) => Stream { key: None, ty: Some(record()), ..before },
+        (_, crate::ast::Args::Stateful(stateful)) => {
+            let ty = Some(KnownType::Written(stateful.out.clone()));
+            Stream { key: None, ty, ..before }
+        }
+                (Effect::Route, _) => before,
+        _ if effect.keeps_type() => before,
+        _ => Stream { ty: None, ..before },
+    }
+}
+
+fn key(fields: &[KeyField]) -> Vec<(Ident, Type)> {
+    fields.iter().map(|field| (field.name.clone(), field.ty.clone())).collect()
+}
+
+/// The line on which something was written.
+pub(crate) fn line(at: &impl Spanned) -> usize {
+    at.span().start().line
+}
+
+/// The duration of a window or of `keep`, as it was written.
+pub(crate) fn bound(node: &Node) -> Option<String> {
+    if let Some(op) = node.window()
+        && let crate::ast::Args::Window { size, every } = &op.args
+    {
+        let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));
+        return Some(format!("{}({}{every})", op.row.name, size.written));
+    }
+    let keep = node.keep()?;
+    let duration = keep.duration.as_ref().map_or("forever", |duration: &Duration| &duration.written);
+    Some(format!("keep {duration}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_change_case_as_rust_does() {
+        assert_eq!(pascal("page_hours"), "PageHours");
+        assert_eq!(snake("WebTraffic"), "web_traffic");
+        assert_eq!(snake("HTTPLog"), "http_log");
+    }
+}

@@ -1,0 +1,298 @@
+//! From nodes to stages: what is fused, where the graph is cut, what each edge carries.
+
+use crate::ast::{Args, Diversion, Duration};
+use crate::graph::{Graph, Id, Node, Origin, Reader};
+use crate::operators::{Effect, Projection};
+use std::collections::HashMap;
+
+/// The stages of a flow, each after those that feed it.
+pub(crate) struct Plan {
+    pub(crate) stages: Vec<Stage>,
+}
+
+/// What one task runs.
+pub(crate) struct Stage {
+    /// The node it begins with.
+    pub(crate) node: Id,
+    pub(crate) head: Head,
+    /// What happens to each record of the head.
+    pub(crate) body: Body,
+    /// What happens to its late records, where they have a name.
+    pub(crate) late: Option<Body>,
+    pub(crate) outlets: Vec<Outlet>,
+    /// The lateness of each `event_time` inside.
+    pub(crate) clocks: Vec<Duration>,
+    /// Whether the records that come in carry their time.
+    pub(crate) timed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    Input,
+    Merge,
+    /// The stateful operator of the node.
+    Core,
+}
+
+/// Steps in order; a `Fork` or `Send` is the last.
+pub(crate) type Body = Vec<Step>;
+
+pub(crate) enum Step {
+    /// A stateless operator: the one at `place` in the chain of `node`.
+    Op {
+        node: Id,
+        place: usize,
+        /// The clock of an `event_time`.
+        clock: Option<usize>,
+        /// For `route` the arms, and last what fits none; for `try_map` what happens to failures.
+        branches: Vec<Branch>,
+    },
+    /// Here the records bear the name of a node.
+    Named(Id),
+    /// Several readers.
+    Fork(Vec<Body>),
+    /// The record leaves through an outlet.
+    Send(usize),
+}
+
+/// Where a diverted record goes.
+pub(crate) enum Branch {
+    To(Body),
+    Skip,
+    Fail,
+}
+
+/// An edge out of a stage.
+pub(crate) struct Outlet {
+    pub(crate) from: Id,
+    pub(crate) target: Target,
+    /// Where its watermark comes from; `None` if nothing downstream needs time.
+    pub(crate) time: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Output(usize),
+    /// The stage of a merge.
+    Merge(usize),
+    /// The stage of a stateful operator.
+    Core(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Time {
+    Stage,
+    Clock(usize),
+}
+
+/// Cuts a graph without mistakes into stages.
+pub(crate) fn lower(graph: &Graph) -> Plan {
+    let mut heads = Vec::new();
+    for &id in &graph.order {
+        let node = graph.node(id);
+        if matches!(node.origin, Origin::Input) {
+            heads.push((id, Head::Input));
+        }
+        if node.is_merge() {
+            heads.push((id, Head::Merge));
+        }
+        if node.core().is_some() {
+            heads.push((id, Head::Core));
+        }
+    }
+    let mut lowering = Lowering { graph, heads: &heads, matters: HashMap::new(), outlets: Vec::new(), clocks: Vec::new() };
+    let stages = heads.iter().map(|&(id, head)| lowering.stage(id, head)).collect();
+    Plan { stages }
+}
+
+struct Lowering<'a> {
+    graph: &'a Graph,
+    heads: &'a [(Id, Head)],
+    /// Whether time matters from an operator of a node on.
+    matters: HashMap<(Id, usize), bool>,
+    /// Of the stage at hand.
+    outlets: Vec<Outlet>,
+    clocks: Vec<Duration>,
+}
+
+impl Lowering<'_> {
+    fn stage(&mut self, id: Id, head: Head) -> Stage {
+        let timed = self.is_timed(id, head);
+        let time = timed.then_some(Time::Stage);
+        let node = self.graph.node(id);
+        let (body, late) = match head {
+            Head::Input => (self.named(id, time), None),
+            Head::Merge => (self.chain(id, 0, time), None),
+            Head::Core => {
+                let late = late_node(self.graph, id);
+                let body = self.chain(id, node.core().map_or(0, |core| core + 1), time);
+                (body, late.map(|late| self.named(late, time)))
+            }
+        };
+        let (outlets, clocks) = (std::mem::take(&mut self.outlets), std::mem::take(&mut self.clocks));
+        Stage { node: id, head, body, late, outlets, clocks, timed }
+    }
+
+    /// Whether records come into a stage with their time.
+    fn is_timed(&mut self, id: Id, head: Head) -> bool {
+        let place = match head {
+            Head::Input => return false,
+            Head::Merge => 0,
+            Head::Core => self.graph.node(id).core().unwrap_or(0),
+        };
+        self.graph.before(id, place).timed && self.time_matters(id, place)
+    }
+
+    /// Whether anything from here on asks for a record's time, before another `event_time` sets it anew.
+    fn time_matters(&mut self, id: Id, place: usize) -> bool {
+        if let Some(known) = self.matters.get(&(id, place)) {
+            return *known;
+        }
+        let node = self.graph.node(id);
+        let matters = match node.ops().get(place) {
+            Some(op) if op.row.effect == Effect::SetTime => false,
+            Some(op) if op.row.effect == Effect::Route => arms(self.graph, id).any(|arm| self.name_matters(arm)),
+            Some(_) if asks_for_time(node, place) => true,
+            Some(_) => self.time_matters(id, place + 1),
+            None => self.name_matters(id),
+        };
+        self.matters.insert((id, place), matters);
+        matters
+    }
+
+    fn name_matters(&mut self, id: Id) -> bool {
+        let readers = self.graph.node(id).readers.clone();
+        readers.into_iter().any(|reader| match reader {
+            Reader::Node(reader) => self.time_matters(reader, 0),
+            Reader::Output(_) => false,
+        })
+    }
+
+    fn stage_of(&self, id: Id, head: Head) -> usize {
+        let found = self.heads.iter().position(|&known| known == (id, head));
+        found.expect("every merge and every stateful operator is the head of a stage")
+    }
+
+    fn send(&mut self, from: Id, target: Target, time: Option<Time>) -> Step {
+        self.outlets.push(Outlet { from, target, time });
+        Step::Send(self.outlets.len() - 1)
+    }
+
+    /// The chain of a node from an operator on, up to where it leaves the stage.
+    fn chain(&mut self, id: Id, from: usize, mut time: Option<Time>) -> Body {
+        let node = self.graph.node(id);
+        let mut body = Vec::new();
+        for (place, op) in node.ops().iter().enumerate().skip(from) {
+            match op.row.effect {
+                Effect::Window(_) => continue,
+                Effect::Aggregate | Effect::Stateful => {
+                    let target = Target::Core(self.stage_of(id, Head::Core));
+                    let time = time.filter(|_| self.time_matters(id, place));
+                    let source = node.sources().first().copied().unwrap_or(id);
+                    let from = if from == 0 && !node.is_merge() { source } else { id };
+                    body.push(self.send(from, target, time));
+                    return body;
+                }
+                _ => {}
+            }
+            let clock = if let Args::EventTime { lateness, .. } = &op.args {
+                self.clocks.push(lateness.clone());
+                time = Some(Time::Clock(self.clocks.len() - 1));
+                Some(self.clocks.len() - 1)
+            } else {
+                None
+            };
+            let branches = self.branches(id, place, time);
+            body.push(Step::Op { node: id, place, clock, branches });
+            if op.row.effect == Effect::Route {
+                return body;
+            }
+        }
+        body.extend(self.named(id, time));
+        body
+    }
+
+    /// Where an operator's diverted records go.
+    fn branches(&mut self, id: Id, place: usize, time: Option<Time>) -> Vec<Branch> {
+        let op = &self.graph.node(id).ops()[place];
+        let mut branches = Vec::new();
+        if op.row.effect == Effect::Route {
+            let arms: Vec<Id> = arms(self.graph, id).collect();
+            branches.extend(arms.into_iter().map(|arm| Branch::To(self.named(arm, time))));
+        }
+        if let Some(diverted) = &op.diverted {
+            branches.push(match &diverted.to {
+                Diversion::Skip => Branch::Skip,
+                Diversion::Fail => Branch::Fail,
+                Diversion::Node { name, .. } => {
+                    let node = self.graph.nodes.iter().position(|node| node.name == *name);
+                    Branch::To(self.named(node.expect("what `else` names is a node"), time))
+                }
+            });
+        }
+        branches
+    }
+
+    /// What the readers of a node do.
+    fn named(&mut self, id: Id, time: Option<Time>) -> Body {
+        let node = self.graph.node(id);
+        let mut bodies: Vec<Body> = node.readers.clone().into_iter().map(|reader| self.reader(id, reader, time)).collect();
+        let mut body = vec![Step::Named(id)];
+        match bodies.len() {
+            1 => body.append(&mut bodies[0]),
+            _ => body.push(Step::Fork(bodies)),
+        }
+        body
+    }
+
+    fn reader(&mut self, id: Id, reader: Reader, time: Option<Time>) -> Body {
+        match reader {
+            Reader::Output(output) => vec![self.send(id, Target::Output(output), None)],
+            Reader::Node(reader) if self.graph.node(reader).is_merge() => {
+                let stage = self.stage_of(reader, Head::Merge);
+                let time = time.filter(|_| self.is_timed(reader, Head::Merge));
+                vec![self.send(id, Target::Merge(stage), time)]
+            }
+            Reader::Node(reader) => self.chain(reader, 0, time),
+        }
+    }
+}
+
+/// The streams of a `route`, in the order of its arms.
+fn arms(graph: &Graph, of: Id) -> impl Iterator<Item = Id> + '_ {
+    let is_arm = move |node: &Node| matches!(node.origin, Origin::Arm { of: owner } if owner == of);
+    graph.nodes.iter().enumerate().filter(move |(_, node)| is_arm(node)).map(|(id, _)| id)
+}
+
+/// The stream of the late records of a node's window.
+fn late_node(graph: &Graph, of: Id) -> Option<Id> {
+    graph.nodes.iter().position(|node| matches!(node.origin, Origin::Else { of: owner, late: true } if owner == of))
+}
+
+/// Whether an operator asks for the time of its records.
+fn asks_for_time(node: &Node, place: usize) -> bool {
+    let op = &node.ops()[place];
+    let keeps = op.keep.as_ref().is_some_and(|keep| keep.duration.is_some());
+    match &op.args {
+        Args::Stateful(_) | Args::Window { .. } => true,
+        Args::Aggregate(fields) => keeps || node.window().is_some() || fields.iter().any(|field| field.row.by_time),
+        Args::Fold(_) => keeps || node.window().is_some(),
+        Args::Closure(_) | Args::EventTime { .. } | Args::Key(_) | Args::Route(_) => false,
+    }
+}
+
+/// Whether the stateful operator of a node needs whole records, or only what its aggregate functions take of them.
+///
+/// What they take is taken before the edge: then a record that several nodes read is not copied for this one, and
+/// only a few bytes travel.
+pub(crate) fn needs_records(node: &Node) -> bool {
+    let Some(core) = node.core() else { return false };
+    let late_are_kept = node.window().is_some_and(|window| {
+        window.diverted.as_ref().is_some_and(|diverted| matches!(diverted.to, Diversion::Node { .. }))
+    });
+    late_are_kept
+        || match &node.ops()[core].args {
+            Args::Aggregate(fields) => fields.iter().any(|field| field.row.projection == Projection::Record),
+            _ => true,
+        }
+}

@@ -1,0 +1,228 @@
+//! The operators and aggregate functions of the language, as tables.
+//!
+//! Nothing else matches on their names: an operator is a row here, a function of the runtime, a UI test, a page.
+
+/// How an operator's arguments are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// `(f)`, where a closure has so many parameters.
+    Closure(usize),
+    /// `(f, lateness d)`
+    EventTime,
+    /// `(name: Type = f, ..)`
+    Key,
+    /// `{ name: cond, .. }`
+    Route,
+    /// `(d)`
+    Window,
+    /// `(d, every d)`
+    HoppingWindow,
+    /// `{ field: Type = function(..), .. }`
+    Aggregate,
+    /// `(Type = init, step)`
+    Fold,
+    /// `(Out) { .. }`
+    Stateful,
+}
+
+/// What an operator does to a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Each record becomes another.
+    Replace,
+    /// Each record stays or goes.
+    Select,
+    /// Each record becomes another or goes.
+    ReplaceOrDrop,
+    /// Each record becomes any number of others.
+    Expand,
+    /// Each record is looked at.
+    Inspect,
+    /// Each record becomes another or is diverted.
+    Try,
+    /// Each record gets a time.
+    SetTime,
+    /// Each record gets a key.
+    SetKey,
+    /// Each record goes to one of several streams.
+    Route,
+    /// The next operator works in windows.
+    Window(WindowKind),
+    /// Keyed state: results, running or for each window.
+    Aggregate,
+    /// Keyed state: the user's own.
+    Stateful,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WindowKind {
+    Tumbling,
+    Hopping,
+    Session,
+}
+
+impl Effect {
+    /// Whether it begins a stage, because it holds state by key.
+    pub(crate) fn is_core(self) -> bool {
+        matches!(self, Effect::Aggregate | Effect::Stateful)
+    }
+
+    /// Whether the records after it are of the type of those before it.
+    pub(crate) fn keeps_type(self) -> bool {
+        matches!(
+            self,
+            Effect::Select | Effect::Inspect | Effect::SetTime | Effect::SetKey | Effect::Window(_)
+        )
+    }
+}
+
+/// What may follow `else`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ElseRule {
+    /// Nothing is diverted.
+    Never,
+    /// Without it, what is diverted is counted.
+    May,
+    /// What is diverted must have a place: a name, `skip` or `fail`.
+    Must,
+}
+
+/// A row: an operator.
+#[derive(Debug)]
+pub(crate) struct Operator {
+    pub(crate) name: &'static str,
+    pub(crate) syntax: Syntax,
+    pub(crate) effect: Effect,
+    pub(crate) diverts: ElseRule,
+    /// How it is used, for messages.
+    pub(crate) usage: &'static str,
+}
+
+const fn op(name: &'static str, syntax: Syntax, effect: Effect, diverts: ElseRule, usage: &'static str) -> Operator {
+    Operator { name, syntax, effect, diverts, usage }
+}
+
+use Effect as E;
+use ElseRule::{May, Must, Never};
+use Syntax as S;
+
+pub(crate) const OPERATORS: &[Operator] = &[
+    op("map", S::Closure(1), E::Replace, Never, "map(|record| ..)"),
+    op("filter", S::Closure(1), E::Select, Never, "filter(|record| ..)"),
+    op("filter_map", S::Closure(1), E::ReplaceOrDrop, Never, "filter_map(|record| ..)"),
+    op("flat_map", S::Closure(1), E::Expand, Never, "flat_map(|record| ..)"),
+    op("inspect", S::Closure(1), E::Inspect, Never, "inspect(|record| ..)"),
+    op("try_map", S::Closure(1), E::Try, Must, "try_map(|record| ..) else failed"),
+    op("event_time", S::EventTime, E::SetTime, Never, "event_time(|record| .., lateness 1 min)"),
+    op("key_by", S::Key, E::SetKey, Never, "key_by(name: Type = |record| ..)"),
+    op("route", S::Route, E::Route, Must, "route { name: |record| .., other: |record| .. } else rest"),
+    op("tumbling", S::Window, E::Window(WindowKind::Tumbling), May, "tumbling(1 hour)"),
+    op("hopping", S::HoppingWindow, E::Window(WindowKind::Hopping), May, "hopping(1 hour, every 5 min)"),
+    op("session", S::Window, E::Window(WindowKind::Session), May, "session(30 min)"),
+    op("aggregate", S::Aggregate, E::Aggregate, Never, "aggregate { name: u64 = count() }"),
+    op("fold", S::Fold, E::Aggregate, Never, "fold(Type = init, |acc, record| ..)"),
+    op(
+        "stateful",
+        S::Stateful,
+        E::Stateful,
+        Never,
+        "stateful(Out) { state { name: Type = init } keep 7 days; |state, record, out| { .. } }",
+    ),
+];
+
+/// The operator of that name.
+pub(crate) fn operator(name: &str) -> Option<&'static Operator> {
+    OPERATORS.iter().find(|row| row.name == name)
+}
+
+/// How an aggregate function's arguments are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FunctionSyntax {
+    /// `()`
+    None,
+    /// `(f)`
+    Closure,
+    /// `(n, by f)`
+    Top,
+    /// `(init, step)`, also with `merge f`
+    Fold,
+}
+
+/// The state of an aggregate function: which type of the runtime's, and over what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FunctionState {
+    /// `Name`
+    Plain(&'static str),
+    /// `Name<FieldType>`
+    OfField(&'static str),
+    /// `Name<V>`, where the field's type is `Vec<V>`
+    OfElement(&'static str),
+    /// The field's type itself
+    Field,
+}
+
+/// How a record becomes the input of an aggregate function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Projection {
+    /// It needs nothing of the record.
+    Nothing,
+    /// The closure's value.
+    Value,
+    /// The closure's value, as `f64`.
+    Number,
+    /// The closure's value, hashed.
+    Fingerprint,
+    /// The whole record.
+    Record,
+}
+
+/// A row: an aggregate function.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) name: &'static str,
+    pub(crate) syntax: FunctionSyntax,
+    pub(crate) state: FunctionState,
+    pub(crate) projection: Projection,
+    /// Whether the result depends on the order of event time.
+    pub(crate) by_time: bool,
+    pub(crate) usage: &'static str,
+}
+
+impl Function {
+    const fn by_time(self) -> Function {
+        Function { by_time: true, ..self }
+    }
+}
+
+const fn function(
+    name: &'static str,
+    syntax: FunctionSyntax,
+    state: FunctionState,
+    projection: Projection,
+    usage: &'static str,
+) -> Function {
+    Function { name, syntax, state, projection, by_time: false, usage }
+}
+
+use FunctionState as Held;
+use FunctionSyntax as F;
+use Projection as P;
+
+pub(crate) const FUNCTIONS: &[Function] = &[
+    function("count", F::None, Held::Plain("Count"), P::Nothing, "n: u64 = count()"),
+    function("sum", F::Closure, Held::OfField("Sum"), P::Value, "total: u64 = sum(|record| ..)"),
+    function("min", F::Closure, Held::OfField("Min"), P::Value, "least: u64 = min(|record| ..)"),
+    function("max", F::Closure, Held::OfField("Max"), P::Value, "most: u64 = max(|record| ..)"),
+    function("mean", F::Closure, Held::Plain("Mean"), P::Number, "mean: f64 = mean(|record| ..)"),
+    function("first", F::Closure, Held::OfField("First"), P::Value, "first: String = first(|record| ..)").by_time(),
+    function("last", F::Closure, Held::OfField("Last"), P::Value, "last: String = last(|record| ..)").by_time(),
+    function("distinct", F::Closure, Held::Plain("Distinct"), P::Fingerprint, "n: u64 = distinct(|record| ..)"),
+    function("collect", F::Closure, Held::OfElement("Collect"), P::Value, "all: Vec<u64> = collect(|record| ..)").by_time(),
+    function("top", F::Top, Held::OfElement("Top"), P::Record, "best: Vec<Record> = top(10, by |record| ..)"),
+    function("fold", F::Fold, Held::Field, P::Record, "acc: Type = fold(init, |acc, record| ..)"),
+];
+
+/// The aggregate function of that name.
+pub(crate) fn aggregate_function(name: &str) -> Option<&'static Function> {
+    FUNCTIONS.iter().find(|row| row.name == name)
+}

@@ -1,0 +1,300 @@
+//! What stands in the parentheses and braces of operators.
+
+use super::chain::keep_clause;
+use super::duration::{duration, peek_word, take_argument, take_word};
+use crate::ast::{AggregateField, Args, Arm, Duration, Fold, FunctionArgs, Keep, KeyField, StateField, Stateful};
+use crate::diagnostics::{Code, Diagnostics, did_you_mean};
+use crate::operators::{FUNCTIONS, FunctionSyntax, Operator, Syntax, aggregate_function};
+use proc_macro2::{Ident, TokenStream};
+use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseBuffer, ParseStream};
+use syn::{Attribute, Expr, Token, Type};
+
+/// What was read of an operator's arguments.
+pub(super) struct Read {
+    pub(super) args: Args,
+    /// A `keep` that stands inside the braces.
+    pub(super) keep: Option<Keep>,
+}
+
+impl From<Args> for Read {
+    fn from(args: Args) -> Self {
+        Read { args, keep: None }
+    }
+}
+
+/// Reads an operator's arguments, and an `allow` inside them; `None` if they were wrong and have been reported.
+pub(super) fn args(
+    name: &Ident,
+    row: &'static Operator,
+    input: ParseStream<'_>,
+    errors: &Diagnostics,
+) -> syn::Result<Option<(Read, Option<Duration>)>> {
+    // On a fork, so that a mistake in here leaves no half-read group behind, of which syn would complain too.
+    let ahead = input.fork();
+    match read(row, &ahead, errors, name) {
+        Ok(read) => {
+            input.advance_to(&ahead);
+            Ok(Some(read))
+        }
+        Err(error) => {
+            // syn knows what it met, the table what the operator needs.
+            let message = format!("{error}; `{name}` is used as `{}`", row.usage);
+            errors.error_at(Code::Arguments, error.span(), message);
+            Ok(None)
+        }
+    }
+}
+
+fn read(
+    row: &'static Operator,
+    input: ParseStream<'_>,
+    errors: &Diagnostics,
+    name: &Ident,
+) -> syn::Result<(Read, Option<Duration>)> {
+    let plain = |args: Args| Ok((args.into(), None));
+    match row.syntax {
+        Syntax::Closure(_) => plain(Args::Closure(parenthesized(input, name, |args| args.parse())?)),
+        Syntax::EventTime => plain(parenthesized(input, name, |args| event_time(args, errors))?),
+        Syntax::Key => plain(Args::Key(parenthesized(input, name, |args| list(args, key_field))?)),
+        Syntax::Route => plain(Args::Route(braced(input, name, |args| list(args, arm))?)),
+        Syntax::Window | Syntax::HoppingWindow => parenthesized(input, name, |args| window(args, row, errors)),
+        Syntax::Aggregate => {
+            let field = |args: ParseStream<'_>| aggregate_field(args, errors);
+            let fields = braced(input, name, |args| list(args, field))?;
+            plain(Args::Aggregate(fields.into_iter().flatten().collect()))
+        }
+        Syntax::Fold => plain(Args::Fold(Box::new(parenthesized(input, name, fold)?))),
+        Syntax::Stateful => {
+            let out = parenthesized(input, name, Type::parse)?;
+            let (stateful, keep) = braced(input, name, |body| stateful(out, body, errors))?;
+            Ok((Read { args: Args::Stateful(Box::new(stateful)), keep }, None))
+        }
+    }
+}
+
+/// Reads what stands in parentheses, all of it.
+fn parenthesized<T>(
+    input: ParseStream<'_>,
+    name: &Ident,
+    read: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<T> {
+    if !input.peek(syn::token::Paren) {
+        return Err(syn::Error::new(name.span(), format!("`{name}` lacks its arguments in parentheses")));
+    }
+    let args;
+    syn::parenthesized!(args in input);
+    whole(&args, name, read)
+}
+
+/// Reads what stands in braces, all of it.
+fn braced<T>(
+    input: ParseStream<'_>,
+    name: &Ident,
+    read: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<T> {
+    if !input.peek(syn::token::Brace) {
+        return Err(syn::Error::new(name.span(), format!("`{name}` lacks its body in braces")));
+    }
+    let args;
+    syn::braced!(args in input);
+    whole(&args, name, read)
+}
+
+fn whole<T>(
+    args: &ParseBuffer<'_>,
+    name: &Ident,
+    read: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<T> {
+    if args.is_empty() {
+        return Err(syn::Error::new(name.span(), format!("`{name}` lacks its arguments")));
+    }
+    let value = read(args)?;
+    if args.peek(Token![,]) {
+        args.parse::<Token![,]>()?;
+    }
+    if args.is_empty() { Ok(value) } else { Err(args.error("unexpected here")) }
+}
+
+/// Items with commas between them.
+fn list<T>(
+    args: ParseStream<'_>,
+    read: impl Fn(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<Vec<T>> {
+    let mut items = Vec::new();
+    while !args.is_empty() {
+        items.push(read(args)?);
+        if args.is_empty() {
+            break;
+        }
+        if !args.peek(Token![,]) {
+            return Err(args.error("expected `,`"));
+        }
+        args.parse::<Token![,]>()?;
+    }
+    Ok(items)
+}
+
+fn event_time(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Args> {
+    let f = args.parse()?;
+    if !take_argument(args, "lateness")? {
+        return Err(args.error("how far out of order may records be? Add `, lateness 1 min`"));
+    }
+    Ok(Args::EventTime { f, lateness: duration(args, errors)? })
+}
+
+fn key_field(args: ParseStream<'_>) -> syn::Result<KeyField> {
+    let ahead = args.fork();
+    if ahead.parse::<Ident>().is_err() || !ahead.peek(Token![:]) || ahead.peek(Token![::]) {
+        return Err(args.error("a key has a name and a type, because it is stored and shown"));
+    }
+    let name = args.parse()?;
+    args.parse::<Token![:]>()?;
+    let ty = args.parse()?;
+    args.parse::<Token![=]>()?;
+    Ok(KeyField { name, ty, f: args.parse()? })
+}
+
+fn arm(args: ParseStream<'_>) -> syn::Result<Arm> {
+    let name = args.parse()?;
+    args.parse::<Token![:]>()?;
+    Ok(Arm { name, condition: args.parse()? })
+}
+
+fn window(
+    args: ParseStream<'_>,
+    row: &'static Operator,
+    errors: &Diagnostics,
+) -> syn::Result<(Read, Option<Duration>)> {
+    let size = duration(args, errors)?;
+    let (mut every, mut allow) = (None, None);
+    loop {
+        if take_argument(args, "every")? {
+            every = Some(duration(args, errors)?);
+        } else if take_argument(args, "allow")? {
+            allow = Some(duration(args, errors)?);
+        } else {
+            break;
+        }
+    }
+    match (row.syntax, &every) {
+        (Syntax::HoppingWindow, None) => Err(args.error("how often does a new window begin? Add `, every 5 min`")),
+        (Syntax::Window, Some(_)) => Err(args.error("only `hopping` windows have `every`")),
+        _ => Ok((Args::Window { size, every }.into(), allow)),
+    }
+}
+
+/// A field of `aggregate`; `None` if its function is unknown, which has been reported.
+fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<AggregateField>> {
+    let docs = args.call(Attribute::parse_outer)?;
+    let name: Ident = args.parse()?;
+    if !args.peek(Token![:]) {
+        let message = format!("the field `{name}` needs its type, because it is stored: `{name}: u64 = ..`");
+        return Err(syn::Error::new(name.span(), message));
+    }
+    args.parse::<Token![:]>()?;
+    let ty = args.parse()?;
+    args.parse::<Token![=]>()?;
+    let function: Ident = args.parse()?;
+    let content;
+    syn::parenthesized!(content in args);
+    let Some(row) = aggregate_function(&function.to_string()) else {
+        content.parse::<TokenStream>()?;
+        let near = did_you_mean(&function.to_string(), FUNCTIONS.iter().map(|row| row.name));
+        let all: Vec<_> = FUNCTIONS.iter().map(|row| row.name).collect();
+        let all = if near.is_empty() { format!("; there are {}", all.join(", ")) } else { near };
+        let message = format!("there is no aggregate function `{function}`{all}");
+        errors.error(Code::UnknownOperator, &function, message);
+        return Ok(None);
+    };
+    let ahead = content.fork();
+    let read = function_args(row.syntax, &ahead).and_then(|read| {
+        if ahead.is_empty() { Ok(read) } else { Err(ahead.error("unexpected here")) }
+    });
+    match read {
+        Ok(args) => {
+            content.advance_to(&ahead);
+            Ok(Some(AggregateField { docs, name, ty, function, row, args }))
+        }
+        Err(error) => {
+            content.parse::<TokenStream>()?;
+            let message = format!("{error}; `{function}` is used as `{}`", row.usage);
+            errors.error_at(Code::Arguments, error.span(), message);
+            Ok(None)
+        }
+    }
+}
+
+fn function_args(syntax: FunctionSyntax, args: ParseStream<'_>) -> syn::Result<FunctionArgs> {
+    match syntax {
+        FunctionSyntax::None => Ok(FunctionArgs::None),
+        FunctionSyntax::Closure => Ok(FunctionArgs::Closure(args.parse()?)),
+        FunctionSyntax::Top => {
+            let n = args.parse()?;
+            if !take_argument(args, "by")? {
+                return Err(args.error("the greatest by what? Add `, by |record| ..`"));
+            }
+            Ok(FunctionArgs::Top { n, by: args.parse()? })
+        }
+        FunctionSyntax::Fold => {
+            let init = args.parse()?;
+            args.parse::<Token![,]>()?;
+            let (step, merge) = step_and_merge(args)?;
+            Ok(FunctionArgs::Fold { init, step, merge })
+        }
+    }
+}
+
+fn fold(args: ParseStream<'_>) -> syn::Result<Fold> {
+    let ty = args.parse()?;
+    args.parse::<Token![=]>()?;
+    let init = args.parse()?;
+    args.parse::<Token![,]>()?;
+    let (step, merge) = step_and_merge(args)?;
+    Ok(Fold { ty, init, step, merge })
+}
+
+fn step_and_merge(args: ParseStream<'_>) -> syn::Result<(Expr, Option<Expr>)> {
+    let step = args.parse()?;
+    let merge = if take_argument(args, "merge")? { Some(args.parse()?) } else { None };
+    Ok((step, merge))
+}
+
+fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<(Stateful, Option<Keep>)> {
+    if take_word(body, "state").is_none() {
+        return Err(body.error("expected `state { name: Type = init }` first"));
+    }
+    let fields;
+    syn::braced!(fields in body);
+    let state = list(&fields, state_field)?;
+    let keep = if peek_word(body, "keep") { Some(keep_clause(body, errors)?) } else { None };
+    if body.peek(Token![;]) {
+        body.parse::<Token![;]>()?;
+    } else if keep.is_some() {
+        return Err(body.error("expected `;` after `keep ..`"));
+    }
+    let step = body.parse()?;
+    let timer = if take_word(body, "on").is_some() {
+        if take_word(body, "timer").is_none() {
+            return Err(body.error("expected `on timer |state, at, out| { .. }`"));
+        }
+        Some(body.parse()?)
+    } else {
+        None
+    };
+    Ok((Stateful { out, state, step, timer }, keep))
+}
+
+fn state_field(args: ParseStream<'_>) -> syn::Result<StateField> {
+    let docs = args.call(Attribute::parse_outer)?;
+    let name = args.parse()?;
+    args.parse::<Token![:]>()?;
+    let ty = args.parse()?;
+    let default = if args.peek(Token![=]) {
+        args.parse::<Token![=]>()?;
+        Some(args.parse()?)
+    } else {
+        None
+    };
+    Ok(StateField { docs, name, ty, default })
+}

@@ -1,0 +1,204 @@
+//! From tokens to what was written. Accepts anything shaped right and judges nothing.
+//!
+//! A flow is cut at its semicolons first, so that a mistake in one item does not hide those in the next.
+
+mod args;
+mod chain;
+mod duration;
+
+use crate::ast::{Flow, Input, Item, Node, Output, Param};
+use crate::diagnostics::{Code, Diagnostics};
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, Expr, Token, Type, Visibility};
+
+/// The flows of one `dataflow!`, and the path of the facade that the leading `[..]` holds.
+pub(crate) fn flows(input: TokenStream, errors: &Diagnostics) -> (TokenStream, Vec<Flow>) {
+    let mut tokens = input.into_iter().peekable();
+    let facade = match tokens.peek() {
+        Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket => {
+            let facade = group.stream();
+            tokens.next();
+            facade
+        }
+        _ => quote::quote!(::psdf),
+    };
+    let rest: TokenStream = tokens.collect();
+    if rest.is_empty() {
+        errors.error_at(
+            Code::Syntax,
+            proc_macro2::Span::call_site(),
+            "`dataflow!` declares at least one flow: `flow Name { .. }`",
+        );
+    }
+    let parsed = (|input: ParseStream<'_>| {
+        let mut flows = Vec::new();
+        while !input.is_empty() {
+            flows.push(flow(input, errors)?);
+        }
+        Ok(flows)
+    })
+    .parse2(rest);
+    let flows = parsed.unwrap_or_else(|error| {
+        errors.syntax(error);
+        Vec::new()
+    });
+    (facade, flows)
+}
+
+fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Flow> {
+    let docs = input.call(Attribute::parse_outer)?;
+    let vis: Visibility = input.parse()?;
+    let keyword: Ident = input.call(Ident::parse_any)?;
+    if keyword != "flow" {
+        return Err(syn::Error::new(keyword.span(), "expected `flow Name { .. }`, perhaps with `pub` before it"));
+    }
+    let name: Ident = input.parse()?;
+    let body;
+    syn::braced!(body in input);
+    let body: TokenStream = body.parse()?;
+    let mut items = Vec::new();
+    let mut incomplete = false;
+    for tokens in split_at_semicolons(body) {
+        match item(errors).parse2(tokens) {
+            Ok(Some(item)) => items.push(item),
+            Ok(None) => incomplete = true,
+            Err(error) => {
+                incomplete = true;
+                errors.syntax(error);
+            }
+        }
+    }
+    incomplete |= !errors.is_empty();
+    Ok(Flow { docs, vis, name, items, incomplete })
+}
+
+/// The items: each with its semicolon, if it has one.
+fn split_at_semicolons(body: TokenStream) -> Vec<TokenStream> {
+    let mut items = Vec::new();
+    let mut item = Vec::new();
+    for tree in body {
+        let ends = matches!(&tree, TokenTree::Punct(punct) if punct.as_char() == ';');
+        item.push(tree);
+        if ends {
+            items.push(std::mem::take(&mut item).into_iter().collect());
+        }
+    }
+    if !item.is_empty() {
+        items.push(item.into_iter().collect());
+    }
+    items
+}
+
+/// An item; `None` if it was wrong and has been reported.
+fn item(errors: &Diagnostics) -> impl Parser<Output = Option<Item>> + '_ {
+    move |input: ParseStream<'_>| {
+        if input.peek(Token![;]) {
+            input.parse::<Token![;]>()?;
+            return Ok(None);
+        }
+        let docs = input.call(Attribute::parse_outer)?;
+        let item = if is_keyword(input, "param") {
+            Some(Item::Param(param(input, docs)?))
+        } else if is_keyword(input, "input") {
+            Some(Item::Input(self::input(input, docs)?))
+        } else if is_keyword(input, "output") {
+            output(input, docs, errors)?.map(Item::Output)
+        } else {
+            node(input, docs, errors)?.map(Item::Node)
+        };
+        if item.is_none() {
+            // What could not be read has been reported: the rest of the item would only say so again.
+            input.parse::<TokenStream>()?;
+            return Ok(None);
+        }
+        end_of_item(input)?;
+        Ok(item)
+    }
+}
+
+fn end_of_item(input: ParseStream<'_>) -> syn::Result<()> {
+    if input.peek(Token![;]) {
+        input.parse::<Token![;]>()?;
+        return Ok(());
+    }
+    let rest: TokenStream = input.fork().parse()?;
+    let message = if rest.is_empty() {
+        "this item needs a `;` at its end"
+    } else {
+        "expected `;`, or `->` and an operator"
+    };
+    Err(input.error(message))
+}
+
+/// Whether a word stands here that is followed by a name, so that it is not a node's name itself.
+fn is_keyword(input: ParseStream<'_>, word: &str) -> bool {
+    let ahead = input.fork();
+    ahead.call(Ident::parse_any).is_ok_and(|ident| ident == word) && ahead.peek(syn::Ident::peek_any)
+}
+
+fn param(input: ParseStream<'_>, docs: Vec<Attribute>) -> syn::Result<Param> {
+    input.call(Ident::parse_any)?;
+    let name = input.parse()?;
+    input.parse::<Token![:]>()?;
+    let ty = input.parse()?;
+    let default = if input.peek(Token![=]) {
+        input.parse::<Token![=]>()?;
+        Some(input.parse::<Expr>()?)
+    } else {
+        None
+    };
+    Ok(Param { docs, name, ty, default })
+}
+
+fn input(input: ParseStream<'_>, docs: Vec<Attribute>) -> syn::Result<Input> {
+    input.call(Ident::parse_any)?;
+    let name = input.parse()?;
+    if !input.peek(Token![:]) {
+        return Err(input.error("an input needs the type of its records: `input name: Type;`"));
+    }
+    input.parse::<Token![:]>()?;
+    Ok(Input { docs, name, ty: input.parse()? })
+}
+
+fn output(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> syn::Result<Option<Output>> {
+    input.call(Ident::parse_any)?;
+    let name = input.parse()?;
+    let ty = written_type(input)?;
+    let chain = if input.peek(Token![=]) {
+        input.parse::<Token![=]>()?;
+        match chain::chain(input, errors)? {
+            Some(chain) => Some(chain),
+            None => return Ok(None),
+        }
+    } else {
+        None
+    };
+    Ok(Some(Output { docs, name, ty, chain }))
+}
+
+fn node(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> syn::Result<Option<Node>> {
+    let named = input.peek(syn::Ident) && (input.peek2(Token![=]) || input.peek2(Token![:]));
+    let (name, ty) = if named {
+        let name: Ident = input.parse()?;
+        let ty = written_type(input)?;
+        if !input.peek(Token![=]) {
+            return Err(input.error("expected `=` and a chain: `name = source -> operator;`"));
+        }
+        input.parse::<Token![=]>()?;
+        (Some(name), ty)
+    } else {
+        (None, None)
+    };
+    let chain = chain::chain(input, errors)?;
+    Ok(chain.map(|chain| Node { docs, name, ty, chain }))
+}
+
+fn written_type(input: ParseStream<'_>) -> syn::Result<Option<Type>> {
+    if !input.peek(Token![:]) {
+        return Ok(None);
+    }
+    input.parse::<Token![:]>()?;
+    Ok(Some(Type::parse(input)?))
+}

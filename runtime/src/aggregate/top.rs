@@ -1,0 +1,62 @@
+//! `top`.
+
+use crate::panic::{NodeId, on_behalf_of};
+use serde::{Deserialize, Serialize};
+
+/// `top(n, by f)`: the `n` records with the greatest `f`, greatest first. State: at most `n` records.
+///
+/// Among equals the one that came first stays in front: let `f` be a total order if that matters.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Top<T>(Vec<T>);
+
+impl<T> Default for Top<T> {
+    fn default() -> Self {
+        Top(Vec::new())
+    }
+}
+
+impl<T: Clone> Top<T> {
+    /// Takes a record, if it is among the `n` greatest so far.
+    pub fn add<R: Ord>(&mut self, node: NodeId, record: &T, n: usize, f: impl Fn(&T) -> R) {
+        on_behalf_of(node, || {
+            let rank = f(record);
+            let place = self.0.partition_point(|held| f(held) >= rank);
+            if place < n {
+                self.0.truncate(n - 1);
+                self.0.insert(place, record.clone());
+            }
+        });
+    }
+
+    /// Takes what another state holds.
+    pub fn merge<R: Ord>(&mut self, node: NodeId, other: Self, n: usize, f: impl Fn(&T) -> R) {
+        other.0.iter().for_each(|record| self.add(node, record, n, &f));
+    }
+
+    /// The records.
+    #[must_use]
+    pub fn finish(self) -> Vec<T> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_the_greatest_in_order() {
+        let mut top = Top::default();
+        for n in [3, 1, 4, 1, 5, 9, 2, 6] {
+            top.add(0, &n, 3, |n| *n);
+        }
+        assert_eq!(top.finish(), [9, 6, 5]);
+    }
+
+    #[test]
+    fn of_none_is_none() {
+        let mut top = Top::default();
+        top.add(0, &1, 0, |n| *n);
+        assert_eq!(top.finish(), [0; 0]);
+    }
+}

@@ -1,0 +1,163 @@
+//! Bounded channels between tasks: one for each pair of shards that an edge connects.
+//!
+//! One channel a pair, and not one a reader, so that a reader can tell its senders apart: each has a watermark
+//! of its own, and a barrier holds back only those that have sent it.
+
+use super::shared::lock;
+use crate::batch::{Batch, Status};
+use crate::outlet::Transport;
+use crate::record::Record;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+use tokio::sync::mpsc;
+use tokio_util::sync::PollSender;
+
+pub(super) type Sender<T> = mpsc::Sender<Batch<T>>;
+pub(super) type Receiver<T> = mpsc::Receiver<Batch<T>>;
+
+/// An edge that nobody reads yet.
+pub enum Link<T> {
+    /// From a stage: its channels are made when somebody reads it. A slot for the senders of each writing shard.
+    Open(Vec<Slot<T>>),
+    /// From an input, whose channel is made, and which one task reads.
+    Input(Receiver<T>),
+}
+
+/// Where a writing shard finds its senders, one for each reading shard.
+type Slot<T> = Arc<Mutex<Vec<Sender<T>>>>;
+
+impl<T: Record> Link<T> {
+    /// Opens an edge with so many writing shards.
+    pub(super) fn open(producers: usize) -> (Vec<Box<dyn Transport<T>>>, Link<T>) {
+        let senders: Vec<Slot<T>> = (0..producers).map(|_| Slot::default()).collect();
+        let transports = senders
+            .iter()
+            .map(|slot| Box::new(ChannelTransport { slot: Arc::clone(slot), senders: Vec::new() }) as _)
+            .collect();
+        (transports, Link::Open(senders))
+    }
+
+    pub(super) fn is_input(&self) -> bool {
+        matches!(self, Link::Input(_))
+    }
+
+    /// The channels for so many readers: for each, one from every writer. An input has one reader.
+    pub(super) fn read_by(self, readers: usize, capacity: usize) -> Vec<Vec<Receiver<T>>> {
+        let slots = match self {
+            Link::Input(receiver) => return vec![vec![receiver]],
+            Link::Open(slots) => slots,
+        };
+        let mut receivers: Vec<Vec<Receiver<T>>> = (0..readers).map(|_| Vec::new()).collect();
+        for slot in &slots {
+            let mut senders = lock(slot);
+            for reader in &mut receivers {
+                let (sender, receiver) = mpsc::channel(capacity);
+                senders.push(sender);
+                reader.push(receiver);
+            }
+        }
+        receivers
+    }
+}
+
+struct ChannelTransport<T> {
+    slot: Slot<T>,
+    senders: Vec<PollSender<Batch<T>>>,
+}
+
+impl<T: Record> Transport<T> for ChannelTransport<T> {
+    fn lanes(&self) -> usize {
+        lock(&self.slot).len()
+    }
+
+    fn poll_send(&mut self, lane: usize, batch: &mut Option<Batch<T>>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.senders.is_empty() {
+            self.senders = lock(&self.slot).drain(..).map(PollSender::new).collect();
+        }
+        let sender = &mut self.senders[lane];
+        let room = ready!(sender.poll_reserve(cx));
+        if let (Ok(()), Some(batch)) = (room, batch.take()) {
+            // It can fail only if the reader went away just now: then nobody wants the batch.
+            let _ = sender.send_item(batch);
+        }
+        *batch = None;
+        Poll::Ready(())
+    }
+
+    fn is_closed(&self) -> bool {
+        !self.senders.is_empty() && self.senders.iter().all(PollSender::is_closed)
+    }
+}
+
+/// The reading ends of all channels into a task.
+pub(super) struct Inbox<T> {
+    receivers: Vec<Receiver<T>>,
+    ended: Vec<bool>,
+    /// Where to look first, so that no sender starves the others.
+    turn: usize,
+}
+
+/// What an inbox gave.
+pub(super) enum Received<T> {
+    /// A batch, and which sender it came from.
+    Batch(usize, Batch<T>),
+    /// All senders have ended in good order.
+    Ended,
+    /// A sender is gone without having said so: its task failed.
+    Broken,
+}
+
+impl<T> Inbox<T> {
+    pub(super) fn new(receivers: Vec<Receiver<T>>) -> Self {
+        let ended = vec![false; receivers.len()];
+        Inbox { receivers, ended, turn: 0 }
+    }
+
+    pub(super) fn senders(&self) -> usize {
+        self.receivers.len()
+    }
+
+    /// The next batch of any sender. `None` from a sender marks its end where `closable`, i.e. for an input's.
+    pub(super) fn poll_next(&mut self, closable: bool, cx: &mut Context<'_>) -> Poll<Received<T>> {
+        let senders = self.receivers.len();
+        for offset in 0..senders {
+            let sender = (self.turn + offset) % senders;
+            if self.ended[sender] {
+                continue;
+            }
+            match self.receivers[sender].poll_recv(cx) {
+                Poll::Ready(Some(batch)) => {
+                    self.turn = (sender + 1) % senders;
+                    self.ended[sender] = batch.status == Status::Ended;
+                    return Poll::Ready(Received::Batch(sender, batch));
+                }
+                Poll::Ready(None) if closable => {
+                    self.ended[sender] = true;
+                    let mut last = Batch::of(Vec::new());
+                    last.status = Status::Ended;
+                    return Poll::Ready(Received::Batch(sender, last));
+                }
+                Poll::Ready(None) => return Poll::Ready(Received::Broken),
+                Poll::Pending => {}
+            }
+        }
+        if self.ended.iter().all(|&ended| ended) { Poll::Ready(Received::Ended) } else { Poll::Pending }
+    }
+
+    /// Takes no more, but gives what has been sent.
+    pub(super) fn close(&mut self) {
+        self.receivers.iter_mut().for_each(mpsc::Receiver::close);
+    }
+
+    /// Gives up: counts the records that nobody will read.
+    pub(super) fn abandon(&mut self) -> u64 {
+        self.close();
+        let mut records = 0;
+        for receiver in &mut self.receivers {
+            while let Ok(batch) = receiver.try_recv() {
+                records += batch.items.len() as u64;
+            }
+        }
+        records
+    }
+}

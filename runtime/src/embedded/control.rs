@@ -1,0 +1,139 @@
+//! The common part of every flow's handle: finishing, stopping, asking how it goes.
+
+use super::executor::Executor;
+use super::output::Drain;
+use super::shared::Shared;
+use crate::error::FlowError;
+use crate::graph::Graph;
+use std::future::Future;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio_util::task::TaskTracker;
+
+/// What a running flow's handle can do whatever its ports are. Dropping it stops the flow's tasks.
+pub struct FlowControl {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+    executor: Arc<dyn Executor>,
+}
+
+/// Records that were on their way to a node or port when the flow was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The node whose stage had them, or had not read them yet.
+    pub node: &'static str,
+    /// How many.
+    pub records: u64,
+}
+
+/// What a node has let go, counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeCounts {
+    /// The node.
+    pub node: &'static str,
+    /// Records that came after their window had closed, where the node has no `else`.
+    pub late: u64,
+    /// Records that failed and that `else skip` let go.
+    pub skipped: u64,
+}
+
+impl FlowControl {
+    pub(super) fn new(shared: Arc<Shared>, tasks: TaskTracker, executor: Arc<dyn Executor>) -> Self {
+        FlowControl { shared, tasks, executor }
+    }
+
+    /// The flow's graph.
+    #[must_use]
+    pub fn graph(&self) -> &'static Graph {
+        self.shared.graph
+    }
+
+    /// The error that ended the flow, if one did.
+    #[must_use]
+    pub fn error(&self) -> Option<FlowError> {
+        self.shared.error()
+    }
+
+    /// Whether all tasks of the flow have ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Late and skipped records of each node, so far.
+    #[must_use]
+    pub fn counts(&self) -> Vec<NodeCounts> {
+        self.shared.counts()
+    }
+
+    /// Closes the inputs, empties the outputs as they fill, and waits for the tasks.
+    ///
+    /// # Errors
+    /// The error that ended the flow, if it did not drain.
+    pub async fn finish(&mut self, outputs: &mut [&mut dyn Drain]) -> Result<(), FlowError> {
+        self.drain(outputs).await;
+        self.error().map_or(Ok(()), Err)
+    }
+
+    /// As [`FlowControl::finish`], but when the deadline has passed the tasks are stopped where they stand. Answers
+    /// what was on its way then: nothing if the flow drained in time.
+    ///
+    /// # Errors
+    /// The error that ended the flow, if it was another than the deadline.
+    pub async fn shutdown(
+        &mut self,
+        deadline: Duration,
+        outputs: &mut [&mut dyn Drain],
+    ) -> Result<Vec<Dropped>, FlowError> {
+        let timeout = self.executor.sleep(deadline);
+        tokio::select! {
+            biased;
+            () = self.drain(outputs) => {}
+            () = timeout => {
+                self.shared.stop();
+                self.tasks.wait().await;
+            }
+        }
+        match self.error() {
+            None | Some(FlowError::Stopped { .. }) => Ok(self.shared.take_dropped()),
+            Some(error) => Err(error),
+        }
+    }
+
+    async fn drain(&self, outputs: &mut [&mut dyn Drain]) {
+        self.shared.closing.cancel();
+        self.tasks.close();
+        let mut open: Vec<_> = outputs.iter_mut().collect();
+        std::future::poll_fn(|cx| {
+            open.retain_mut(|output| output.poll_drain(cx).is_pending());
+            if open.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        self.tasks.wait().await;
+    }
+
+    /// Runs a task of the flow.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.executor.spawn(Box::pin(self.tasks.track_future(task)));
+    }
+}
+
+impl Drop for FlowControl {
+    fn drop(&mut self) {
+        self.tasks.close();
+        if !self.tasks.is_empty() {
+            self.shared.stop();
+        }
+    }
+}
+
+impl std::fmt::Debug for FlowControl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FlowControl")
+            .field("flow", &self.shared.graph.flow)
+            .field("tasks", &self.tasks.len())
+            .field("error", &self.error())
+            .finish_non_exhaustive()
+    }
+}

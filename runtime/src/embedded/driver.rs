@@ -1,0 +1,387 @@
+//! The loop of one task: take what has come, let the stage work, send what it made.
+
+use super::channel::{Inbox, Received};
+use super::executor::Executor;
+use super::shared::Shared;
+use crate::batch::{Batch, Status};
+use crate::error::FlowError;
+use crate::graph::{StageMeta, TimeMeta};
+use crate::outlet::Outlets;
+use crate::stage::{Progress, Stage};
+use crate::time::Timestamp;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use std::vec;
+
+/// A shard of a stage between its channels. The loop below sees it without its types, so that it is compiled
+/// once and not for each stage.
+pub(super) trait StageTask: Send {
+    /// Learns how many shards read each outlet.
+    fn open(&mut self);
+    /// Waits for the next batch.
+    fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken>;
+    /// Works on what was taken, for about a batch's worth.
+    fn work(&mut self) -> Progress;
+    /// Sends what the work made.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Whether enough is waiting to be sent.
+    fn is_full(&mut self) -> bool;
+    /// The inputs take no more.
+    fn close(&mut self);
+    /// The inputs have been silent for a while.
+    fn idle(&mut self);
+    /// Says to those that read this stage that it has ended.
+    fn end(&mut self);
+    /// Passes on what the stage counted, and the error that ends the flow.
+    fn report(&mut self) -> Option<FlowError>;
+    /// Counts the records that the task leaves behind.
+    fn abandon(&mut self) -> u64;
+}
+
+/// What a task got from its inbox.
+pub(super) enum Taken {
+    Work,
+    Ended,
+    Broken,
+}
+
+/// What one sender has said.
+#[derive(Clone)]
+struct Sender {
+    watermark: Timestamp,
+    status: Status,
+}
+
+/// A batch that is being worked on.
+struct Current<T> {
+    sender: usize,
+    items: vec::IntoIter<T>,
+    done: usize,
+    marks: vec::IntoIter<(usize, Timestamp)>,
+    next_mark: Option<(usize, Timestamp)>,
+    watermark: Timestamp,
+    status: Status,
+}
+
+impl<T> Current<T> {
+    fn new(sender: usize, batch: Batch<T>) -> Self {
+        let mut marks = batch.marks.into_iter();
+        let next_mark = marks.next();
+        let (watermark, status) = (batch.watermark, batch.status);
+        Current { sender, items: batch.items.into_iter(), done: 0, marks, next_mark, watermark, status }
+    }
+
+    /// The records up to the next mark, or all.
+    fn next_items(&mut self) -> Vec<T> {
+        match self.next_mark {
+            None => std::mem::take(&mut self.items).collect(),
+            Some((place, _)) => {
+                let some: Vec<T> = self.items.by_ref().take(place - self.done).collect();
+                self.done = place;
+                some
+            }
+        }
+    }
+}
+
+pub(super) struct Task<S: Stage> {
+    stage: S,
+    outs: S::Outs,
+    meta: &'static StageMeta,
+    shared: Arc<Shared>,
+    inbox: Inbox<S::In>,
+    /// Whether the inbox is an input of the flow: it may simply close, and it can be idle.
+    is_input: bool,
+    limit: usize,
+    senders: Vec<Sender>,
+    watermark: Timestamp,
+    /// The stage has more to say about the watermark.
+    advancing: bool,
+    current: Option<Current<S::In>>,
+}
+
+impl<S: Stage> Task<S> {
+    pub(super) fn new(
+        stage: S,
+        outs: S::Outs,
+        meta: &'static StageMeta,
+        shared: Arc<Shared>,
+        inbox: Inbox<S::In>,
+        is_input: bool,
+        limit: usize,
+    ) -> Self {
+        let sender = Sender { watermark: Timestamp::MIN, status: Status::Active };
+        let senders = vec![sender; inbox.senders()];
+        Task {
+            stage,
+            outs,
+            meta,
+            shared,
+            inbox,
+            is_input,
+            limit,
+            senders,
+            watermark: Timestamp::MIN,
+            advancing: false,
+            current: None,
+        }
+    }
+
+    /// Hears a watermark of a sender; whether the stage has to hear of it.
+    fn hear(&mut self, sender: usize, watermark: Timestamp) {
+        let heard = &mut self.senders[sender].watermark;
+        *heard = watermark.max(*heard);
+        self.update_watermark();
+    }
+
+    /// The least watermark of the senders that may still send; those that are idle do not hold it back.
+    fn update_watermark(&mut self) {
+        let active = self.senders.iter().filter(|sender| sender.status == Status::Active);
+        let least = match active.map(|sender| sender.watermark).min() {
+            Some(least) => least,
+            None if self.senders.iter().all(|sender| sender.status == Status::Ended) => Timestamp::MAX,
+            None => return,
+        };
+        if least > self.watermark {
+            self.watermark = least;
+            self.advancing = true;
+        }
+    }
+
+    /// Writes into each outlet the watermark that holds after what was pushed.
+    fn mark_outlets(&mut self) {
+        let (meta, watermark) = (self.meta, self.watermark);
+        let ended = watermark == Timestamp::MAX;
+        let local = self.stage.local();
+        let see = &mut |index: usize, outlet: &mut dyn crate::outlet::Outlet| match meta.outlets[index].time {
+            None => {}
+            Some(TimeMeta::Clock(clock)) if !ended => outlet.mark(local.watermark(clock)),
+            Some(TimeMeta::Stage | TimeMeta::Clock(_)) => outlet.mark(watermark),
+        };
+        self.outs.visit(see, 0);
+    }
+
+    fn set_status(&mut self, status: Status) {
+        self.outs.visit(&mut |_, outlet| outlet.set_status(status), 0);
+    }
+
+    /// Passes on whether all that feed this stage are idle.
+    fn update_status(&mut self, sender: usize, status: Status) {
+        if self.senders[sender].status == status {
+            return;
+        }
+        self.senders[sender].status = status;
+        self.update_watermark();
+        let silent = self.senders.iter().all(|sender| sender.status != Status::Active);
+        let ended = self.senders.iter().all(|sender| sender.status == Status::Ended);
+        if !ended {
+            self.set_status(if silent { Status::Idle } else { Status::Active });
+        }
+    }
+}
+
+impl<S: Stage> StageTask for Task<S> {
+    fn open(&mut self) {
+        self.outs.visit(&mut |_, outlet| outlet.open(), 0);
+    }
+
+    fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
+        self.inbox.poll_next(self.is_input, cx).map(|received| match received {
+            Received::Ended => Taken::Ended,
+            Received::Broken => Taken::Broken,
+            Received::Batch(sender, batch) => {
+                if batch.status == Status::Active {
+                    self.update_status(sender, Status::Active);
+                }
+                self.current = Some(Current::new(sender, batch));
+                Taken::Work
+            }
+        })
+    }
+
+    fn work(&mut self) -> Progress {
+        if self.advancing {
+            if self.stage.on_watermark(self.watermark, &mut self.outs) == Progress::More {
+                return Progress::More;
+            }
+            self.advancing = false;
+            self.mark_outlets();
+            return Progress::More;
+        }
+        let Some(current) = &mut self.current else { return Progress::Done };
+        let items = current.next_items();
+        if !items.is_empty() {
+            self.stage.on_batch(items, &mut self.outs);
+        }
+        let Some(current) = &mut self.current else { return Progress::Done };
+        let sender = current.sender;
+        if let Some((_, mark)) = current.next_mark.take() {
+            current.next_mark = current.marks.next();
+            self.hear(sender, mark);
+            return Progress::More;
+        }
+        let (watermark, status) = (current.watermark, current.status);
+        self.current = None;
+        self.hear(sender, watermark);
+        self.update_status(sender, status);
+        self.mark_outlets_of_clocks();
+        if self.advancing { Progress::More } else { Progress::Done }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.outs.poll_flush(self.limit, cx)
+    }
+
+    fn is_full(&mut self) -> bool {
+        let (limit, mut full) = (self.limit, false);
+        self.outs.visit(&mut |_, outlet| full |= outlet.buffered() >= limit, 0);
+        full
+    }
+
+    fn close(&mut self) {
+        self.inbox.close();
+    }
+
+    fn idle(&mut self) {
+        (0..self.senders.len()).for_each(|sender| {
+            if self.senders[sender].status == Status::Active {
+                self.update_status(sender, Status::Idle);
+            }
+        });
+    }
+
+    fn end(&mut self) {
+        self.set_status(Status::Ended);
+    }
+
+    fn report(&mut self) -> Option<FlowError> {
+        let shared = &self.shared;
+        let local = self.stage.local();
+        local.take_counts(|node, late, skipped| shared.count(node, late, skipped));
+        local.take_failure().map(|failure| FlowError::Failed {
+            flow: shared.graph.flow,
+            node: shared.node_name(failure.node),
+            error: failure.error.into(),
+        })
+    }
+
+    fn abandon(&mut self) -> u64 {
+        let current = self.current.as_ref().map_or(0, |current| current.items.len());
+        let mut buffered = 0;
+        self.outs.visit(&mut |_, outlet| buffered += outlet.buffered(), 0);
+        self.inbox.abandon() + (current + buffered) as u64
+    }
+}
+
+impl<S: Stage> Task<S> {
+    /// Between watermarks of the stage, those of its clocks move with each batch.
+    fn mark_outlets_of_clocks(&mut self) {
+        if self.meta.outlets.iter().any(|outlet| matches!(outlet.time, Some(TimeMeta::Clock(_)))) {
+            self.mark_outlets();
+        }
+    }
+}
+
+/// How a task ended.
+enum Outcome {
+    Drained,
+    Failed(FlowError),
+    /// Another task of the flow failed or was told to stop.
+    Stopped,
+}
+
+/// Runs a task to its end, and says so.
+pub(super) async fn run(
+    mut task: Box<dyn StageTask>,
+    name: &'static str,
+    shared: Arc<Shared>,
+    executor: Arc<dyn Executor>,
+    idle_after: Option<Duration>,
+) {
+    task.open();
+    let outcome = tokio::select! {
+        biased;
+        () = shared.stopped.cancelled() => Outcome::Stopped,
+        outcome = drive(&mut *task, &shared, &*executor, idle_after) => outcome,
+    };
+    match outcome {
+        Outcome::Drained => {}
+        Outcome::Failed(error) => shared.fail(error),
+        Outcome::Stopped => shared.note_dropped(name, task.abandon()),
+    }
+}
+
+async fn drive(
+    task: &mut dyn StageTask,
+    shared: &Shared,
+    executor: &dyn Executor,
+    idle_after: Option<Duration>,
+) -> Outcome {
+    let mut open = true;
+    loop {
+        let taken = match idle_after {
+            // Under load there is no need to watch the clock.
+            Some(_) if take_now(task) => Taken::Work,
+            Some(after) => take_from_input(task, shared, executor, after, &mut open).await,
+            None => std::future::poll_fn(|cx| task.poll_take(cx)).await,
+        };
+        match taken {
+            Taken::Work => {}
+            Taken::Ended => break,
+            // Its sender has failed and will say why, or the flow is being stopped.
+            Taken::Broken => return Outcome::Stopped,
+        }
+        // What waits already is worked on before anything is sent: batches grow with the load.
+        loop {
+            let progress = task.work();
+            if let Some(error) = task.report() {
+                return Outcome::Failed(error);
+            }
+            if progress == Progress::Done && !task.is_full() && take_now(task) {
+                continue;
+            }
+            std::future::poll_fn(|cx| task.poll_send(cx)).await;
+            if progress == Progress::Done {
+                break;
+            }
+        }
+    }
+    task.end();
+    std::future::poll_fn(|cx| task.poll_send(cx)).await;
+    Outcome::Drained
+}
+
+/// Takes a batch if one waits.
+fn take_now(task: &mut dyn StageTask) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    matches!(task.poll_take(&mut cx), Poll::Ready(Taken::Work))
+}
+
+/// Waits for an input, which may be closed from outside and may fall silent.
+async fn take_from_input(
+    task: &mut dyn StageTask,
+    shared: &Shared,
+    executor: &dyn Executor,
+    idle_after: Duration,
+    open: &mut bool,
+) -> Taken {
+    let mut silence = executor.sleep(idle_after);
+    let mut idle = false;
+    loop {
+        tokio::select! {
+            biased;
+            taken = std::future::poll_fn(|cx| task.poll_take(cx)) => return taken,
+            () = shared.closing.cancelled(), if *open => {
+                *open = false;
+                task.close();
+            }
+            () = &mut silence, if !idle => {
+                idle = true;
+                task.idle();
+                while task.work() == Progress::More {}
+                std::future::poll_fn(|cx| task.poll_send(cx)).await;
+            }
+        }
+    }
+}

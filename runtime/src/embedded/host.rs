@@ -1,0 +1,176 @@
+//! The embedded host: it wires stages to channels and gathers the tasks.
+
+use super::builder::Settings;
+use super::channel::{Inbox, Link, Sender};
+use super::driver::{self, Task};
+use super::executor::{BoxFuture, Executor};
+use super::input::Input;
+use super::output::{AnyOutput, Output};
+use super::shared::Shared;
+use super::tasks;
+use crate::connect::{Sink, Source};
+use crate::graph::{OutletMeta, PortMeta, StageMeta};
+use crate::host::Host;
+use crate::outlet::Transport;
+use crate::record::Record;
+use crate::stage::Stage;
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Puts what is attached to a port to work: given the channel's end, the task that serves it.
+type Attach<End> = Box<dyn FnOnce(End, Arc<Shared>, usize) -> BoxFuture + Send>;
+
+/// Runs the stages of a flow as tasks of this process.
+pub struct EmbeddedHost {
+    settings: Settings,
+    shared: Arc<Shared>,
+    executor: Arc<dyn Executor>,
+    tasks: Vec<BoxFuture>,
+    /// Sources and sinks by port, as `Attach` of the port's type.
+    attached: HashMap<&'static str, Box<dyn Any + Send>>,
+    /// Handles of inputs by port, as `Input` of the port's type.
+    inputs: HashMap<&'static str, Box<dyn Any + Send>>,
+    outputs: HashMap<&'static str, AnyOutput>,
+}
+
+pub(super) fn attach_source<S: Source>(port: &'static str, source: S) -> Box<dyn Any + Send> {
+    let attach: Attach<Sender<S::Item>> = Box::new(move |sender, shared, limit| {
+        Box::pin(tasks::feed(source, port, sender, shared, limit))
+    });
+    Box::new(attach)
+}
+
+pub(super) fn attach_sink<K: Sink>(port: &'static str, sink: K) -> Box<dyn Any + Send> {
+    let attach: Attach<Output<K::Item>> =
+        Box::new(move |output, shared, _| Box::pin(tasks::drain(sink, port, output, shared)));
+    Box::new(attach)
+}
+
+impl EmbeddedHost {
+    pub(super) fn new(
+        settings: Settings,
+        shared: Arc<Shared>,
+        executor: Arc<dyn Executor>,
+        attached: HashMap<&'static str, Box<dyn Any + Send>>,
+    ) -> Self {
+        EmbeddedHost {
+            settings,
+            shared,
+            executor,
+            tasks: Vec::new(),
+            attached,
+            inputs: HashMap::new(),
+            outputs: HashMap::new(),
+        }
+    }
+
+    fn add_task(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(Box::pin(tasks::guarded(task, name, Arc::clone(&self.shared))));
+    }
+
+    pub(super) fn take_tasks(&mut self) -> Vec<BoxFuture> {
+        std::mem::take(&mut self.tasks)
+    }
+
+    /// The handle of an input. Generated code knows its type.
+    ///
+    /// # Panics
+    /// If the flow has no such input of that type.
+    #[must_use]
+    pub fn take_input<T: Record>(&mut self, port: &'static str) -> Input<T> {
+        let taken = self.inputs.remove(port).and_then(|handle| handle.downcast().ok());
+        *taken.expect("generated code wires every input, of its type, before it asks for it")
+    }
+
+    /// The handle of an output. Generated code knows its type.
+    ///
+    /// # Panics
+    /// If the flow has no such output of that type.
+    #[must_use]
+    pub fn take_output<T: Record>(&mut self, port: &'static str) -> Output<T> {
+        let typed = self.take_any_output(port).typed();
+        typed.expect("generated code wires every output of the type it asks for")
+    }
+
+    /// The handle of an output whose type the flow does not write.
+    ///
+    /// # Panics
+    /// If the flow has no such output.
+    #[must_use]
+    pub fn take_any_output(&mut self, port: &'static str) -> AnyOutput {
+        self.outputs.remove(port).expect("generated code wires every output before it asks for it")
+    }
+}
+
+impl Host for EmbeddedHost {
+    type Edge<T: Record> = Link<T>;
+
+    fn shards(&self, stage: &'static StageMeta) -> usize {
+        if stage.keyed { self.settings.shards } else { 1 }
+    }
+
+    fn open<T: Record>(
+        &mut self,
+        _: &'static OutletMeta,
+        producers: usize,
+    ) -> (Vec<Box<dyn Transport<T>>>, Link<T>) {
+        Link::open(producers)
+    }
+
+    fn place<S: Stage>(
+        &mut self,
+        meta: &'static StageMeta,
+        inputs: Vec<Link<S::In>>,
+        shards: Vec<(S, S::Outs)>,
+    ) {
+        let is_input = inputs.iter().any(Link::is_input);
+        let mut receivers: Vec<Vec<_>> = shards.iter().map(|_| Vec::new()).collect();
+        for edge in inputs {
+            for (shard, of_edge) in edge.read_by(shards.len(), self.settings.capacity).into_iter().enumerate() {
+                receivers[shard].extend(of_edge);
+            }
+        }
+        for ((stage, outs), receivers) in shards.into_iter().zip(receivers) {
+            let inbox = Inbox::new(receivers);
+            let shared = Arc::clone(&self.shared);
+            let limit = self.settings.batch_limit;
+            let task = Box::new(Task::new(stage, outs, meta, Arc::clone(&shared), inbox, is_input, limit));
+            let idle_after = is_input.then_some(self.settings.idle_after);
+            self.add_task(meta.name, driver::run(task, meta.name, shared, Arc::clone(&self.executor), idle_after));
+        }
+    }
+
+    fn input<T: Record>(&mut self, port: &'static PortMeta) -> Link<T> {
+        let (sender, receiver) = mpsc::channel(self.settings.capacity);
+        let (shared, limit) = (Arc::clone(&self.shared), self.settings.batch_limit);
+        let attached = self.attached.remove(port.name).and_then(|source| source.downcast().ok());
+        let handle = match attached {
+            Some(attach) => {
+                let attach: Box<Attach<Sender<T>>> = attach;
+                self.add_task(port.name, attach(sender, Arc::clone(&shared), limit));
+                Input::<T>::new(None, shared, limit)
+            }
+            None => Input::new(Some(sender), shared, limit),
+        };
+        self.inputs.insert(port.name, Box::new(handle));
+        Link::Input(receiver)
+    }
+
+    fn output<T: Record>(&mut self, port: &'static PortMeta, edge: Link<T>) {
+        let receivers = edge.read_by(1, self.settings.capacity).into_iter().flatten().collect();
+        let output = Output::new(Some(Inbox::new(receivers)), Arc::clone(&self.shared));
+        let attached = self.attached.remove(port.name).and_then(|sink| sink.downcast().ok());
+        let handle = match attached {
+            Some(attach) => {
+                let attach: Box<Attach<Output<T>>> = attach;
+                let (shared, limit) = (Arc::clone(&self.shared), self.settings.batch_limit);
+                self.add_task(port.name, attach(output, Arc::clone(&shared), limit));
+                Output::<T>::new(None, shared)
+            }
+            None => output,
+        };
+        self.outputs.insert(port.name, AnyOutput::new(port.name, handle));
+    }
+}

@@ -1,0 +1,147 @@
+//! Tasks run by hand: one thread, a fixed order, a clock that moves when told to.
+
+use super::executor::{BoxFuture, Executor};
+use super::shared::lock;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+/// Runs a flow on the calling thread, for tests: nothing happens but inside [`Inline::run`], [`Inline::block_on`]
+/// and [`Inline::advance`], and always in the same order.
+pub struct Inline {
+    hand: Arc<Hand>,
+    tasks: Vec<Slot>,
+}
+
+struct Slot {
+    task: Option<BoxFuture>,
+    woken: Arc<Flag>,
+}
+
+/// Set when a task can go on.
+struct Flag(AtomicBool);
+
+impl Flag {
+    fn set() -> Arc<Flag> {
+        Arc::new(Flag(AtomicBool::new(true)))
+    }
+
+    fn take(&self) -> bool {
+        self.0.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// The side that tasks see: new tasks, and the clock.
+#[derive(Default)]
+struct Hand {
+    spawned: Mutex<Vec<BoxFuture>>,
+    clock: Mutex<Clock>,
+}
+
+#[derive(Default)]
+struct Clock {
+    now: Duration,
+    sleepers: Vec<(Duration, Waker)>,
+}
+
+struct HandExecutor(Arc<Hand>);
+
+impl Executor for HandExecutor {
+    fn spawn(&self, task: BoxFuture) {
+        lock(&self.0.spawned).push(task);
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture {
+        let hand = Arc::clone(&self.0);
+        let until = lock(&hand.clock).now + duration;
+        Box::pin(std::future::poll_fn(move |cx| {
+            let mut clock = lock(&hand.clock);
+            if clock.now >= until {
+                return Poll::Ready(());
+            }
+            clock.sleepers.push((until, cx.waker().clone()));
+            Poll::Pending
+        }))
+    }
+}
+
+impl Inline {
+    pub(super) fn new() -> Self {
+        Inline { hand: Arc::new(Hand::default()), tasks: Vec::new() }
+    }
+
+    pub(super) fn executor(&self) -> Arc<dyn Executor> {
+        Arc::new(HandExecutor(Arc::clone(&self.hand)))
+    }
+
+    /// Runs every task until none can go on.
+    pub fn run(&mut self) {
+        while self.run_once() {}
+    }
+
+    /// Polls each task that can go on, once; whether there was one.
+    fn run_once(&mut self) -> bool {
+        let spawned = lock(&self.hand.spawned).drain(..).collect::<Vec<_>>();
+        self.tasks.extend(spawned.into_iter().map(|task| Slot { task: Some(task), woken: Flag::set() }));
+        let mut any = false;
+        for slot in &mut self.tasks {
+            let Some(task) = &mut slot.task else { continue };
+            if !slot.woken.take() {
+                continue;
+            }
+            any = true;
+            let waker = Waker::from(Arc::clone(&slot.woken));
+            if task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+                slot.task = None;
+            }
+        }
+        self.tasks.retain(|slot| slot.task.is_some());
+        any
+    }
+
+    /// Runs a future, e.g. a handle's `finish()`, and the tasks beside it.
+    ///
+    /// # Panics
+    /// If the future waits for something that no task will do.
+    pub fn block_on<T>(&mut self, future: impl Future<Output = T>) -> T {
+        let mut future = pin!(future);
+        let woken = Flag::set();
+        let waker = Waker::from(Arc::clone(&woken));
+        loop {
+            let own_turn = woken.take();
+            if own_turn && let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return value;
+            }
+            let progress = self.run_once();
+            assert!(own_turn || progress, "the future waits for something that no task of the flow will do");
+        }
+    }
+
+    /// Turns the clock on, and runs what that wakes.
+    pub fn advance(&mut self, duration: Duration) {
+        let mut clock = lock(&self.hand.clock);
+        clock.now += duration;
+        let now = clock.now;
+        let (due, waiting) = std::mem::take(&mut clock.sleepers).into_iter().partition(|(until, _)| *until <= now);
+        clock.sleepers = waiting;
+        drop(clock);
+        let due: Vec<(Duration, Waker)> = due;
+        due.into_iter().for_each(|(_, waker)| waker.wake());
+        self.run();
+    }
+}
+
+impl std::fmt::Debug for Inline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inline").field("tasks", &self.tasks.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,23 @@
+//! The embedded host: stages as async tasks in this process, bounded channels between them.
+//!
+//! The tasks need nothing of tokio but its channels, so the same ones run on the user's runtime ([`spawn`]) and,
+//! on one thread with a clock turned by hand, in tests ([`inline()`]).
+
+mod builder;
+mod channel;
+mod control;
+mod driver;
+mod executor;
+mod host;
+mod inline;
+mod input;
+mod output;
+mod shared;
+mod tasks;
+
+pub use builder::{Builder, FlowParts, Settings};
+pub use control::{Dropped, FlowControl, NodeCounts};
+pub use host::EmbeddedHost;
+pub use inline::Inline;
+pub use input::Input;
+pub use output::{AnyOutput, Drain, Output, WrongType};

@@ -1,0 +1,109 @@
+//! What the tasks and handles of one running flow share.
+
+use super::control::{Dropped, NodeCounts};
+use crate::error::FlowError;
+use crate::graph::Graph;
+use crate::panic::NodeId;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// Locks; what these mutexes guard is whole between any two statements, so a panic elsewhere does not spoil it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The state of a running flow.
+pub(super) struct Shared {
+    pub(super) graph: &'static Graph,
+    /// The inputs take no more.
+    pub(super) closing: CancellationToken,
+    /// Every task is to stop where it stands.
+    pub(super) stopped: CancellationToken,
+    error: Mutex<Option<FlowError>>,
+    dropped: Mutex<Vec<Dropped>>,
+    late: Vec<AtomicU64>,
+    skipped: Vec<AtomicU64>,
+}
+
+impl Shared {
+    pub(super) fn new(graph: &'static Graph) -> Shared {
+        let counters = || graph.nodes.iter().map(|_| AtomicU64::new(0)).collect();
+        Shared {
+            graph,
+            closing: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+            error: Mutex::new(None),
+            dropped: Mutex::new(Vec::new()),
+            late: counters(),
+            skipped: counters(),
+        }
+    }
+
+    pub(super) fn node_name(&self, node: NodeId) -> &'static str {
+        self.graph.nodes.get(usize::from(node)).map_or("?", |node| node.name)
+    }
+
+    /// Ends the flow. The first error is the one that everybody is told.
+    pub(super) fn fail(&self, error: FlowError) {
+        let mut first = lock(&self.error);
+        if first.is_none() {
+            match &error {
+                FlowError::Stopped { .. } => tracing::debug!(flow = self.graph.flow, "{error}"),
+                _ => tracing::error!(flow = self.graph.flow, "{error}"),
+            }
+            *first = Some(error);
+        }
+        drop(first);
+        self.stopped.cancel();
+    }
+
+    /// Ends the flow although nothing went wrong.
+    pub(super) fn stop(&self) {
+        self.fail(FlowError::Stopped { flow: self.graph.flow });
+    }
+
+    pub(super) fn error(&self) -> Option<FlowError> {
+        lock(&self.error).clone()
+    }
+
+    pub(super) fn count(&self, node: NodeId, late: u64, skipped: u64) {
+        if late > 0 && self.late[usize::from(node)].fetch_add(late, Ordering::Relaxed) == 0 {
+            let node = self.node_name(node);
+            tracing::warn!(
+                flow = self.graph.flow,
+                node,
+                "records came after their window had closed and are only counted; `else name` would keep them"
+            );
+        }
+        if skipped > 0 && self.skipped[usize::from(node)].fetch_add(skipped, Ordering::Relaxed) == 0 {
+            let node = self.node_name(node);
+            tracing::warn!(flow = self.graph.flow, node, "records failed and are only counted: `else skip`");
+        }
+    }
+
+    pub(super) fn counts(&self) -> Vec<NodeCounts> {
+        let counts = self.graph.nodes.iter().enumerate().map(|(id, node)| NodeCounts {
+            node: node.name,
+            late: self.late[id].load(Ordering::Relaxed),
+            skipped: self.skipped[id].load(Ordering::Relaxed),
+        });
+        counts.collect()
+    }
+
+    /// Notes records that were on their way to a node when the flow stopped.
+    pub(super) fn note_dropped(&self, node: &'static str, records: u64) {
+        if records == 0 {
+            return;
+        }
+        let mut dropped = lock(&self.dropped);
+        match dropped.iter_mut().find(|known| known.node == node) {
+            Some(known) => known.records += records,
+            None => dropped.push(Dropped { node, records }),
+        }
+    }
+
+    pub(super) fn take_dropped(&self) -> Vec<Dropped> {
+        std::mem::take(&mut *lock(&self.dropped))
+    }
+}

@@ -1,0 +1,211 @@
+//! What can go wrong while a flow runs, and what to do about it.
+
+use crate::panic::NodeId;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+/// An error of the user's, on its way from a node to the flow.
+#[derive(Debug)]
+pub(crate) struct NodeError {
+    pub(crate) node: NodeId,
+    pub(crate) error: Box<dyn Error + Send + Sync>,
+}
+
+/// Why a flow ended before its inputs did. Every handle of the flow reports the same one.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum FlowError {
+    /// A closure of a node panicked. What was in flight and what the flow held is gone.
+    Panicked {
+        /// The flow.
+        flow: &'static str,
+        /// The node whose closure it was, or the stage where it was none's.
+        node: &'static str,
+        /// What the panic said.
+        message: String,
+    },
+    /// A record failed at a node that says `else fail`.
+    Failed {
+        /// The flow.
+        flow: &'static str,
+        /// The node.
+        node: &'static str,
+        /// What the node's closure answered.
+        error: Arc<dyn Error + Send + Sync>,
+    },
+    /// A source could not go on.
+    Source {
+        /// The flow.
+        flow: &'static str,
+        /// The input it feeds.
+        input: &'static str,
+        /// Why.
+        error: SourceError,
+    },
+    /// A sink could not go on.
+    Sink {
+        /// The flow.
+        flow: &'static str,
+        /// The output it takes.
+        output: &'static str,
+        /// Why.
+        error: SinkError,
+    },
+    /// The flow was stopped before it had drained: its handle was dropped, or a deadline passed.
+    Stopped {
+        /// The flow.
+        flow: &'static str,
+    },
+}
+
+impl fmt::Display for FlowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FlowError::Panicked { flow, node, message } => {
+                write!(f, "flow `{flow}` ended: the closure of node `{node}` panicked: {message}")
+            }
+            FlowError::Failed { flow, node, error } => {
+                write!(
+                    f,
+                    "flow `{flow}` ended: a record failed at node `{node}`, which says `else fail`: {error}"
+                )
+            }
+            FlowError::Source { flow, input, error } => {
+                write!(f, "flow `{flow}` ended: the source of input `{input}` could not go on: {error}")
+            }
+            FlowError::Sink { flow, output, error } => {
+                write!(f, "flow `{flow}` ended: the sink of output `{output}` could not go on: {error}")
+            }
+            FlowError::Stopped { flow } => {
+                write!(f, "flow `{flow}` was stopped before it had drained; `finish` its handle to let it drain")
+            }
+        }
+    }
+}
+
+impl Error for FlowError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            FlowError::Panicked { .. } | FlowError::Stopped { .. } => None,
+            FlowError::Failed { error, .. } => Some(error.as_ref()),
+            FlowError::Source { error, .. } => Some(error),
+            FlowError::Sink { error, .. } => Some(error),
+        }
+    }
+}
+
+/// Why a flow could not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// `spawn` was called where no tokio runtime runs.
+    NoRuntime {
+        /// The flow.
+        flow: &'static str,
+    },
+    /// A setting of the builder is out of its bounds.
+    Setting {
+        /// The flow.
+        flow: &'static str,
+        /// What is wrong with which.
+        what: &'static str,
+    },
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::NoRuntime { flow } => write!(
+                f,
+                "flow `{flow}` cannot start: there is no tokio runtime here; call `spawn` inside \
+                 `#[tokio::main]` or after `Runtime::enter`"
+            ),
+            StartError::Setting { flow, what } => write!(f, "flow `{flow}` cannot start: {what}"),
+        }
+    }
+}
+
+impl Error for StartError {}
+
+macro_rules! boundary_error {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub struct $name(Arc<dyn Error + Send + Sync>);
+
+        impl $name {
+            /// Wraps what went wrong. Say in it which file, address or record.
+            pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+                $name(Arc::from(error.into()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl Error for $name {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                self.0.source()
+            }
+        }
+
+        impl From<std::io::Error> for $name {
+            fn from(error: std::io::Error) -> Self {
+                $name::new(error)
+            }
+        }
+    };
+}
+
+boundary_error! {
+    /// Why a [`Source`](crate::Source) could not go on.
+    SourceError
+}
+boundary_error! {
+    /// Why a [`Sink`](crate::Sink) could not go on.
+    SinkError
+}
+
+/// A record that was not taken, given back with the reason.
+#[derive(Clone, Debug)]
+pub struct SendError<T> {
+    /// What was to be sent.
+    pub unsent: T,
+    /// Why it was not.
+    pub reason: Refusal,
+}
+
+/// Why an input takes no record.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The flow is full: only `try_send` says so, the others wait.
+    Full,
+    /// The input is closed: the flow is finishing, or a source feeds this input.
+    Closed,
+    /// The flow has ended with an error.
+    Failed(FlowError),
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Refusal::Full => f.write_str("the flow is full; use `send`, which waits, or try again later"),
+            Refusal::Closed => f.write_str("the input is closed: the flow is finishing or has a source for it"),
+            Refusal::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<T: fmt::Debug> Error for SendError<T> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.reason {
+            Refusal::Full | Refusal::Closed => None,
+            Refusal::Failed(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A flow's graph as data: what `GRAPH` holds, and what pictures, errors and counters are made from.
+
+mod render;
+
+/// What kind of thing a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A stream that comes in.
+    Input,
+    /// Operators without memory, fused into the stage that feeds them.
+    Stateless,
+    /// A node with state: the core of a stage.
+    Stateful,
+}
+
+/// A field of a key, a state or an input, as it was declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type, as it was written.
+    pub ty: &'static str,
+}
+
+/// A named node.
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    /// Its name, which is its identity.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Its operators, in order.
+    pub operators: &'static [&'static str],
+    /// The nodes it reads, by their places in [`Graph::nodes`].
+    pub reads: &'static [usize],
+    /// The key of a stateful node.
+    pub key: &'static [Field],
+    /// The state held for each key; empty unless the node is stateful.
+    pub state: &'static [Field],
+    /// What bounds the state: a window or `keep ..`, as it was written.
+    pub bound: Option<&'static str>,
+    /// The stage it runs in, by its place in [`Graph::stages`]; `None` if nothing needs to run for it.
+    pub stage: Option<usize>,
+    /// The line of the source file it is declared on.
+    pub line: u32,
+}
+
+/// Which clock an outlet's watermark comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeMeta {
+    /// The watermark of the stage.
+    Stage,
+    /// The clock of an `event_time` inside the stage.
+    Clock(usize),
+}
+
+/// An edge out of a stage.
+#[derive(Clone, Copy, Debug)]
+pub struct OutletMeta {
+    /// The node whose records it carries.
+    pub from: &'static str,
+    /// The node or output that it leads to.
+    pub to: &'static str,
+    /// Where its watermark comes from; `None` if nothing downstream needs time.
+    pub time: Option<TimeMeta>,
+}
+
+/// What one async task runs; with a key, as one task for each shard.
+#[derive(Clone, Copy, Debug)]
+pub struct StageMeta {
+    /// The name of the node it begins with.
+    pub name: &'static str,
+    /// The place of that node in [`Graph::nodes`].
+    pub node: usize,
+    /// Whether it runs as several shards, by key.
+    pub keyed: bool,
+    /// The edges that leave it.
+    pub outlets: &'static [OutletMeta],
+}
+
+/// An input or an output.
+#[derive(Clone, Copy, Debug)]
+pub struct PortMeta {
+    /// Its name.
+    pub name: &'static str,
+    /// The place of its node in [`Graph::nodes`].
+    pub node: usize,
+}
+
+/// A flow, as declared.
+///
+/// [`Graph::to_mermaid`] and [`Graph::to_dot`] draw it; its `Display` lists it.
+#[derive(Clone, Copy, Debug)]
+pub struct Graph {
+    /// The flow's name.
+    pub flow: &'static str,
+    /// The named nodes, in the order of declaration.
+    pub nodes: &'static [Node],
+    /// The stages, each after those that feed it.
+    pub stages: &'static [StageMeta],
+    /// The inputs.
+    pub inputs: &'static [PortMeta],
+    /// The outputs.
+    pub outputs: &'static [PortMeta],
+}
+
+impl Graph {
+    /// The node of that name.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<&'static Node> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+}

@@ -1,0 +1,88 @@
+//! Where a flow runs: the seam between the stages that the macro wires and what drives them.
+
+use crate::graph::{OutletMeta, PortMeta, StageMeta};
+use crate::outlet::{Outlets, Transport};
+use crate::record::Record;
+use crate::stage::Stage;
+
+/// A place where flows can run. The macro generates one `wire` function, generic over its host.
+///
+/// A host opens edges, places stages and connects ports. It knows nothing of windows or joins; stages know
+/// nothing of it.
+pub trait Host: Sized + 'static {
+    /// An edge that nobody reads yet.
+    type Edge<T: Record>: 'static;
+
+    /// How many tasks a stage runs as.
+    fn shards(&self, stage: &'static StageMeta) -> usize;
+
+    /// Opens an edge out of a stage of `producers` shards: a transport for each of them, and the end to read.
+    fn open<T: Record>(
+        &mut self,
+        outlet: &'static OutletMeta,
+        producers: usize,
+    ) -> (Vec<Box<dyn Transport<T>>>, Self::Edge<T>);
+
+    /// Runs a stage: the shards, each with its outlets, fed by all of `inputs`.
+    fn place<S: Stage>(
+        &mut self,
+        stage: &'static StageMeta,
+        inputs: Vec<Self::Edge<S::In>>,
+        shards: Vec<(S, S::Outs)>,
+    );
+
+    /// The stream that comes in at a port.
+    fn input<T: Record>(&mut self, port: &'static PortMeta) -> Self::Edge<T>;
+
+    /// Leads an edge out at a port.
+    fn output<T: Record>(&mut self, port: &'static PortMeta, edge: Self::Edge<T>);
+}
+
+/// An edge that nobody reads yet, carrying records of type `T`.
+///
+/// A nominal type, so that rustc can infer `T` through the closures of the stages on both of its sides.
+pub struct Edge<H: Host, T: Record>(pub(crate) H::Edge<T>);
+
+impl<H: Host, T: Record> Edge<H, T> {
+    /// The stream that comes in at a port.
+    pub fn input(host: &mut H, port: &'static PortMeta) -> Self {
+        Edge(host.input(port))
+    }
+
+    /// Leads this edge out at a port.
+    pub fn output(self, host: &mut H, port: &'static PortMeta) {
+        host.output(port, self.0);
+    }
+
+    /// This edge with its type forgotten: all that can be done with it is to lead it out.
+    pub fn erase(self) -> AnyEdge<H> {
+        AnyEdge(Box::new(move |host, port| self.output(host, port)))
+    }
+}
+
+/// What leads an edge out, without its type.
+type LeadOut<H> = Box<dyn FnOnce(&mut H, &'static PortMeta)>;
+
+/// An edge whose record type the flow does not write.
+pub struct AnyEdge<H: Host>(LeadOut<H>);
+
+impl<H: Host> AnyEdge<H> {
+    /// Leads this edge out at a port.
+    pub fn output(self, host: &mut H, port: &'static PortMeta) {
+        (self.0)(host, port);
+    }
+}
+
+/// Places a stage with all that belongs to it, and answers the edges that leave it.
+pub(crate) fn place<H: Host, S: Stage>(
+    host: &mut H,
+    meta: &'static StageMeta,
+    inputs: Vec<Edge<H, S::In>>,
+    make: impl Fn() -> S,
+) -> <S::Outs as Outlets>::Edges<H> {
+    let shards = host.shards(meta);
+    let (outlets, edges) = S::Outs::open(host, meta.outlets, shards);
+    let tasks = outlets.into_iter().map(|outlets| (make(), outlets)).collect();
+    host.place(meta, inputs.into_iter().map(|edge| edge.0).collect(), tasks);
+    edges
+}

@@ -1,0 +1,108 @@
+//! What one task runs: a head, which may keep state, and the stateless operators after it.
+
+use crate::clock::Clock;
+use crate::error::NodeError;
+use crate::outlet::Outlets;
+use crate::panic::NodeId;
+use crate::record::Record;
+use crate::time::Timestamp;
+use std::error::Error;
+use std::time::Duration;
+
+/// Whether a stage has more to say about the watermark it was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// All is said.
+    Done,
+    /// Call again, with the same watermark, before anything else: what was said so far should be sent first.
+    More,
+}
+
+/// One shard of a stage.
+pub trait Stage: Send + 'static {
+    /// What the edges into it carry.
+    type In: Record;
+    /// The ways out of it.
+    type Outs: Outlets;
+
+    /// Takes records, in the order in which they came.
+    fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut Self::Outs);
+
+    /// No record before `watermark` is to be expected any more. [`Timestamp::MAX`]: none at all.
+    fn on_watermark(&mut self, watermark: Timestamp, outs: &mut Self::Outs) -> Progress;
+
+    /// What its operators share.
+    fn local(&mut self) -> &mut Local;
+}
+
+/// What the stateless operators of a stage share: clocks, counts, and the error that ends the flow.
+#[derive(Debug)]
+pub struct Local {
+    clocks: Vec<Clock>,
+    late: Vec<(NodeId, u64)>,
+    skipped: Vec<(NodeId, u64)>,
+    failure: Option<NodeError>,
+}
+
+impl Local {
+    /// With a clock for each `event_time` of the stage, by their lateness.
+    #[must_use]
+    pub fn new(lateness: &[Duration]) -> Local {
+        Local {
+            clocks: lateness.iter().map(|&lateness| Clock::new(lateness)).collect(),
+            late: Vec::new(),
+            skipped: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// Shows a record's time to a clock: see [`Clock::observe`].
+    #[inline(always)]
+    pub fn observe(&mut self, clock: usize, at: Timestamp) -> Option<Timestamp> {
+        self.clocks[clock].observe(at)
+    }
+
+    /// The watermark of a clock.
+    pub(crate) fn watermark(&self, clock: usize) -> Timestamp {
+        self.clocks[clock].watermark()
+    }
+
+    /// Counts a late record of a node that has no `else`.
+    #[cold]
+    pub fn late(&mut self, node: NodeId) {
+        count(&mut self.late, node);
+    }
+
+    /// Counts a record that `else skip` let go.
+    #[cold]
+    pub fn skip(&mut self, node: NodeId) {
+        count(&mut self.skipped, node);
+    }
+
+    /// Ends the flow with an error: `else fail`.
+    #[cold]
+    pub fn fail<E: Into<Box<dyn Error + Send + Sync>>>(&mut self, node: NodeId, error: E) {
+        if self.failure.is_none() {
+            self.failure = Some(NodeError { node, error: error.into() });
+        }
+    }
+
+    /// The error that ends the flow, if there is one.
+    pub(crate) fn take_failure(&mut self) -> Option<NodeError> {
+        self.failure.take()
+    }
+
+    /// The counts since the last call: late records and skipped ones.
+    pub(crate) fn take_counts(&mut self, mut see: impl FnMut(NodeId, u64, u64)) {
+        self.late.drain(..).for_each(|(node, n)| see(node, n, 0));
+        self.skipped.drain(..).for_each(|(node, n)| see(node, 0, n));
+    }
+}
+
+/// A stage counts for a node or two: a short list is quicker than a map.
+fn count(counts: &mut Vec<(NodeId, u64)>, node: NodeId) {
+    match counts.iter_mut().find(|(counted, _)| *counted == node) {
+        Some((_, n)) => *n += 1,
+        None => counts.push((node, 1)),
+    }
+}

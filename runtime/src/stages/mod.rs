@@ -1,0 +1,23 @@
+//! The stages that generated code places: one function for each kind of head.
+//!
+//! Each function has the edge and the closures together in its signature, in the order in which rustc must
+//! learn their types: records first, then state, results, and last what happens to the results.
+
+mod emit;
+mod hashed;
+mod running;
+mod session;
+mod stateful;
+mod stateless;
+mod windows;
+
+pub use emit::Emit;
+pub use running::running;
+pub use session::{SessionWindows, sessions};
+pub use stateful::{no_timer, stateful};
+pub use stateless::stateless;
+pub use windows::{TimeWindows, taken_once, time_windows};
+
+/// The results a stage gives before what it has said is sent on, so that a window of a million keys does not
+/// become a batch of a million records.
+const RESULTS_PER_CALL: usize = 1024;

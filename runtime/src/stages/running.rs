@@ -1,0 +1,136 @@
+//! Running aggregates: one state for each key, and after each batch the new result of every key in it.
+
+use super::RESULTS_PER_CALL;
+use super::hashed::Hashed;
+use crate::graph::StageMeta;
+use crate::host::{Edge, Host, place};
+use crate::outlet::Outlets;
+use crate::record::{Key, Keyed, Record, Stamp};
+use crate::stage::{Local, Progress, Stage};
+use crate::state::{Expiry, Keep, KeyedTable};
+use crate::time::Timestamp;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Running<A, S> {
+    state: S,
+    /// The greatest event time of the key's records.
+    last: A,
+    /// Whether the key is already among those that changed in this batch.
+    changed: bool,
+}
+
+struct Functions<Init, Add, Finish, Emit> {
+    init: Init,
+    add: Add,
+    finish: Finish,
+    emit: Emit,
+}
+
+struct RunningStage<K, A, P, S, R, O, F> {
+    table: KeyedTable<K, Running<A, S>>,
+    expiry: Expiry<K>,
+    /// The keys that this batch changed, with their hashes, in the order in which they first came.
+    changed: Vec<(u64, K)>,
+    functions: Arc<F>,
+    local: Local,
+    types: PhantomData<fn(P, R, O)>,
+}
+
+/// Places a stage with a running aggregate.
+///
+/// `init` makes the state of a key, `add` shows it a record, `finish` makes a result; `emit` gets each result
+/// with the event time of the key's latest record.
+#[allow(clippy::too_many_arguments)]
+pub fn running<H: Host, K: Key, A: Stamp, P: Record, S, R, O: Outlets>(
+    host: &mut H,
+    meta: &'static StageMeta,
+    input: Edge<H, Keyed<K, A, P>>,
+    lateness: &[Duration],
+    keep: Keep,
+    init: impl Fn() -> S + Send + Sync + 'static,
+    add: impl Fn(&mut S, P, Timestamp) + Send + Sync + 'static,
+    finish: impl Fn(K, S) -> R + Send + Sync + 'static,
+    emit: impl Fn(R, A, &mut Local, &mut O) + Send + Sync + 'static,
+) -> O::Edges<H>
+where
+    S: Clone + Send + 'static,
+    R: 'static,
+{
+    let functions = Arc::new(Functions { init, add, finish, emit });
+    place(host, meta, vec![input], || RunningStage {
+        table: KeyedTable::new(),
+        expiry: Expiry::new(keep),
+        changed: Vec::new(),
+        functions: Arc::clone(&functions),
+        local: Local::new(lateness),
+        types: PhantomData,
+    })
+}
+
+impl<K, A, P, S, R, O, Init, Add, Finish, Emit> Stage
+    for RunningStage<K, A, P, S, R, O, Functions<Init, Add, Finish, Emit>>
+where
+    K: Key,
+    A: Stamp,
+    P: Record,
+    S: Clone + Send + 'static,
+    R: 'static,
+    O: Outlets,
+    Init: Fn() -> S + Send + Sync + 'static,
+    Add: Fn(&mut S, P, Timestamp) + Send + Sync + 'static,
+    Finish: Fn(K, S) -> R + Send + Sync + 'static,
+    Emit: Fn(R, A, &mut Local, &mut O) + Send + Sync + 'static,
+{
+    type In = Keyed<K, A, P>;
+    type Outs = O;
+
+    fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
+        self.table.settle();
+        let functions = &*self.functions;
+        let mut items = Hashed::new(items);
+        while let Some(hashes) = items.load(self.table.hasher()) {
+            self.table.touch(hashes);
+            while let Some((hash, Keyed { key, at, record })) = items.next() {
+                let (entry, new) = self.table.find_or_insert(hash, key, || Running {
+                    state: (functions.init)(),
+                    last: at,
+                    changed: false,
+                });
+                let (key, running) = entry;
+                if new {
+                    self.expiry.add(key, at.timestamp());
+                }
+                (functions.add)(&mut running.state, record, at.timestamp());
+                if at.timestamp() > running.last.timestamp() {
+                    running.last = at;
+                }
+                if !running.changed {
+                    running.changed = true;
+                    self.changed.push((hash, key.clone()));
+                }
+            }
+        }
+        for (hash, key) in self.changed.drain(..) {
+            let running = self.table.get_hashed_mut(hash, &key).expect("a key that changed is there");
+            running.changed = false;
+            let (last, state) = (running.last, running.state.clone());
+            (functions.emit)((functions.finish)(key, state), last, &mut self.local, outs);
+        }
+    }
+
+    fn on_watermark(&mut self, watermark: Timestamp, _: &mut O) -> Progress {
+        let table = &mut self.table;
+        for _ in 0..RESULTS_PER_CALL {
+            let last = |key: &K| table.get_mut(key).map(|running| running.last.timestamp());
+            let Some(key) = self.expiry.next_expired(watermark, last) else { return Progress::Done };
+            table.remove(&key);
+        }
+        Progress::More
+    }
+
+    fn local(&mut self) -> &mut Local {
+        &mut self.local
+    }
+}

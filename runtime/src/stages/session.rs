@@ -1,0 +1,273 @@
+//! Session windows: a key's records with no gap longer than a given one between neighbours.
+//!
+//! A record opens a session of its own and takes in every session of its key that it touches, as in the
+//! Dataflow model (Akidau et al., VLDB 2015), so that the order of arrival does not matter.
+
+use super::RESULTS_PER_CALL;
+use super::hashed::Hashed;
+use crate::graph::StageMeta;
+use crate::host::{Edge, Host, place};
+use crate::outlet::Outlets;
+use crate::record::{Key, Keyed, Record};
+use crate::stage::{Local, Progress, Stage};
+use crate::state::{Deadlines, KeyedTable};
+use crate::time::{Timestamp, Window, micros};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Sessions that end after a `gap`, and take late records for `allow` after they have fired.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionWindows {
+    gap: i64,
+    allow: i64,
+}
+
+impl SessionWindows {
+    /// `session(gap)`: two records exactly `gap` apart are still in one session.
+    ///
+    /// # Panics
+    /// If `gap` is zero.
+    #[must_use]
+    pub fn new(gap: Duration, allow: Duration) -> Self {
+        assert!(!gap.is_zero(), "a session needs a gap above zero");
+        SessionWindows { gap: micros(gap), allow: micros(allow) }
+    }
+}
+
+struct Session<S> {
+    /// From the first record to the last plus the gap.
+    window: Window,
+    fired: bool,
+    state: S,
+}
+
+/// The open sessions of one key: nearly always one.
+struct Sessions<S> {
+    /// In no order; none touches another.
+    open: Vec<Session<S>>,
+    /// When the key is next looked at.
+    due: Timestamp,
+}
+
+struct Functions<Init, Add, Merge, Finish, Late, Emit> {
+    init: Init,
+    add: Add,
+    merge: Merge,
+    finish: Finish,
+    late: Late,
+    emit: Emit,
+}
+
+struct SessionStage<K, P, S, R, O, F> {
+    windows: SessionWindows,
+    watermark: Timestamp,
+    table: KeyedTable<K, Sessions<S>>,
+    deadlines: Deadlines<K>,
+    functions: Arc<F>,
+    local: Local,
+    types: PhantomData<fn(P, R, O)>,
+}
+
+/// Places a stage of sessions. The closures are those of [`super::time_windows`], and `merge` for two sessions
+/// that turn out to be one.
+#[allow(clippy::too_many_arguments)]
+pub fn sessions<H: Host, K: Key, P: Record, S, R, O: Outlets>(
+    host: &mut H,
+    meta: &'static StageMeta,
+    input: Edge<H, Keyed<K, Timestamp, P>>,
+    lateness: &[Duration],
+    windows: SessionWindows,
+    init: impl Fn() -> S + Send + Sync + 'static,
+    add: impl Fn(&mut S, P, Timestamp) + Send + Sync + 'static,
+    merge: impl Fn(&mut S, S) + Send + Sync + 'static,
+    finish: impl Fn(K, Window, S) -> R + Send + Sync + 'static,
+    late: impl Fn(P, Timestamp, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+    emit: impl Fn(R, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+) -> O::Edges<H>
+where
+    S: Clone + Send + 'static,
+    R: 'static,
+{
+    let functions = Arc::new(Functions { init, add, merge, finish, late, emit });
+    place(host, meta, vec![input], || SessionStage {
+        windows,
+        watermark: Timestamp::MIN,
+        table: KeyedTable::new(),
+        deadlines: Deadlines::new(),
+        functions: Arc::clone(&functions),
+        local: Local::new(lateness),
+        types: PhantomData,
+    })
+}
+
+impl<K, P, S, R, O, Init, Add, Merge, Finish, Late, Emit>
+    SessionStage<K, P, S, R, O, Functions<Init, Add, Merge, Finish, Late, Emit>>
+where
+    K: Key,
+    S: Clone,
+    Init: Fn() -> S,
+    Add: Fn(&mut S, P, Timestamp),
+    Merge: Fn(&mut S, S),
+    Finish: Fn(K, Window, S) -> R,
+    Late: Fn(P, Timestamp, Timestamp, &mut Local, &mut O),
+    Emit: Fn(R, Timestamp, &mut Local, &mut O),
+{
+    fn on_record(&mut self, hash: u64, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
+        let Keyed { key, at, record } = keyed;
+        let functions = &*self.functions;
+        let own = Window { start: at, end: at.plus_micros(self.windows.gap) };
+        // Closed once the watermark has passed the end: a record exactly there would still have been taken.
+        let closed = own.end.plus_micros(self.windows.allow) < self.watermark;
+        let known = if closed { self.table.get_mut(&key) } else { None };
+        if closed && known.is_none_or(|sessions| !sessions.open.iter().any(|s| touch(&s.window, &own))) {
+            (functions.late)(record, at, self.watermark, &mut self.local, outs);
+            return;
+        }
+        let sessions = self
+            .table
+            .upsert_hashed(hash, key.clone(), || Sessions { open: Vec::with_capacity(1), due: Timestamp::MAX });
+        let session = sessions.take_in(own, &functions.init, &functions.merge);
+        (functions.add)(&mut session.state, record, at);
+        let (window, end) = (session.window, session.window.end);
+        let again = session.fired.then(|| session.state.clone());
+        if end < sessions.due {
+            sessions.due = end;
+            self.deadlines.set(end, key.clone());
+        }
+        if let Some(state) = again {
+            emit(functions, &mut self.local, window, key, state, outs);
+        }
+    }
+
+    /// Fires the sessions of a key that have ended, forgets those that are closed, and answers when to look again.
+    fn look_at(&mut self, key: K, now: Timestamp, outs: &mut O) -> usize {
+        let Some(sessions) = self.table.get_mut(&key) else { return 0 };
+        if sessions.due != now {
+            return 0;
+        }
+        let (watermark, allow) = (self.watermark, self.windows.allow);
+        let mut fired = 0;
+        let mut open = Vec::new();
+        for mut session in sessions.open.drain(..) {
+            let ended = session.window.end < watermark;
+            let closed = session.window.end.plus_micros(allow) < watermark;
+            if ended && !session.fired {
+                fired += 1;
+                session.fired = true;
+                emit(&self.functions, &mut self.local, session.window, key.clone(), session.state.clone(), outs);
+            }
+            if !closed {
+                open.push(session);
+            }
+        }
+        if open.is_empty() {
+            self.table.remove(&key);
+            return fired;
+        }
+        let next = |s: &Session<S>| if s.fired { s.window.end.plus_micros(allow) } else { s.window.end };
+        sessions.due = open.iter().map(next).min().unwrap_or(Timestamp::MAX);
+        sessions.open = open;
+        let due = sessions.due;
+        self.deadlines.set(due, key);
+        fired
+    }
+}
+
+fn emit<K, S, R, O, Init, Add, Merge, Finish, Late, Emit>(
+    functions: &Functions<Init, Add, Merge, Finish, Late, Emit>,
+    local: &mut Local,
+    window: Window,
+    key: K,
+    state: S,
+    outs: &mut O,
+) where
+    Finish: Fn(K, Window, S) -> R,
+    Emit: Fn(R, Timestamp, &mut Local, &mut O),
+{
+    (functions.emit)((functions.finish)(key, window, state), window.last(), local, outs);
+}
+
+/// Whether two sessions are one: each reaches a gap beyond its last record, so they touch where they meet.
+fn touch(a: &Window, b: &Window) -> bool {
+    a.start <= b.end && b.start <= a.end
+}
+
+impl<S> Sessions<S> {
+    /// The session that holds `own`, made of all that it touches.
+    fn take_in(&mut self, own: Window, init: impl Fn() -> S, merge: impl Fn(&mut S, S)) -> &mut Session<S> {
+        let Some(place) = self.open.iter().position(|session| touch(&session.window, &own)) else {
+            self.open.push(Session { window: own, fired: false, state: init() });
+            return self.open.last_mut().expect("it was just pushed");
+        };
+        self.open[place].window.widen(&own);
+        while let Some(other) = self.touching(place) {
+            let other = self.open.swap_remove(other);
+            let session = &mut self.open[place];
+            session.window.widen(&other.window);
+            session.fired |= other.fired;
+            merge(&mut session.state, other.state);
+        }
+        &mut self.open[place]
+    }
+
+    /// Another session, after `place`, that the one at `place` touches.
+    fn touching(&self, place: usize) -> Option<usize> {
+        let window = self.open[place].window;
+        let after = self.open[place + 1..].iter().position(|session| touch(&session.window, &window));
+        after.map(|offset| place + 1 + offset)
+    }
+}
+
+impl Window {
+    fn widen(&mut self, other: &Window) {
+        self.start = self.start.min(other.start);
+        self.end = self.end.max(other.end);
+    }
+}
+
+impl<K, P, S, R, O, Init, Add, Merge, Finish, Late, Emit> Stage
+    for SessionStage<K, P, S, R, O, Functions<Init, Add, Merge, Finish, Late, Emit>>
+where
+    K: Key,
+    P: Record,
+    S: Clone + Send + 'static,
+    R: 'static,
+    O: Outlets,
+    Init: Fn() -> S + Send + Sync + 'static,
+    Add: Fn(&mut S, P, Timestamp) + Send + Sync + 'static,
+    Merge: Fn(&mut S, S) + Send + Sync + 'static,
+    Finish: Fn(K, Window, S) -> R + Send + Sync + 'static,
+    Late: Fn(P, Timestamp, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+    Emit: Fn(R, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+{
+    type In = Keyed<K, Timestamp, P>;
+    type Outs = O;
+
+    fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
+        self.table.settle();
+        let mut items = Hashed::new(items);
+        while let Some(hashes) = items.load(self.table.hasher()) {
+            self.table.touch(hashes);
+            while let Some((hash, keyed)) = items.next() {
+                self.on_record(hash, keyed, outs);
+            }
+        }
+    }
+
+    fn on_watermark(&mut self, watermark: Timestamp, outs: &mut O) -> Progress {
+        self.watermark = watermark;
+        // A session that ends just at the watermark may still grow.
+        let passed = watermark.plus_micros(-1);
+        let mut fired = 0;
+        while fired < RESULTS_PER_CALL {
+            let Some((at, key)) = self.deadlines.next_due(passed) else { return Progress::Done };
+            fired += self.look_at(key, at, outs);
+        }
+        Progress::More
+    }
+
+    fn local(&mut self) -> &mut Local {
+        &mut self.local
+    }
+}

@@ -1,0 +1,206 @@
+//! Stateful nodes: the user's own state for each key, and timers.
+
+use super::hashed::Hashed;
+use super::{Emit, RESULTS_PER_CALL};
+use crate::graph::StageMeta;
+use crate::host::{Edge, Host, place};
+use crate::outlet::Outlets;
+use crate::record::{Key, Keyed, Record, Stamp};
+use crate::stage::{Local, Progress, Stage};
+use crate::state::{Deadlines, Expiry, Keep, KeyedTable};
+use crate::time::Timestamp;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+struct Held<A, S> {
+    state: S,
+    /// The greatest event time of the key's records.
+    last: A,
+    /// The timers that are set, in no order.
+    timers: Vec<Timestamp>,
+}
+
+impl<A: Stamp, S> Held<A, S> {
+    /// Until when the key is in use: its last record, or its last timer.
+    fn in_use(&self) -> Timestamp {
+        self.timers.iter().copied().fold(self.last.timestamp(), Timestamp::max)
+    }
+}
+
+struct Functions<Init, Step, Timer, Send> {
+    init: Init,
+    step: Step,
+    timer: Timer,
+    send: Send,
+}
+
+struct Stateful<K, A, T, S, R, O, F> {
+    table: KeyedTable<K, Held<A, S>>,
+    expiry: Expiry<K>,
+    deadlines: Deadlines<K>,
+    watermark: Timestamp,
+    /// What a call of the user's closure leaves behind: empty between calls.
+    emitted: Vec<R>,
+    armed: Vec<Timestamp>,
+    functions: Arc<F>,
+    local: Local,
+    types: PhantomData<fn(T, O)>,
+}
+
+/// For a stateful node without `on timer`.
+pub fn no_timer<S, K, A, R>(_: &mut S, _: Timestamp, _: &mut Emit<'_, K, A, R>) {}
+
+/// Places a stateful node: `init` makes a key's state, `step` takes each record, `timer` each timer that is due;
+/// `send` gets what they emit.
+#[allow(clippy::too_many_arguments)]
+pub fn stateful<H: Host, K: Key, A: Stamp, T: Record, S, R, O: Outlets>(
+    host: &mut H,
+    meta: &'static StageMeta,
+    input: Edge<H, Keyed<K, A, T>>,
+    lateness: &[Duration],
+    keep: Keep,
+    init: impl Fn() -> S + Send + Sync + 'static,
+    step: impl Fn(&mut S, T, &mut Emit<'_, K, A, R>) + Send + Sync + 'static,
+    timer: impl Fn(&mut S, Timestamp, &mut Emit<'_, K, A, R>) + Send + Sync + 'static,
+    send: impl Fn(R, A, &mut Local, &mut O) + Send + Sync + 'static,
+) -> O::Edges<H>
+where
+    S: Send + 'static,
+    R: Record,
+{
+    let functions = Arc::new(Functions { init, step, timer, send });
+    place(host, meta, vec![input], || Stateful {
+        table: KeyedTable::new(),
+        expiry: Expiry::new(keep),
+        deadlines: Deadlines::new(),
+        watermark: Timestamp::MIN,
+        emitted: Vec::new(),
+        armed: Vec::new(),
+        functions: Arc::clone(&functions),
+        local: Local::new(lateness),
+        types: PhantomData,
+    })
+}
+
+impl<K, A, T, S, R, O, Init, Step, Timer, Out> Stateful<K, A, T, S, R, O, Functions<Init, Step, Timer, Out>>
+where
+    K: Key,
+    A: Stamp,
+    Init: Fn() -> S,
+    Step: Fn(&mut S, T, &mut Emit<'_, K, A, R>),
+    Timer: Fn(&mut S, Timestamp, &mut Emit<'_, K, A, R>),
+    Out: Fn(R, A, &mut Local, &mut O),
+{
+    fn on_record(&mut self, hash: u64, keyed: Keyed<K, A, T>, outs: &mut O) {
+        let Keyed { key, at, record } = keyed;
+        let functions = &*self.functions;
+        let (entry, new) = self.table.find_or_insert(hash, key, || Held {
+            state: (functions.init)(),
+            last: at,
+            timers: Vec::new(),
+        });
+        let (key, held) = entry;
+        if new {
+            self.expiry.add(key, at.timestamp());
+        }
+        if at.timestamp() > held.last.timestamp() {
+            held.last = at;
+        }
+        let mut emit = Emit {
+            key,
+            at,
+            watermark: self.watermark,
+            emitted: &mut self.emitted,
+            timers: &mut self.armed,
+        };
+        (functions.step)(&mut held.state, record, &mut emit);
+        held.arm(key, &mut self.armed, &mut self.deadlines);
+        for record in self.emitted.drain(..) {
+            (functions.send)(record, at, &mut self.local, outs);
+        }
+    }
+
+    /// Calls `on timer` for a key, if that timer is still set.
+    fn on_timer(&mut self, at: Timestamp, key: &K, outs: &mut O) {
+        let functions = &*self.functions;
+        let Some(held) = self.table.get_mut(key) else { return };
+        let Some(place) = held.timers.iter().position(|&set| set == at) else { return };
+        held.timers.swap_remove(place);
+        let stamp = A::from_timestamp(at);
+        let mut emit = Emit {
+            key,
+            at: stamp,
+            watermark: self.watermark,
+            emitted: &mut self.emitted,
+            timers: &mut self.armed,
+        };
+        (functions.timer)(&mut held.state, at, &mut emit);
+        if self.watermark == Timestamp::MAX {
+            self.armed.clear();
+        }
+        held.arm(key, &mut self.armed, &mut self.deadlines);
+        for record in self.emitted.drain(..) {
+            (functions.send)(record, stamp, &mut self.local, outs);
+        }
+    }
+}
+
+impl<A, S> Held<A, S> {
+    fn arm<K: Clone>(&mut self, key: &K, armed: &mut Vec<Timestamp>, deadlines: &mut Deadlines<K>) {
+        for at in armed.drain(..) {
+            if !self.timers.contains(&at) {
+                self.timers.push(at);
+                deadlines.set(at, key.clone());
+            }
+        }
+    }
+}
+
+impl<K, A, T, S, R, O, Init, Step, Timer, Out> Stage
+    for Stateful<K, A, T, S, R, O, Functions<Init, Step, Timer, Out>>
+where
+    K: Key,
+    A: Stamp,
+    T: Record,
+    S: Send + 'static,
+    R: Record,
+    O: Outlets,
+    Init: Fn() -> S + Send + Sync + 'static,
+    Step: Fn(&mut S, T, &mut Emit<'_, K, A, R>) + Send + Sync + 'static,
+    Timer: Fn(&mut S, Timestamp, &mut Emit<'_, K, A, R>) + Send + Sync + 'static,
+    Out: Fn(R, A, &mut Local, &mut O) + Send + Sync + 'static,
+{
+    type In = Keyed<K, A, T>;
+    type Outs = O;
+
+    fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
+        self.table.settle();
+        let mut items = Hashed::new(items);
+        while let Some(hashes) = items.load(self.table.hasher()) {
+            self.table.touch(hashes);
+            while let Some((hash, keyed)) = items.next() {
+                self.on_record(hash, keyed, outs);
+            }
+        }
+    }
+
+    fn on_watermark(&mut self, watermark: Timestamp, outs: &mut O) -> Progress {
+        self.watermark = watermark;
+        for _ in 0..RESULTS_PER_CALL {
+            if let Some((at, key)) = self.deadlines.next_due(watermark) {
+                self.on_timer(at, &key, outs);
+                continue;
+            }
+            let table = &mut self.table;
+            let in_use = |key: &K| table.get_mut(key).map(|held| held.in_use());
+            let Some(key) = self.expiry.next_expired(watermark, in_use) else { return Progress::Done };
+            table.remove(&key);
+        }
+        Progress::More
+    }
+
+    fn local(&mut self) -> &mut Local {
+        &mut self.local
+    }
+}

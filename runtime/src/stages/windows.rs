@@ -1,0 +1,329 @@
+//! Tumbling and hopping windows of event time, aligned to the epoch.
+//!
+//! Each open window has a table of its own: a record costs one look-up for each window it falls in, and a window
+//! that fires hands over its table, without a timer for each key. (The panes of Li et al., "No pane, no gain",
+//! 2005, would save look-ups where windows overlap a lot; they need aggregates that merge.)
+
+use super::RESULTS_PER_CALL;
+use super::hashed::Hashed;
+use crate::graph::StageMeta;
+use crate::host::{Edge, Host, place};
+use crate::outlet::Outlets;
+use crate::record::{Key, Keyed, Record};
+use crate::stage::{Local, Progress, Stage};
+use crate::state::KeyedTable;
+use crate::time::{Timestamp, Window, micros};
+use hashbrown::{DefaultHashBuilder, hash_table};
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Windows of a fixed width: each `size` long, a new one `every` so often, open to late records for `allow` after
+/// they have fired.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeWindows {
+    size: i64,
+    every: i64,
+    allow: i64,
+}
+
+impl TimeWindows {
+    /// `tumbling(size)`: each record falls into one window.
+    ///
+    /// # Panics
+    /// If `size` is zero.
+    #[must_use]
+    pub fn tumbling(size: Duration, allow: Duration) -> Self {
+        Self::hopping(size, size, allow)
+    }
+
+    /// `hopping(size, every d)`: each record falls into about `size / d` windows.
+    ///
+    /// # Panics
+    /// If one of the durations is zero.
+    #[must_use]
+    pub fn hopping(size: Duration, every: Duration, allow: Duration) -> Self {
+        assert!(!size.is_zero() && !every.is_zero(), "a window needs a width above zero");
+        TimeWindows { size: micros(size), every: micros(every), allow: micros(allow) }
+    }
+
+    fn window(&self, start: Timestamp) -> Window {
+        Window { start, end: start.plus_micros(self.size) }
+    }
+
+    fn is_closed(&self, start: Timestamp, watermark: Timestamp) -> bool {
+        self.window(start).end.plus_micros(self.allow) <= watermark
+    }
+
+    /// The starts of the windows that a record falls into, the latest first.
+    fn starts(self, at: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let mut start = at.align_down(self.every);
+        std::iter::from_fn(move || {
+            let this = start;
+            start = start.plus_micros(-self.every);
+            (self.window(this).end > at).then_some(this)
+        })
+    }
+}
+
+/// For windows in which each record is needed once: see [`time_windows`].
+///
+/// # Panics
+/// Always: a tumbling window never asks.
+pub fn taken_once<P>(_: &P) -> P {
+    unreachable!("a record falls into one tumbling window")
+}
+
+struct Pane<K, S> {
+    start: Timestamp,
+    fired: bool,
+    table: KeyedTable<K, S>,
+}
+
+/// A window in the middle of handing over its results.
+struct Firing<K, S> {
+    window: Window,
+    part: usize,
+    entries: hash_table::IntoIter<(K, S)>,
+}
+
+struct Functions<Init, Add, Copy, Finish, Late, Emit> {
+    init: Init,
+    add: Add,
+    copy: Copy,
+    finish: Finish,
+    late: Late,
+    emit: Emit,
+}
+
+struct Windowed<K, P, S, R, O, F> {
+    windows: TimeWindows,
+    watermark: Timestamp,
+    hasher: DefaultHashBuilder,
+    /// By start, which is also by end.
+    panes: VecDeque<Pane<K, S>>,
+    /// Where the last record's window was: most likely where the next one's is.
+    hint: usize,
+    firing: Option<Firing<K, S>>,
+    functions: Arc<F>,
+    local: Local,
+    types: PhantomData<fn(P, R, O)>,
+}
+
+/// Places a stage of tumbling or hopping windows.
+///
+/// `init` makes the state of a key in a window, `add` shows it a record, `finish` makes the result; `copy` copies
+/// a record that falls into several windows. `late` gets what came after all its windows had closed, with the
+/// watermark. `emit` gets each result with its event time.
+#[allow(clippy::too_many_arguments)]
+pub fn time_windows<H: Host, K: Key, P: Record, S, R, O: Outlets>(
+    host: &mut H,
+    meta: &'static StageMeta,
+    input: Edge<H, Keyed<K, Timestamp, P>>,
+    lateness: &[Duration],
+    windows: TimeWindows,
+    copy: impl Fn(&P) -> P + Send + Sync + 'static,
+    init: impl Fn() -> S + Send + Sync + 'static,
+    add: impl Fn(&mut S, P, Timestamp) + Send + Sync + 'static,
+    finish: impl Fn(K, Window, S) -> R + Send + Sync + 'static,
+    late: impl Fn(P, Timestamp, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+    emit: impl Fn(R, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+) -> O::Edges<H>
+where
+    S: Clone + Send + 'static,
+    R: 'static,
+{
+    let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
+    place(host, meta, vec![input], || Windowed {
+        windows,
+        watermark: Timestamp::MIN,
+        hasher: DefaultHashBuilder::default(),
+        panes: VecDeque::new(),
+        hint: 0,
+        firing: None,
+        functions: Arc::clone(&functions),
+        local: Local::new(lateness),
+        types: PhantomData,
+    })
+}
+
+impl<K: Key, P, S, R, O, F> Windowed<K, P, S, R, O, F> {
+    /// The place of the window that starts there, opened if it is not.
+    fn pane(&mut self, start: Timestamp) -> usize {
+        if self.panes.get(self.hint).is_some_and(|pane| pane.start == start) {
+            return self.hint;
+        }
+        let place = self.panes.partition_point(|pane| pane.start < start);
+        if self.panes.get(place).is_none_or(|pane| pane.start != start) {
+            let table = KeyedTable::with_hasher(self.hasher.clone());
+            self.panes.insert(place, Pane { start, fired: false, table });
+        }
+        self.hint = place;
+        place
+    }
+
+    /// The first window that has ended and not fired.
+    fn due(&self) -> Option<usize> {
+        let due = self.panes.iter().position(|pane| !pane.fired)?;
+        (self.windows.window(self.panes[due].start).end <= self.watermark).then_some(due)
+    }
+}
+
+impl<K, P, S, R, O, Init, Add, Copy, Finish, Late, Emit>
+    Windowed<K, P, S, R, O, Functions<Init, Add, Copy, Finish, Late, Emit>>
+where
+    K: Key,
+    S: Clone,
+    Init: Fn() -> S,
+    Add: Fn(&mut S, P, Timestamp),
+    Copy: Fn(&P) -> P,
+    Finish: Fn(K, Window, S) -> R,
+    Late: Fn(P, Timestamp, Timestamp, &mut Local, &mut O),
+    Emit: Fn(R, Timestamp, &mut Local, &mut O),
+{
+    #[inline]
+    fn add(&mut self, start: Timestamp, hash: u64, key: K, at: Timestamp, record: P, outs: &mut O) {
+        let place = self.pane(start);
+        let functions = &*self.functions;
+        let pane = &mut self.panes[place];
+        if !pane.fired {
+            let state = pane.table.upsert_hashed(hash, key, || (functions.init)());
+            (functions.add)(state, record, at);
+            return;
+        }
+        // Late, but allowed: the window fires again for this key.
+        let state = pane.table.upsert_hashed(hash, key.clone(), || (functions.init)());
+        (functions.add)(state, record, at);
+        let state = state.clone();
+        self.emit(self.windows.window(start), key, state, outs);
+    }
+
+    fn emit(&mut self, window: Window, key: K, state: S, outs: &mut O) {
+        let result = (self.functions.finish)(key, window, state);
+        (self.functions.emit)(result, window.last(), &mut self.local, outs);
+    }
+
+    fn on_record(&mut self, hash: u64, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
+        let Keyed { key, at, record } = keyed;
+        let (windows, watermark) = (self.windows, self.watermark);
+        let mut open = windows.starts(at).filter(|&start| !windows.is_closed(start, watermark));
+        let Some(first) = open.next() else {
+            (self.functions.late)(record, at, watermark, &mut self.local, outs);
+            return;
+        };
+        for start in open {
+            let copy = (self.functions.copy)(&record);
+            self.add(start, hash, key.clone(), at, copy, outs);
+        }
+        self.add(first, hash, key, at, record, outs);
+    }
+
+    /// Hands over results of the window in `firing`; whether it has given all.
+    fn fire(&mut self, mut firing: Firing<K, S>, outs: &mut O) -> bool {
+        for _ in 0..RESULTS_PER_CALL {
+            match firing.entries.next() {
+                Some((key, state)) => self.emit(firing.window, key, state, outs),
+                None => {
+                    let pane = &mut self.panes[0];
+                    if firing.part == pane.table.parts() {
+                        return true;
+                    }
+                    firing.entries = pane.table.take_part(firing.part);
+                    firing.part += 1;
+                }
+            }
+        }
+        self.firing = Some(firing);
+        false
+    }
+
+    /// Gives the results of a window that stays open to late records.
+    fn fire_and_keep(&mut self, place: usize, outs: &mut O) {
+        let window = self.windows.window(self.panes[place].start);
+        let pane = &mut self.panes[place];
+        pane.fired = true;
+        for part in 0..pane.table.parts() {
+            for (key, state) in pane.table.part_mut(part) {
+                let result = (self.functions.finish)(key.clone(), window, state.clone());
+                (self.functions.emit)(result, window.last(), &mut self.local, outs);
+            }
+        }
+    }
+}
+
+impl<K, P, S, R, O, Init, Add, Copy, Finish, Late, Emit> Stage
+    for Windowed<K, P, S, R, O, Functions<Init, Add, Copy, Finish, Late, Emit>>
+where
+    K: Key,
+    P: Record,
+    S: Clone + Send + 'static,
+    R: 'static,
+    O: Outlets,
+    Init: Fn() -> S + Send + Sync + 'static,
+    Add: Fn(&mut S, P, Timestamp) + Send + Sync + 'static,
+    Copy: Fn(&P) -> P + Send + Sync + 'static,
+    Finish: Fn(K, Window, S) -> R + Send + Sync + 'static,
+    Late: Fn(P, Timestamp, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+    Emit: Fn(R, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+{
+    type In = Keyed<K, Timestamp, P>;
+    type Outs = O;
+
+    fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
+        let mut items = Hashed::new(items);
+        while let Some(hashes) = items.load(&self.hasher) {
+            if let Some(pane) = self.panes.get_mut(self.hint) {
+                pane.table.settle();
+                pane.table.touch(hashes);
+            }
+            while let Some((hash, keyed)) = items.next() {
+                self.on_record(hash, keyed, outs);
+            }
+        }
+    }
+
+    fn on_watermark(&mut self, watermark: Timestamp, outs: &mut O) -> Progress {
+        self.watermark = watermark;
+        loop {
+            if let Some(firing) = self.firing.take() {
+                if !self.fire(firing, outs) {
+                    return Progress::More;
+                }
+                self.panes.pop_front();
+                self.hint = 0;
+            }
+            let Some(due) = self.due() else { break };
+            if self.windows.allow == 0 {
+                let window = self.windows.window(self.panes[0].start);
+                self.firing = Some(Firing { window, part: 0, entries: Default::default() });
+            } else {
+                self.fire_and_keep(due, outs);
+            }
+        }
+        while self.panes.front().is_some_and(|pane| pane.fired && self.windows.is_closed(pane.start, watermark)) {
+            self.panes.pop_front();
+            self.hint = 0;
+        }
+        Progress::Done
+    }
+
+    fn local(&mut self) -> &mut Local {
+        &mut self.local
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_falls_into_every_window_that_holds_its_time() {
+        let windows =
+            TimeWindows::hopping(Duration::from_micros(10), Duration::from_micros(4), Duration::ZERO);
+        let starts: Vec<_> = windows.starts(Timestamp(9)).map(|start| start.0).collect();
+        assert_eq!(starts, [8, 4, 0]);
+        let starts: Vec<_> = windows.starts(Timestamp(-1)).map(|start| start.0).collect();
+        assert_eq!(starts, [-4, -8]);
+    }
+}

@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+
+#![deny(missing_docs)]
+
+pub use psdf_runtime::connect::{self, Sink, Source};
+pub use psdf_runtime::embedded::{
+    AnyOutput, Builder, Dropped, FlowControl, Inline, Input, NodeCounts, Output, Settings, WrongType,
+};
+pub use psdf_runtime::error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};
+pub use psdf_runtime::flow::Flow;
+pub use psdf_runtime::record::{Key, Late, Record, StateData};
+pub use psdf_runtime::time::{EventTime, Timestamp, Window};
+pub use psdf_runtime::{graph, stages::Emit};
+
+/// Sources to attach in a flow's builder: iterators, files of lines, standard input.
+pub mod sources {
+    pub use psdf_runtime::connect::{IterSource, LineSource, blocking, files, iter, stdin};
+}
+
+/// Sinks to attach in a flow's builder.
+pub mod sinks {
+    pub use psdf_runtime::connect::FileSink;
+}
+
+/// What generated code names. Not for direct use: it changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use psdf_macros::dataflow;
+    pub use psdf_runtime::*;
+}
+
+/// Declares flows: see the [crate's documentation](crate) for the language.
+#[macro_export]
+macro_rules! dataflow {
+    ($($tokens:tt)*) => {
+        $crate::__private::dataflow! { [$crate] $($tokens)* }
+    };
+}
