@@ -47,26 +47,12 @@ fn torn_semicomplete_gives_its_published_results() {
 
 #[test]
 fn secrepo_2015_gives_its_published_results() {
-    published_results(
-        "secrepo_2015",
-        if cfg!(debug_assertions) {
-            &["2"]
-        } else {
-            &["1", "2", "4"]
-        },
-    );
+    published_results("secrepo_2015", if cfg!(debug_assertions) { &["2"] } else { &["1", "2", "4"] });
 }
 
 #[test]
 fn secrepo_2016_gives_its_published_results() {
-    published_results(
-        "secrepo_2016",
-        if cfg!(debug_assertions) {
-            &["2"]
-        } else {
-            &["1", "2", "4"]
-        },
-    );
+    published_results("secrepo_2016", if cfg!(debug_assertions) { &["2"] } else { &["1", "2", "4"] });
 }
 
 fn published_results(name: &str, shards: &[&str]) {
@@ -82,11 +68,7 @@ fn published_results(name: &str, shards: &[&str]) {
         assert_same(&format!("{name}, {shards} shards"), &from_file, &expected);
         let from_stdin =
             example(&["-".as_ref(), "--shards".as_ref(), shards.as_ref()]).csv(&directory, &plain);
-        assert_same(
-            &format!("{name} from standard input, {shards} shards"),
-            &from_stdin,
-            &expected,
-        );
+        assert_same(&format!("{name} from standard input, {shards} shards"), &from_stdin, &expected);
         assert_eq!(read(&directory.join("late.csv")), NOTHING_LATE);
     }
 }
@@ -100,29 +82,16 @@ fn requests_later_than_the_lateness_are_those_published() {
         let log = Log::read([&log[..]]);
         let table =
             String::from_utf8(read(&data.join(format!("expected/{name}/lateness.csv")))).expect("ASCII");
-        for row in table
-            .lines()
-            .skip(1)
-            .step_by(if cfg!(debug_assertions) { 4 } else { 1 })
-        {
-            let cells: Vec<usize> = row
-                .split(',')
-                .map(|cell| cell.parse().expect("a number"))
-                .collect();
-            let [bound, _, expected] = cells[..] else {
-                panic!("three columns: {row}")
-            };
+        for row in table.lines().skip(1).step_by(if cfg!(debug_assertions) { 4 } else { 1 }) {
+            let cells: Vec<usize> = row.split(',').map(|cell| cell.parse().expect("a number")).collect();
+            let [bound, _, expected] = cells[..] else { panic!("three columns: {row}") };
             let directory = scratch(&format!("late_{name}"));
             let lateness = format!("{bound}s");
             example(&[zipped.as_ref(), "--lateness".as_ref(), lateness.as_ref()]).csv(&directory, b"");
             let late = read(&directory.join("late.csv"));
             let rows = late.iter().filter(|byte| **byte == b'\n').count() - 1;
             assert_eq!(rows, expected, "{name}, lateness {bound} s");
-            assert_eq!(
-                shown(&late),
-                shown(&log.late(bound as i64)),
-                "{name}, lateness {bound} s"
-            );
+            assert_eq!(shown(&late), shown(&log.late(bound as i64)), "{name}, lateness {bound} s");
         }
     }
 }
@@ -139,11 +108,7 @@ fn dirty_logs_agree_with_the_oracle() {
         let shards = ["1", "2", "3"][seed as usize % 3];
         let arguments = ["-", "--shards", shards, "--lateness", &lateness].map(AsRef::as_ref);
         let results = example(&arguments).csv(&directory, &bytes);
-        assert_same(
-            &format!("seed {seed}, lateness {lateness}"),
-            &results,
-            &log.results(),
-        );
+        assert_same(&format!("seed {seed}, lateness {lateness}"), &results, &log.results());
         assert_eq!(read(&directory.join("late.csv")), NOTHING_LATE, "seed {seed}");
     }
 }
@@ -157,11 +122,8 @@ fn several_files_are_one_log_wherever_they_are_cut() {
         let directory = scratch("several_files");
         let mut arguments = vec!["--lateness=30d".into()];
         for (index, part) in parts.iter().enumerate() {
-            let (name, content) = if index % 2 == 0 {
-                ("log", part.to_vec())
-            } else {
-                ("log.gz", gzip(part))
-            };
+            let (name, content) =
+                if index % 2 == 0 { ("log", part.to_vec()) } else { ("log.gz", gzip(part)) };
             let path = directory.join(format!("{index}.{name}"));
             fs::write(&path, content).expect("scratch can be written");
             arguments.push(path);
@@ -183,11 +145,7 @@ fn late_requests_of_dirty_logs_agree_with_the_oracle() {
         let directory = scratch("dirty_late");
         example(&["-".as_ref(), format!("--lateness={lateness}s").as_ref()]).csv(&directory, &bytes);
         let late = read(&directory.join("late.csv"));
-        assert_eq!(
-            shown(&late),
-            shown(&log.late(lateness)),
-            "seed {seed}, lateness {lateness} s"
-        );
+        assert_eq!(shown(&late), shown(&log.late(lateness)), "seed {seed}, lateness {lateness} s");
     }
 }
 
@@ -201,10 +159,7 @@ fn spikes_need_a_whole_day_before_them() {
     let results = example(&["-".as_ref()]).csv(&directory, &bytes);
     assert_same("spikes", &results, &Log::read([&bytes[..]]).results());
     let spikes = shown(&results["page_spikes.csv"]);
-    assert!(
-        spikes.contains("2015-05-18T00:00:00Z,/late,400,") && !spikes.contains("/early"),
-        "{spikes}"
-    );
+    assert!(spikes.contains("2015-05-18T00:00:00Z,/late,400,") && !spikes.contains("/early"), "{spikes}");
 }
 
 fn log_line(time: &str, path: &str) -> Vec<u8> {
@@ -213,26 +168,12 @@ fn log_line(time: &str, path: &str) -> Vec<u8> {
 
 #[test]
 fn logs_with_nothing_in_them_have_results_too() {
-    for bytes in [
-        &b""[..],
-        b"\n",
-        b" \t\r\n\r\n",
-        b"nonsense",
-        b"nonsense\n\n\"\"\n",
-    ] {
+    for bytes in [&b""[..], b"\n", b" \t\r\n\r\n", b"nonsense", b"nonsense\n\n\"\"\n"] {
         let directory = scratch("nothing");
         let run = example(&["-".as_ref(), "--csv".as_ref(), directory.as_ref()]).run(bytes);
         assert_success(&run);
-        assert!(
-            shown(&run.stdout).contains("No requests"),
-            "{}",
-            shown(&run.stdout)
-        );
-        assert_same(
-            &shown(bytes),
-            &results_in(&directory),
-            &Log::read([bytes]).results(),
-        );
+        assert!(shown(&run.stdout).contains("No requests"), "{}", shown(&run.stdout));
+        assert_same(&shown(bytes), &results_in(&directory), &Log::read([bytes]).results());
     }
 }
 
@@ -243,15 +184,9 @@ fn made_up_log_shows_off_every_part_of_the_report() {
     let run = example(&[]).run(b"");
     assert_success(&run);
     let report = shown(&run.stdout);
-    for part in [
-        "Traffic",
-        "Top pages",
-        "Traffic by hour",
-        "Visits by day",
-        "Spikes",
-        "Malformed lines",
-        "/login",
-    ] {
+    for part in
+        ["Traffic", "Top pages", "Traffic by hour", "Visits by day", "Spikes", "Malformed lines", "/login"]
+    {
         assert!(report.contains(part), "{part} is missing in:\n{report}");
     }
     let widest = report.lines().map(|line| line.chars().count()).max();
@@ -264,11 +199,7 @@ fn report_does_not_let_visitors_write_to_the_terminal() {
     let bytes = b"h - - [17/May/2015:10:05:03 +0000] \"GET /\x1b[2J\x9b\xc2\x9b HTTP/1.1\" 200 5\n\x1b[31mnot a request\n";
     let run = example(&["-".as_ref()]).run(bytes);
     assert_success(&run);
-    assert!(
-        !shown(&run.stdout).contains(|c: char| c.is_control() && c != '\n'),
-        "{}",
-        shown(&run.stdout)
-    );
+    assert!(!shown(&run.stdout).contains(|c: char| c.is_control() && c != '\n'), "{}", shown(&run.stdout));
 }
 
 #[test]
@@ -293,11 +224,7 @@ fn what_cannot_be_read_is_named() {
     let torn = directory.join("torn.log.gz");
     let zipped = gzip(&dirty_log(61, 5000));
     fs::write(&torn, &zipped[..zipped.len() / 2]).expect("scratch can be written");
-    assert_failure(
-        &example(&[&good, &directory.join("missing.log")]).run(b""),
-        1,
-        "missing.log",
-    );
+    assert_failure(&example(&[&good, &directory.join("missing.log")]).run(b""), 1, "missing.log");
     assert_failure(&example(&[&good, &directory]).run(b""), 1, "unreadable");
     assert_failure(&example(&[&good, &torn]).run(b""), 1, "torn.log.gz");
 }
@@ -306,11 +233,7 @@ fn what_cannot_be_read_is_named() {
 fn what_cannot_be_written_is_named() {
     let file = scratch("unwritable").join("a_file");
     fs::write(&file, "").expect("scratch can be written");
-    assert_failure(
-        &example(&["-".as_ref(), "--csv".as_ref(), &file.join("results")]).run(b""),
-        1,
-        "a_file",
-    );
+    assert_failure(&example(&["-".as_ref(), "--csv".as_ref(), &file.join("results")]).run(b""), 1, "a_file");
 }
 
 #[test]
@@ -318,12 +241,7 @@ fn reader_who_has_seen_enough_is_no_error() {
     let mut child = example(&["-".as_ref()]).spawn();
     // Its standard output is closed before it has a line to report on.
     drop(child.stdout.take());
-    child
-        .stdin
-        .take()
-        .expect("piped")
-        .write_all(&dirty_log(70, 500))
-        .expect("it reads all");
+    child.stdin.take().expect("piped").write_all(&dirty_log(70, 500)).expect("it reads all");
     let run = child.wait_with_output().expect("it ends");
     assert_success(&run);
 }
@@ -344,18 +262,9 @@ struct Example(Command);
 /// The built example; Cargo puts it beside the tests that it builds.
 fn example(arguments: &[&Path]) -> Example {
     let test = std::env::current_exe().expect("a test has a path");
-    let profile = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("tests lie in target/PROFILE/deps");
-    let path = profile
-        .join("examples")
-        .join(format!("web_traffic{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.exists(),
-        "{} is not built; `cargo build --example web_traffic` does it",
-        path.display()
-    );
+    let profile = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
+    let path = profile.join("examples").join(format!("web_traffic{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{} is not built; `cargo build --example web_traffic` does it", path.display());
     let mut command = Command::new(path);
     command.args(arguments);
     Example(command)
@@ -363,11 +272,7 @@ fn example(arguments: &[&Path]) -> Example {
 
 impl Example {
     fn spawn(mut self) -> std::process::Child {
-        let command = self
-            .0
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        let command = self.0.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("the example starts")
     }
 
@@ -390,10 +295,7 @@ impl Example {
 }
 
 fn results_in(directory: &Path) -> Files {
-    RESULTS
-        .into_iter()
-        .map(|name| (name, read(&directory.join(name))))
-        .collect()
+    RESULTS.into_iter().map(|name| (name, read(&directory.join(name)))).collect()
 }
 
 /// The published data lie beside the repository where we work, and nowhere else.
@@ -410,20 +312,14 @@ fn expected(data: &Path, log: &str) -> Files {
     let directory = data.join("expected").join(log);
     let content = |name: &str| {
         let zipped = directory.join(format!("{name}.gz"));
-        if zipped.exists() {
-            unzip(&zipped)
-        } else {
-            read(&directory.join(name))
-        }
+        if zipped.exists() { unzip(&zipped) } else { read(&directory.join(name)) }
     };
     RESULTS.into_iter().map(|name| (name, content(name))).collect()
 }
 
 /// An empty directory of this test's own.
 fn scratch(name: &str) -> PathBuf {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("web_traffic")
-        .join(name);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("web_traffic").join(name);
     if directory.exists() {
         fs::remove_dir_all(&directory).expect("scratch can be removed");
     }
@@ -437,9 +333,7 @@ fn read(path: &Path) -> Vec<u8> {
 
 fn unzip(path: &Path) -> Vec<u8> {
     let mut plain = Vec::new();
-    MultiGzDecoder::new(&read(path)[..])
-        .read_to_end(&mut plain)
-        .expect("gzip");
+    MultiGzDecoder::new(&read(path)[..]).read_to_end(&mut plain).expect("gzip");
     plain
 }
 
@@ -466,10 +360,8 @@ fn assert_same(what: &str, actual: &Files, expected: &Files) {
         if actual == expected {
             continue;
         }
-        let (mut ours, mut theirs) = (
-            actual.split(|byte| *byte == b'\n'),
-            expected.split(|byte| *byte == b'\n'),
-        );
+        let (mut ours, mut theirs) =
+            (actual.split(|byte| *byte == b'\n'), expected.split(|byte| *byte == b'\n'));
         for number in 1.. {
             let (our, their) = (ours.next().map(shown), theirs.next().map(shown));
             assert_eq!(our, their, "{what}: line {number} of {name}, actual on the left");
@@ -485,10 +377,7 @@ fn assert_success(run: &Output) {
 fn assert_failure(run: &Output, code: i32, named: &str) {
     let message = shown(&run.stderr);
     assert_eq!(run.status.code(), Some(code), "{message}");
-    assert!(
-        message.starts_with("web_traffic: ") && message.contains(named),
-        "{message}"
-    );
+    assert!(message.starts_with("web_traffic: ") && message.contains(named), "{message}");
     assert!(!message.contains("panicked"), "{message}");
     assert_eq!(message.lines().count(), 1, "{message}");
 }

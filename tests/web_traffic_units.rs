@@ -15,12 +15,20 @@ mod generate;
 mod hours;
 #[path = "../examples/web_traffic/line.rs"]
 mod line;
+#[path = "../examples/web_traffic/log_format.rs"]
+mod log_format;
+#[path = "../examples/web_traffic/path.rs"]
+mod path;
 #[path = "../examples/web_traffic/random.rs"]
 mod random;
 #[path = "../examples/web_traffic/request.rs"]
 mod request;
+#[path = "../examples/web_traffic/server.rs"]
+mod server;
 #[path = "../examples/web_traffic/session.rs"]
 mod session;
+#[path = "../examples/web_traffic/site.rs"]
+mod site;
 #[path = "../examples/web_traffic/spikes.rs"]
 mod spikes;
 #[path = "../examples/web_traffic/text.rs"]

@@ -80,9 +80,7 @@ impl Command {
                 "--graph" => graph = Some(graph_format(&value()?)?),
                 "--" => options.files.extend(arguments.by_ref().map(PathBuf::from)),
                 unknown if unknown.starts_with('-') && unknown != "-" => {
-                    return Err(UsageError(format!(
-                        "there is no option {unknown}; --help lists them"
-                    )));
+                    return Err(UsageError(format!("there is no option {unknown}; --help lists them")));
                 }
                 _ => options.files.push(argument.into()),
             }
@@ -117,14 +115,10 @@ fn graph_format(value: &OsStr) -> Result<GraphFormat, UsageError> {
 fn lateness(value: &OsStr) -> Result<Duration, UsageError> {
     let text = value.to_string_lossy();
     let lateness = duration(&text).ok_or_else(|| {
-        UsageError(format!(
-            "--lateness takes a duration such as 30s, 5min, 12h or \"1 day\", not {text:?}"
-        ))
+        UsageError(format!("--lateness takes a duration such as 30s, 5min, 12h or \"1 day\", not {text:?}"))
     })?;
     if lateness > MOST_LATENESS {
-        return Err(UsageError(format!(
-            "--lateness {text:?} is more than a million days"
-        )));
+        return Err(UsageError(format!("--lateness {text:?} is more than a million days")));
     }
     Ok(lateness)
 }
@@ -166,39 +160,22 @@ mod tests {
 
     #[test]
     fn options_may_stand_anywhere() {
-        let Ok(Command::Report(options)) = parse(&[
-            "a",
-            "--lateness=1 day",
-            "-",
-            "--csv",
-            "out",
-            "--shards",
-            "3",
-            "--",
-            "--b",
-        ]) else {
+        let Ok(Command::Report(options)) =
+            parse(&["a", "--lateness=1 day", "-", "--csv", "out", "--shards", "3", "--", "--b"])
+        else {
             panic!("a report")
         };
         assert_eq!(options.files, ["a", "-", "--b"].map(PathBuf::from));
         assert_eq!(options.csv, Some("out".into()));
-        assert_eq!(
-            (options.lateness, options.shards),
-            (Duration::from_secs(86_400), 3)
-        );
+        assert_eq!((options.lateness, options.shards), (Duration::from_secs(86_400), 3));
         assert_eq!(parse(&["--graph", "dot"]), Ok(Command::Graph(GraphFormat::Dot)));
         assert_eq!(parse(&["--help", "--nonsense"]), Ok(Command::Help));
     }
 
     #[test]
     fn durations_have_units() {
-        let seconds = [
-            ("12h", 43_200),
-            ("30s", 30),
-            ("5min", 300),
-            ("1 day", 86_400),
-            ("0s", 0),
-            ("90 min", 5400),
-        ];
+        let seconds =
+            [("12h", 43_200), ("30s", 30), ("5min", 300), ("1 day", 86_400), ("0s", 0), ("90 min", 5400)];
         for (text, expected) in seconds {
             assert_eq!(duration(text), Some(Duration::from_secs(expected)), "{text}");
         }

@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) const HOUR_SECONDS: i64 = 3600;
 pub(crate) const DAY_SECONDS: i64 = 24 * HOUR_SECONDS;
 
-pub(crate) const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+pub(crate) const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A day, as the number of days since 1 January 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,11 +40,7 @@ impl Day {
             (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let march_month = (5 * day_of_year + 2) / 153;
-        let month = if march_month < 10 {
-            march_month + 3
-        } else {
-            march_month - 9
-        };
+        let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
         Date {
             year: era * 400 + year_of_era + i64::from(month <= 2),
             month,
@@ -122,24 +117,14 @@ mod tests {
         let days = first.expect("real").to_day().0..=last.expect("real").to_day().0;
         assert_eq!(days.clone().count(), 3_652_059);
         for day in days.map(Day) {
-            let Date {
-                year,
-                month,
-                day: of_month,
-            } = day.date();
+            let Date { year, month, day: of_month } = day.date();
             assert_eq!(Date::new(year, month, of_month).map(Date::to_day), Some(day));
         }
     }
 
     #[test]
     fn days_that_no_calendar_has_are_refused() {
-        for (year, month, day) in [
-            (2015, 2, 29),
-            (1900, 2, 29),
-            (2016, 4, 31),
-            (0, 1, 1),
-            (2016, 1, 0),
-        ] {
+        for (year, month, day) in [(2015, 2, 29), (1900, 2, 29), (2016, 4, 31), (0, 1, 1), (2016, 1, 0)] {
             assert_eq!(Date::new(year, month, day), None, "{year}-{month}-{day}");
         }
         assert!(Date::new(2000, 2, 29).is_some());
@@ -147,10 +132,7 @@ mod tests {
 
     #[test]
     fn moments_read_as_iso_8601() {
-        assert_eq!(
-            Iso(Timestamp::from_secs(1_431_857_103)).to_string(),
-            "2015-05-17T10:05:03Z"
-        );
+        assert_eq!(Iso(Timestamp::from_secs(1_431_857_103)).to_string(), "2015-05-17T10:05:03Z");
         assert_eq!(Iso(Timestamp::from_secs(-1)).to_string(), "1969-12-31T23:59:59Z");
         assert_eq!(Day::of(Timestamp::from_secs(1_431_857_103)).weekday(), "Sun");
     }

@@ -20,9 +20,7 @@ pub(crate) fn bar(value: f64, most: f64, width: usize) -> String {
 
 /// A single character as high as `value` out of `most`.
 pub(crate) fn level(value: f64, most: f64) -> char {
-    eighths(value, most, 1)
-        .checked_sub(1)
-        .map_or('·', |part| UP[part])
+    eighths(value, most, 1).checked_sub(1).map_or('·', |part| UP[part])
 }
 
 /// Upright columns, one for each value, as lines from the top down.
@@ -67,11 +65,7 @@ pub(crate) fn size(bytes: u128) -> String {
         amount /= 1024.0;
         unit += 1;
     }
-    if unit == 0 {
-        format!("{bytes} B")
-    } else {
-        format!("{amount:.1} {}", units[unit])
-    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{amount:.1} {}", units[unit]) }
 }
 
 pub(crate) fn percent(part: u64, whole: u64) -> String {
@@ -94,19 +88,12 @@ pub(crate) fn fit_middle(text: &Text, width: usize) -> String {
         return characters.into_iter().collect();
     }
     let end = characters.len() - (width - 1) / 2;
-    characters[..width / 2]
-        .iter()
-        .chain(&['…'])
-        .chain(&characters[end..])
-        .collect()
+    characters[..width / 2].iter().chain(&['…']).chain(&characters[end..]).collect()
 }
 
 /// The characters of a text; what would move the cursor or turn the writing round is shown as `·`.
 fn harmless(text: &Text) -> Vec<char> {
-    text.to_string()
-        .chars()
-        .map(|c| if disturbs(c) { '·' } else { c })
-        .collect()
+    text.to_string().chars().map(|c| if disturbs(c) { '·' } else { c }).collect()
 }
 
 /// A visitor chose these bytes: they may hold escape sequences, and marks that hide or turn what follows.
@@ -147,10 +134,7 @@ mod tests {
         let text = Text::from("a\x1b[2J\u{202e}é\u{9b}".as_bytes());
         assert_eq!(fit(&text, 12), "a·[2J·é·    ");
         assert_eq!(fit(&text, 4), "a·[…");
-        assert_eq!(
-            (fit_middle(&text, 6), fit_middle(&text, 12)),
-            ("a·[…é·".into(), "a·[2J·é·".into())
-        );
+        assert_eq!((fit_middle(&text, 6), fit_middle(&text, 12)), ("a·[…é·".into(), "a·[2J·é·".into()));
         assert_eq!(fit(&Text::from(&b"\xff\xfe"[..]), 3), "\u{fffd}\u{fffd} ");
     }
 }

@@ -15,45 +15,21 @@ use crate::spikes::Spike;
 use crate::text::Text;
 
 /// A file's name, its columns, and how its rows are written.
-type Format = (
-    &'static str,
-    &'static str,
-    fn(&Results, &mut Rows) -> io::Result<()>,
-);
+type Format = (&'static str, &'static str, fn(&Results, &mut Rows) -> io::Result<()>);
 
 const FILES: [Format; 11] = [
     ("views_per_hour_page.csv", "hour,path,views", views_per_hour_page),
     ("views_per_hour.csv", "hour,views", views_per_hour),
-    (
-        "top10_pages_per_day.csv",
-        "day,rank,path,views",
-        top10_pages_per_day,
-    ),
-    (
-        "sessions.csv",
-        "start,host,user_agent,end,requests,page_views",
-        sessions,
-    ),
-    (
-        "sessions_per_visitor_day.csv",
-        "day,host,user_agent,sessions",
-        sessions_per_visitor_day,
-    ),
+    ("top10_pages_per_day.csv", "day,rank,path,views", top10_pages_per_day),
+    ("sessions.csv", "start,host,user_agent,end,requests,page_views", sessions),
+    ("sessions_per_visitor_day.csv", "day,host,user_agent,sessions", sessions_per_visitor_day),
     (
         "sessions_per_day.csv",
         "day,sessions,visitors,requests,page_views,duration_s,single_request_sessions",
         sessions_per_day,
     ),
-    (
-        "spikes.csv",
-        "hour,views,base_sum,base_sumsq,base_mean,base_sd",
-        spikes,
-    ),
-    (
-        "page_spikes.csv",
-        "hour,path,views,base_sum,base_sumsq,base_mean,base_sd",
-        page_spikes,
-    ),
+    ("spikes.csv", "hour,views,base_sum,base_sumsq,base_mean,base_sd", spikes),
+    ("page_spikes.csv", "hour,path,views,base_sum,base_sumsq,base_mean,base_sd", page_spikes),
     ("rejects.csv", "line,reason", rejects),
     ("summary.csv", "key,value", summary),
     ("late.csv", "line,time,seconds_late", late),
@@ -80,10 +56,7 @@ fn write_file(
     columns: &str,
     rows: fn(&Results, &mut Rows) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut file = Rows {
-        out: BufWriter::new(File::create(path)?),
-        row: Vec::new(),
-    };
+    let mut file = Rows { out: BufWriter::new(File::create(path)?), row: Vec::new() };
     writeln!(file.out, "{columns}")?;
     rows(results, &mut file)?;
     file.out.flush()
@@ -98,17 +71,10 @@ struct Rows {
 impl Rows {
     fn text(&mut self, text: &Text) -> &mut Rows {
         let bytes = text.as_bytes();
-        if bytes
-            .iter()
-            .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
-        {
+        if bytes.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
             self.row.push(b'"');
             for byte in bytes {
-                self.row.extend(if *byte == b'"' {
-                    &b"\"\""[..]
-                } else {
-                    std::slice::from_ref(byte)
-                });
+                self.row.extend(if *byte == b'"' { &b"\"\""[..] } else { std::slice::from_ref(byte) });
             }
             self.row.push(b'"');
         } else {
@@ -150,29 +116,20 @@ impl Rows {
 }
 
 fn views_per_hour_page(results: &Results, rows: &mut Rows) -> io::Result<()> {
-    results.page_hours.iter().try_for_each(|hour| {
-        rows.time(hour.window.start)
-            .text(&hour.path)
-            .plain(hour.views)
-            .end()
-    })
+    results
+        .page_hours
+        .iter()
+        .try_for_each(|hour| rows.time(hour.window.start).text(&hour.path).plain(hour.views).end())
 }
 
 fn views_per_hour(results: &Results, rows: &mut Rows) -> io::Result<()> {
-    results
-        .hours
-        .iter()
-        .try_for_each(|hour| rows.time(hour.start).plain(hour.views).end())
+    results.hours.iter().try_for_each(|hour| rows.time(hour.start).plain(hour.views).end())
 }
 
 fn top10_pages_per_day(results: &Results, rows: &mut Rows) -> io::Result<()> {
     results.top_pages.iter().try_for_each(|day| {
         day.pages.iter().zip(1..).try_for_each(|(page, rank)| {
-            rows.plain(Day::of(day.window.start))
-                .plain(rank)
-                .text(&page.path)
-                .plain(page.views)
-                .end()
+            rows.plain(Day::of(day.window.start)).plain(rank).text(&page.path).plain(page.views).end()
         })
     })
 }
@@ -209,26 +166,18 @@ fn sessions_per_day(results: &Results, rows: &mut Rows) -> io::Result<()> {
 }
 
 fn spikes(results: &Results, rows: &mut Rows) -> io::Result<()> {
-    results
-        .spikes
-        .iter()
-        .try_for_each(|spike| rows.time(spike.hour).spike(spike).end())
+    results.spikes.iter().try_for_each(|spike| rows.time(spike.hour).spike(spike).end())
 }
 
 fn page_spikes(results: &Results, rows: &mut Rows) -> io::Result<()> {
-    results.page_spikes.iter().try_for_each(|page| {
-        rows.time(page.spike.hour)
-            .text(&page.path)
-            .spike(&page.spike)
-            .end()
-    })
+    results
+        .page_spikes
+        .iter()
+        .try_for_each(|page| rows.time(page.spike.hour).text(&page.path).spike(&page.spike).end())
 }
 
 fn rejects(results: &Results, rows: &mut Rows) -> io::Result<()> {
-    results
-        .rejects
-        .iter()
-        .try_for_each(|reject| rows.plain(reject.line).plain(reject.reason.name()).end())
+    results.rejects.iter().try_for_each(|reject| rows.plain(reject.line).plain(reject.reason.name()).end())
 }
 
 fn summary(results: &Results, rows: &mut Rows) -> io::Result<()> {
@@ -242,40 +191,19 @@ fn summary(results: &Results, rows: &mut Rows) -> io::Result<()> {
 
     let totals = results.totals.as_ref();
     pair("page_views", number(totals, |all| all.page_views))?;
-    pair(
-        "hour_page_rows",
-        number(results.page_hour_count.as_ref(), |all| all.rows),
-    )?;
+    pair("hour_page_rows", number(results.page_hour_count.as_ref(), |all| all.rows))?;
     pair("hosts", number(totals, |all| all.hosts))?;
     pair("visitors", number(totals, |all| all.visitors))?;
     pair("paths", number(totals, |all| all.paths))?;
     pair("bytes_sent", number(totals, |all| all.bytes))?;
-    pair(
-        "first_event",
-        totals.map_or(String::new(), |all| Iso(all.first).to_string()),
-    )?;
-    pair(
-        "last_event",
-        totals.map_or(String::new(), |all| Iso(all.last).to_string()),
-    )?;
-    pair(
-        "max_seconds_behind",
-        number(totals, |all| all.disorder.most_seconds_behind),
-    )?;
+    pair("first_event", totals.map_or(String::new(), |all| Iso(all.first).to_string()))?;
+    pair("last_event", totals.map_or(String::new(), |all| Iso(all.last).to_string()))?;
+    pair("max_seconds_behind", number(totals, |all| all.disorder.most_seconds_behind))?;
 
-    pair(
-        "sessions",
-        number(results.session_totals.as_ref(), |all| all.sessions),
-    )?;
-    pair(
-        "gaps_of_exactly_1800s",
-        number(results.session_totals.as_ref(), |all| all.longest_gaps),
-    )?;
+    pair("sessions", number(results.session_totals.as_ref(), |all| all.sessions))?;
+    pair("gaps_of_exactly_1800s", number(results.session_totals.as_ref(), |all| all.longest_gaps))?;
     pair("spikes", number(results.spike_count.as_ref(), |all| all.spikes))?;
-    pair(
-        "page_spikes",
-        number(results.page_spike_count.as_ref(), |all| all.spikes),
-    )?;
+    pair("page_spikes", number(results.page_spike_count.as_ref(), |all| all.spikes))?;
     results
         .statuses
         .iter()
@@ -301,11 +229,7 @@ impl Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, micros) = (self.0 / 1_000_000, self.0 % 1_000_000);
         let decimals = format!(".{micros:06}");
-        write!(
-            f,
-            "{whole}{}",
-            decimals.trim_end_matches('0').trim_end_matches('.')
-        )
+        write!(f, "{whole}{}", decimals.trim_end_matches('0').trim_end_matches('.'))
     }
 }
 

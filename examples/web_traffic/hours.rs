@@ -32,9 +32,7 @@ impl HourGaps {
         let quiet = self.next.unwrap_or(start).as_secs()..start.as_secs();
         self.next = Some(Timestamp::from_secs(start.as_secs() + HOUR_SECONDS));
         let quiet = quiet.step_by(HOUR_SECONDS as usize).map(Timestamp::from_secs);
-        quiet
-            .map(|start| SiteHour { start, views: 0 })
-            .chain([SiteHour { start, views }])
+        quiet.map(|start| SiteHour { start, views: 0 }).chain([SiteHour { start, views }])
     }
 }
 
@@ -47,9 +45,7 @@ mod tests {
         let mut gaps = HourGaps::default();
         let mut fill = |hour: i64, views| -> Vec<(i64, u64)> {
             let hours = gaps.fill(Timestamp::from_secs(hour * HOUR_SECONDS), views);
-            hours
-                .map(|hour| (hour.start.as_secs() / HOUR_SECONDS, hour.views))
-                .collect()
+            hours.map(|hour| (hour.start.as_secs() / HOUR_SECONDS, hour.views)).collect()
         };
         assert_eq!(fill(-1, 3), [(-1, 3)]);
         assert_eq!(fill(0, 0), [(0, 0)]);
@@ -58,10 +54,7 @@ mod tests {
 
     #[test]
     fn hours_of_the_day_are_in_utc() {
-        let at = |second| SiteHour {
-            start: Timestamp::from_secs(second),
-            views: 0,
-        };
+        let at = |second| SiteHour { start: Timestamp::from_secs(second), views: 0 };
         assert_eq!((at(-HOUR_SECONDS).of_day(), at(0).of_day()), (23, 0));
     }
 }

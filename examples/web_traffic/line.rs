@@ -65,12 +65,7 @@ struct Counted<R> {
 impl Lines {
     /// The lines of these inputs; `bytes_read` counts the bytes taken from them, before they are unzipped.
     pub(crate) fn new(inputs: Vec<Input>, bytes_read: Arc<AtomicU64>) -> Lines {
-        Lines {
-            inputs: inputs.into_iter(),
-            current: None,
-            number: 0,
-            bytes_read,
-        }
+        Lines { inputs: inputs.into_iter(), current: None, number: 0, bytes_read }
     }
 
     /// The input being read, opening the next one if there is none; `None` after the last.
@@ -90,11 +85,7 @@ impl Lines {
     fn fail(&mut self, input: String, cause: io::Error) -> ReadError {
         self.current = None;
         self.inputs = Vec::new().into_iter();
-        ReadError {
-            input,
-            after_line: self.number,
-            cause,
-        }
+        ReadError { input, after_line: self.number, cause }
     }
 }
 
@@ -113,10 +104,7 @@ impl Iterator for Lines {
                 Ok(_) => {
                     bytes.pop_if(|last| *last == b'\n');
                     self.number += 1;
-                    return Some(Ok(Line {
-                        number: self.number,
-                        bytes,
-                    }));
+                    return Some(Ok(Line { number: self.number, bytes }));
                 }
                 Err(cause) => {
                     let name = open.name.clone();
@@ -129,33 +117,19 @@ impl Iterator for Lines {
 
 fn open(input: Input, bytes_read: Arc<AtomicU64>) -> io::Result<Box<dyn BufRead + Send>> {
     match input {
-        Input::File(path) => plain_or_unzipped(Counted {
-            inner: File::open(path)?,
-            bytes_read,
-        }),
-        Input::Stdin => plain_or_unzipped(Counted {
-            inner: io::stdin(),
-            bytes_read,
-        }),
-        Input::Made(log) => plain_or_unzipped(Counted {
-            inner: log,
-            bytes_read,
-        }),
+        Input::File(path) => plain_or_unzipped(Counted { inner: File::open(path)?, bytes_read }),
+        Input::Stdin => plain_or_unzipped(Counted { inner: io::stdin(), bytes_read }),
+        Input::Made(log) => plain_or_unzipped(Counted { inner: log, bytes_read }),
     }
 }
 
 fn plain_or_unzipped(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     let mut opening = Vec::new();
-    raw.by_ref()
-        .take(GZIP_OPENING.len() as u64)
-        .read_to_end(&mut opening)?;
+    raw.by_ref().take(GZIP_OPENING.len() as u64).read_to_end(&mut opening)?;
     let zipped = opening == GZIP_OPENING;
     let whole = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(opening).chain(raw));
     if zipped {
-        return Ok(Box::new(BufReader::with_capacity(
-            BUFFER_BYTES,
-            MultiGzDecoder::new(whole),
-        )));
+        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(whole))));
     }
     Ok(Box::new(whole))
 }
@@ -180,11 +154,7 @@ impl fmt::Display for Input {
 
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "cannot read {} (after line {} of the log)",
-            self.input, self.after_line
-        )
+        write!(f, "cannot read {} (after line {} of the log)", self.input, self.after_line)
     }
 }
 
@@ -204,19 +174,13 @@ mod tests {
     use super::*;
 
     fn lines(inputs: &[&[u8]]) -> Vec<Result<Line, ReadError>> {
-        let made = inputs
-            .iter()
-            .map(|bytes| Input::Made(Box::new(Cursor::new(bytes.to_vec()))));
+        let made = inputs.iter().map(|bytes| Input::Made(Box::new(Cursor::new(bytes.to_vec()))));
         Lines::new(made.collect(), Arc::default()).collect()
     }
 
     fn numbered(inputs: &[&[u8]]) -> Vec<(u64, Vec<u8>)> {
         let whole: Result<Vec<Line>, ReadError> = lines(inputs).into_iter().collect();
-        whole
-            .expect("nothing to fail")
-            .into_iter()
-            .map(|line| (line.number, line.bytes))
-            .collect()
+        whole.expect("nothing to fail").into_iter().map(|line| (line.number, line.bytes)).collect()
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -248,23 +212,15 @@ mod tests {
     fn torn_gzip_gives_its_lines_and_then_one_error() {
         let zipped = gzip(b"one\ntwo\n");
         let read = lines(&[&zipped[..zipped.len() - 4], b"not reached\n"]);
-        let [Ok(_), Ok(_), Err(error)] = &read[..] else {
-            panic!("{read:?}")
-        };
-        assert_eq!(
-            error.to_string(),
-            "cannot read the made-up log (after line 2 of the log)"
-        );
+        let [Ok(_), Ok(_), Err(error)] = &read[..] else { panic!("{read:?}") };
+        assert_eq!(error.to_string(), "cannot read the made-up log (after line 2 of the log)");
     }
 
     #[test]
     fn missing_file_is_named() {
         let mut lines = Lines::new(vec![Input::File("/no/such/log".into())], Arc::default());
         let error = lines.next().expect("one item").expect_err("no such file");
-        assert_eq!(
-            error.to_string(),
-            "cannot read /no/such/log (after line 0 of the log)"
-        );
+        assert_eq!(error.to_string(), "cannot read /no/such/log (after line 0 of the log)");
         assert!(lines.next().is_none());
     }
 }

@@ -13,12 +13,16 @@ mod flow;
 mod generate;
 mod hours;
 mod line;
+mod log_format;
+mod path;
 mod progress;
 mod random;
 mod report;
 mod request;
 mod results;
+mod server;
 mod session;
+mod site;
 mod spikes;
 mod text;
 
@@ -64,9 +68,9 @@ async fn follow(command: Command) -> Result<(), AnyError> {
     match command {
         Command::Help => to_stdout(|out| write!(out, "{}", args::HELP)),
         Command::Graph(GraphFormat::Mermaid) => {
-            to_stdout(|out| writeln!(out, "{}", WebTraffic::GRAPH.mermaid()))
+            to_stdout(|out| writeln!(out, "{}", WebTraffic::GRAPH.to_mermaid()))
         }
-        Command::Graph(GraphFormat::Dot) => to_stdout(|out| writeln!(out, "{}", WebTraffic::GRAPH.dot())),
+        Command::Graph(GraphFormat::Dot) => to_stdout(|out| writeln!(out, "{}", WebTraffic::GRAPH.to_dot())),
         Command::Report(options) => report(options).await,
     }
 }
@@ -87,7 +91,7 @@ async fn report(options: Options) -> Result<(), AnyError> {
         csv::write_all(&results, directory)?;
     }
     let colour = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
-    to_stdout(|out| Report::to(out, colour).print(&results, options.lateness))
+    to_stdout(|out| Report::to(out, colour).print(&results))
 }
 
 /// The size of all files, if there are only files. One that is missing is told before anything is done.
@@ -100,9 +104,7 @@ fn bytes_of(files: &[PathBuf]) -> Result<Option<u64>, AnyError> {
         }
         let metadata =
             fs::metadata(file).map_err(|cause| format!("cannot read {}: {cause}", file.display()))?;
-        total = total
-            .filter(|_| metadata.is_file())
-            .map(|total: u64| total.saturating_add(metadata.len()));
+        total = total.filter(|_| metadata.is_file()).map(|total: u64| total.saturating_add(metadata.len()));
     }
     Ok(total)
 }
@@ -111,16 +113,7 @@ fn inputs(files: Vec<PathBuf>) -> Vec<Input> {
     if files.is_empty() {
         return vec![Input::Made(Box::new(MadeUpLog::new()))];
     }
-    files
-        .into_iter()
-        .map(|file| {
-            if is_stdin(&file) {
-                Input::Stdin
-            } else {
-                Input::File(file)
-            }
-        })
-        .collect()
+    files.into_iter().map(|file| if is_stdin(&file) { Input::Stdin } else { Input::File(file) }).collect()
 }
 
 fn is_stdin(file: &Path) -> bool {

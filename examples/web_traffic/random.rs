@@ -62,17 +62,13 @@ impl Zipf {
             sum += 1.0 / rank as f64;
             sum
         });
-        Zipf {
-            cumulative: cumulative.collect(),
-        }
+        Zipf { cumulative: cumulative.collect() }
     }
 
     /// A rank, counted from 0.
     pub(crate) fn draw(&self, random: &mut Random) -> usize {
         let all = self.cumulative.last().copied().unwrap_or(0.0);
         let drawn = random.unit() * all;
-        self.cumulative
-            .partition_point(|sum| *sum <= drawn)
-            .min(self.cumulative.len() - 1)
+        self.cumulative.partition_point(|sum| *sum <= drawn).min(self.cumulative.len() - 1)
     }
 }

@@ -1,7 +1,6 @@
 //! The report: what somebody who runs a site wants to know first, on one page of 100 columns.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use psdf::Timestamp;
 
@@ -35,8 +34,7 @@ impl<W: Write> Report<W> {
         Report { out, colour }
     }
 
-    /// The whole report; `max_delay` is what the log was read with.
-    pub(crate) fn print(mut self, results: &Results, max_delay: Duration) -> io::Result<()> {
+    pub(crate) fn print(mut self, results: &Results) -> io::Result<()> {
         match &results.totals {
             Some(totals) => {
                 self.overview(results, totals)?;
@@ -48,15 +46,12 @@ impl<W: Write> Report<W> {
             None => self.heading("No requests", "")?,
         }
         self.rejects(results)?;
-        self.late(results, max_delay)?;
+        self.late(results)?;
         writeln!(self.out)
     }
 
     fn overview(&mut self, results: &Results, totals: &Totals) -> io::Result<()> {
-        self.heading(
-            "Traffic",
-            &format!("{} to {} UTC", clock(totals.first), clock(totals.last)),
-        )?;
+        self.heading("Traffic", &format!("{} to {} UTC", clock(totals.first), clock(totals.last)))?;
         let sessions = results.session_totals.as_ref().map_or(0, |all| all.sessions);
         let counts = [
             (thousands(totals.requests), "requests"),
@@ -67,10 +62,7 @@ impl<W: Write> Report<W> {
             (size(totals.bytes), "sent"),
         ];
         let line = |part: for<'a> fn(&'a (String, &'static str)) -> &'a str| -> String {
-            counts
-                .iter()
-                .map(|count| format!("{:<16}", part(count)))
-                .collect()
+            counts.iter().map(|count| format!("{:<16}", part(count))).collect()
         };
         writeln!(self.out, "  {}", self.strong(line(|(count, _)| count).trim_end()))?;
         writeln!(self.out, "  {}\n", line(|(_, name)| name).trim_end())?;
@@ -97,11 +89,7 @@ impl<W: Write> Report<W> {
         for (path, views) in pages.iter().take(TOP_PAGES) {
             let (views_shown, share) = (thousands(views), percent(*views, totals.page_views));
             let bar = self.coloured(&bar(*views as f64, *most as f64, 20));
-            writeln!(
-                self.out,
-                "  {} {views_shown:>11} {share:>8}  {bar}",
-                fit(path, 54)
-            )?;
+            writeln!(self.out, "  {} {views_shown:>11} {share:>8}  {bar}", fit(path, 54))?;
         }
         Ok(())
     }
@@ -115,22 +103,11 @@ impl<W: Write> Report<W> {
         let most = hours.iter().copied().fold(0.0, f64::max);
         self.heading("Traffic by hour", "page views in an hour of the day (UTC), mean")?;
         for (row, line) in columns(&hours, 8, 3).iter().enumerate() {
-            let scale = if row == 0 {
-                format!("{most:.1}")
-            } else {
-                String::new()
-            };
+            let scale = if row == 0 { thousands(most.round()) } else { String::new() };
             writeln!(self.out, "  {scale:>10} │ {}", self.coloured(line.trim_end()))?;
         }
         let names: String = (0..24).map(|hour| format!("{hour:02} ")).collect();
-        writeln!(
-            self.out,
-            "  {:>10} └{}\n  {:>10}   {}",
-            0,
-            "─".repeat(73),
-            "",
-            names.trim_end()
-        )
+        writeln!(self.out, "  {:>10} └{}\n  {:>10}   {}", 0, "─".repeat(73), "", names.trim_end())
     }
 
     fn days(&mut self, results: &Results) -> io::Result<()> {
@@ -180,10 +157,7 @@ impl<W: Write> Report<W> {
             String::new()
         };
         let most = busiest(results.days.values());
-        self.heading(
-            "Visits by day",
-            &format!("sessions, from none (·) to {most} (█){part}"),
-        )?;
+        self.heading("Visits by day", &format!("sessions, up to {most} (█){part}"))?;
         writeln!(self.out, "  {:8}  {:<18}{:<20}{:<20}{}", "", 1, 10, 20, 30)?;
         for (year, month, days) in shown {
             self.month(*year, *month, days, most)?;
@@ -201,32 +175,18 @@ impl<W: Write> Report<W> {
         let Some(peak) = days.iter().max_by_key(|row| row.sessions) else {
             return Ok(());
         };
-        let note = format!(
-            "most on the {}: {}",
-            peak.day.date().day,
-            thousands(peak.sessions)
-        );
+        let note = format!("most on the {}: {}", peak.day.date().day, thousands(peak.sessions));
         writeln!(self.out, "  {name} {year:04}  {}  {note}", self.coloured(&cells))
     }
 
     fn spikes(&mut self, results: &Results) -> io::Result<()> {
         let site = results.spike_count.as_ref().map_or(0, |all| all.spikes);
         let pages = results.page_spike_count.as_ref().map_or(0, |all| all.spikes);
-        let counts = format!(
-            "{} of the site, {} of single pages",
-            thousands(site),
-            thousands(pages)
-        );
+        let counts = format!("{} of the site, {} of single pages", thousands(site), thousands(pages));
         self.heading("Spikes", &format!("hours far above the 24 before them: {counts}"))?;
         let whole = Text::from(&b"the whole site"[..]);
         let site = strongest(results.spikes.iter().map(|spike| (&whole, spike)).collect());
-        let pages = strongest(
-            results
-                .page_spikes
-                .iter()
-                .map(|page| (&page.path, &page.spike))
-                .collect(),
-        );
+        let pages = strongest(results.page_spikes.iter().map(|page| (&page.path, &page.spike)).collect());
         for (name, spike) in site.into_iter().chain(pages) {
             let (views, mean, sd) = (thousands(spike.views), spike.base.mean(), spike.base.deviation());
             let views = self.strong(&format!("{views:>9}"));
@@ -253,11 +213,7 @@ impl<W: Write> Report<W> {
         );
         self.heading("Malformed lines", &counts)?;
         for reject in results.reject_samples.values().flatten() {
-            let Reject {
-                line,
-                reason,
-                excerpt,
-            } = reject;
+            let Reject { line, reason, excerpt } = reject;
             writeln!(
                 self.out,
                 "  {:>10}  {:<11}  {}",
@@ -269,20 +225,15 @@ impl<W: Write> Report<W> {
         Ok(())
     }
 
-    fn late(&mut self, results: &Results, max_delay: Duration) -> io::Result<()> {
-        if results.late.is_empty() {
+    fn late(&mut self, results: &Results) -> io::Result<()> {
+        let Some(totals) = results.totals.as_ref().filter(|_| !results.late.is_empty()) else {
             return Ok(());
-        }
-        let worst = results
-            .totals
-            .as_ref()
-            .map_or(0, |totals| totals.disorder.most_seconds_behind);
-        self.heading("Late requests", "")?;
+        };
+        let (count, worst) = (thousands(results.late.len()), totals.disorder.most_seconds_behind);
+        self.heading("Late requests", &format!("{count} came after their hour had closed"))?;
         writeln!(
             self.out,
-            "  {} came after their hour had closed and are missing from what is told by hour and by day.\n  \
-             The log is up to {worst} s out of order and was read with {max_delay:?}: `--lateness {worst}s` misses none.",
-            thousands(results.late.len())
+            "  They are missing from hours, pages, sessions and spikes. `--lateness {worst}s` misses none."
         )
     }
 
@@ -292,19 +243,11 @@ impl<W: Write> Report<W> {
     }
 
     fn strong(&self, text: &str) -> String {
-        if self.colour {
-            format!("\x1b[1m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colour { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     fn coloured(&self, text: &str) -> String {
-        if self.colour {
-            format!("\x1b[36m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.colour { format!("\x1b[36m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 

@@ -51,11 +51,7 @@ impl Results {
         max_delay: Duration,
         shards: usize,
     ) -> Result<Results, Box<dyn Error + Send + Sync>> {
-        let mut flow = WebTraffic { max_delay }
-            .builder()
-            .shards(shards)
-            .lines_from(lines)
-            .spawn()?;
+        let mut flow = WebTraffic { max_delay }.builder().shards(shards).lines_from(lines).spawn()?;
         let mut results = Results::default();
         tokio::join!(
             keep_last(&mut flow.line_counts, &mut results.lines),
@@ -64,18 +60,13 @@ impl Results {
             keep_last(&mut flow.page_hour_count, &mut results.page_hour_count),
             keep_last(&mut flow.spike_count, &mut results.spike_count),
             keep_last(&mut flow.page_spike_count, &mut results.page_spike_count),
-            keep_last_by_key(&mut flow.statuses, &mut results.statuses, |row| (
-                row.status,
-                row.requests
-            )),
+            keep_last_by_key(&mut flow.statuses, &mut results.statuses, |row| (row.status, row.requests)),
             keep_last_by_key(&mut flow.clock, &mut results.clock, |row| (row.hour, row)),
             keep_last_by_key(&mut flow.days, &mut results.days, |row| (row.day, row)),
             keep_last_by_key(&mut flow.visitor_days, &mut results.visitor_days, |row| {
                 ((row.day, row.visitor), row.sessions)
             }),
-            keep_last_by_key(&mut flow.page_totals, &mut results.page_totals, |row| (
-                row.path, row.views
-            )),
+            keep_last_by_key(&mut flow.page_totals, &mut results.page_totals, |row| (row.path, row.views)),
             keep_last_by_key(&mut flow.reject_samples, &mut results.reject_samples, |row| {
                 (row.reason, row.samples)
             }),
@@ -94,26 +85,19 @@ impl Results {
     }
 
     fn sort(&mut self) {
-        self.sessions
-            .sort_by(|a, b| (a.start, &a.visitor).cmp(&(b.start, &b.visitor)));
+        self.sessions.sort_by(|a, b| (a.start, &a.visitor).cmp(&(b.start, &b.visitor)));
         self.hours.sort_by_key(|hour| hour.start);
-        self.page_hours
-            .sort_by(|a, b| (a.window.start, &a.path).cmp(&(b.window.start, &b.path)));
+        self.page_hours.sort_by(|a, b| (a.window.start, &a.path).cmp(&(b.window.start, &b.path)));
         self.top_pages.sort_by_key(|day| day.window.start);
         self.spikes.sort_by_key(|spike| spike.hour);
-        self.page_spikes
-            .sort_by(|a, b| (a.spike.hour, &a.path).cmp(&(b.spike.hour, &b.path)));
+        self.page_spikes.sort_by(|a, b| (a.spike.hour, &a.path).cmp(&(b.spike.hour, &b.path)));
         self.rejects.sort_by_key(|reject| reject.line);
         self.late.sort_by_key(|late| late.record.line);
     }
 
     /// Pages by their views, most viewed first.
     pub(crate) fn pages(&self) -> Vec<(&Text, u64)> {
-        let mut pages: Vec<_> = self
-            .page_totals
-            .iter()
-            .map(|(path, views)| (path, *views))
-            .collect();
+        let mut pages: Vec<_> = self.page_totals.iter().map(|(path, views)| (path, *views)).collect();
         pages.sort_by_key(|(_, views)| Reverse(*views));
         pages
     }

@@ -24,9 +24,7 @@ impl Session {
     /// A session of requests at these times, which come in any order; there is at least one.
     pub(crate) fn new(visitor: Visitor, mut times: Vec<Timestamp>, page_views: u64) -> Session {
         times.sort_unstable();
-        let longest = times
-            .windows(2)
-            .filter(|pair| pair[1].as_secs() - pair[0].as_secs() == GAP_SECONDS);
+        let longest = times.windows(2).filter(|pair| pair[1].as_secs() - pair[0].as_secs() == GAP_SECONDS);
         Session {
             longest_gaps: longest.count() as u64,
             visitor,
@@ -49,19 +47,10 @@ mod tests {
 
     #[test]
     fn times_may_come_in_any_order() {
-        let visitor = Visitor {
-            host: Text::from(&b"h"[..]),
-            agent: Text::from(&b""[..]),
-        };
+        let visitor = Visitor { host: Text::from(&b"h"[..]), agent: Text::from(&b""[..]) };
         let times = [3600, 0, 1800, 1800, 3000].map(Timestamp::from_secs);
         let session = Session::new(visitor, times.to_vec(), 2);
-        assert_eq!(
-            (session.start.as_secs(), session.end.as_secs(), session.seconds()),
-            (0, 3600, 3600)
-        );
-        assert_eq!(
-            (session.requests, session.page_views, session.longest_gaps),
-            (5, 2, 1)
-        );
+        assert_eq!((session.start.as_secs(), session.end.as_secs(), session.seconds()), (0, 3600, 3600));
+        assert_eq!((session.requests, session.page_views, session.longest_gaps), (5, 2, 1));
     }
 }

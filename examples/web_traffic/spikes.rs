@@ -74,10 +74,7 @@ impl Baseline {
 
     fn base(&self) -> Base {
         let views = self.hours.iter().map(|(_, views)| *views);
-        Base {
-            sum: views.clone().sum(),
-            squares: views.map(|views| views * views).sum(),
-        }
+        Base { sum: views.clone().sum(), squares: views.map(|views| views * views).sum() }
     }
 }
 
@@ -143,28 +140,15 @@ mod tests {
     }
 
     fn candidate(number: i64) -> PageSpike {
-        let spike = Spike {
-            hour: hour(number),
-            views: 20,
-            base: Base { sum: 0, squares: 0 },
-        };
-        PageSpike {
-            path: Text::from(&b"/"[..]),
-            spike,
-        }
+        let spike = Spike { hour: hour(number), views: 20, base: Base { sum: 0, squares: 0 } };
+        PageSpike { path: Text::from(&b"/"[..]), spike }
     }
 
     #[test]
     fn steady_views_are_exceeded_by_one_more() {
         assert_eq!(after_a_day_of(30).observe(hour(24), 30), None);
         let spike = after_a_day_of(30).observe(hour(24), 31).expect("a spike");
-        assert_eq!(
-            spike.base,
-            Base {
-                sum: 720,
-                squares: 21_600
-            }
-        );
+        assert_eq!(spike.base, Base { sum: 720, squares: 21_600 });
         assert_eq!((spike.base.mean(), spike.base.deviation()), (30.0, 0.0));
     }
 
@@ -188,14 +172,8 @@ mod tests {
     fn an_hour_leaves_the_base_after_a_day() {
         let mut baseline = Baseline::default();
         baseline.observe(hour(0), 100);
-        assert_eq!(
-            baseline.clone().observe(hour(24), 50).map(|spike| spike.base.sum),
-            None
-        );
-        assert_eq!(
-            baseline.observe(hour(25), 50).map(|spike| spike.base.sum),
-            Some(0)
-        );
+        assert_eq!(baseline.clone().observe(hour(24), 50).map(|spike| spike.base.sum), None);
+        assert_eq!(baseline.observe(hour(25), 50).map(|spike| spike.base.sum), Some(0));
     }
 
     #[test]

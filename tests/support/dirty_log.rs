@@ -61,10 +61,7 @@ pub(crate) fn dirty_log(seed: u64, lines: usize) -> Vec<u8> {
             damage(&mut dice, &mut line);
         }
         log.extend(line);
-        log.extend(field(
-            &mut dice,
-            &[b"\n", b"\n", b"\n", b"\n", b"\r\n", b" \n", b" \t \r\n", b"\n\n"],
-        ));
+        log.extend(field(&mut dice, &[b"\n", b"\n", b"\n", b"\n", b"\r\n", b" \n", b" \t \r\n", b"\n\n"]));
     }
     log.truncate(log.len() - dice.below(3));
     log
@@ -97,33 +94,13 @@ fn burst(dice: &mut Dice, now: i64, log: &mut Vec<u8>) {
 }
 
 fn request_line(dice: &mut Dice, now: i64) -> Vec<u8> {
-    let back = if dice.one_in(3) {
-        dice.below(15_000) as i64
-    } else {
-        0
-    };
+    let back = if dice.one_in(3) { dice.below(15_000) as i64 } else { 0 };
     // Multiples of half an hour make gaps of exactly half an hour.
-    let at = if dice.one_in(2) {
-        (now - back).div_euclid(1800) * 1800
-    } else {
-        now - back
-    };
+    let at = if dice.one_in(2) { (now - back).div_euclid(1800) * 1800 } else { now - back };
     let zone = [0, 0, 0, 5400, -28_800, 86_340, -86_340][dice.below(7)];
-    let mut line = field(
-        dice,
-        &[
-            b"10.1.1.1",
-            b"2001:db8::1",
-            b"crawler.example",
-            b"h\xff,st",
-            b"\"quoted",
-            b"[::1]",
-        ],
-    );
-    line.extend(field(
-        dice,
-        &[b" - - [", b" - - [", b" id us\"er [", b" - \xe9 ["],
-    ));
+    let mut line =
+        field(dice, &[b"10.1.1.1", b"2001:db8::1", b"crawler.example", b"h\xff,st", b"\"quoted", b"[::1]"]);
+    line.extend(field(dice, &[b" - - [", b" - - [", b" id us\"er [", b" - \xe9 ["]));
     if dice.one_in(60) {
         line.extend(field(dice, &TIMES_OF_NO_CLOCK));
     } else {
@@ -134,36 +111,20 @@ fn request_line(dice: &mut Dice, now: i64) -> Vec<u8> {
     line.extend_from_slice(b"\" ");
     line.extend(field(
         dice,
-        &[
-            b"200", b"200", b"200", b"206", b"304", b"301", b"404", b"500", b"100", b"599",
-        ],
+        &[b"200", b"200", b"200", b"206", b"304", b"301", b"404", b"500", b"100", b"599"],
     ));
     line.push(b' ');
-    line.extend(field(
-        dice,
-        &[b"-", b"0", b"12", b"007", b"4294967296", b"18446744073709551616"],
-    ));
+    line.extend(field(dice, &[b"-", b"0", b"12", b"007", b"4294967296", b"18446744073709551616"]));
     if dice.one_in(5) {
         return line;
     }
-    line.extend(field(
-        dice,
-        &[b" \"-\" \"", b" \"http://x/ y\" \"", b" \"\\\"\" \""],
-    ));
+    line.extend(field(dice, &[b" \"-\" \"", b" \"http://x/ y\" \"", b" \"\\\"\" \""]));
     if dice.one_in(300) {
         line.extend([b'a', 0xfe].repeat(60_000));
     }
     line.extend(field(
         dice,
-        &[
-            b"",
-            b"-",
-            b"Bot/1.0",
-            b"a, \\\"b\\\" \\\\",
-            b"caf\xe9 \x1b[2J",
-            b"cr\rin",
-            b"\x00",
-        ],
+        &[b"", b"-", b"Bot/1.0", b"a, \\\"b\\\" \\\\", b"caf\xe9 \x1b[2J", b"cr\rin", b"\x00"],
     ));
     line.push(b'"');
     line
@@ -172,25 +133,12 @@ fn request_line(dice: &mut Dice, now: i64) -> Vec<u8> {
 fn request(dice: &mut Dice) -> Vec<u8> {
     let mut request = b"GET ".to_vec();
     if dice.one_in(6) {
-        request = field(
-            dice,
-            &[b"POST ", b"HEAD ", b"GETS ", b"get ", b"GET  ", b"", b"G3T "],
-        );
+        request = field(dice, &[b"POST ", b"HEAD ", b"GETS ", b"get ", b"GET  ", b"", b"G3T "]);
     }
     request.extend(field(dice, &TARGETS));
     if dice.one_in(4) {
-        request.extend(field(
-            dice,
-            &[
-                b" HTTP/1.0",
-                b" HTTP/2.0",
-                b"",
-                b"",
-                b" HTTP/1.10",
-                b" http/1.1",
-                b" ",
-            ],
-        ));
+        request
+            .extend(field(dice, &[b" HTTP/1.0", b" HTTP/2.0", b"", b"", b" HTTP/1.10", b" http/1.1", b" "]));
     } else {
         request.extend_from_slice(b" HTTP/1.1");
     }
@@ -211,9 +159,8 @@ fn damage(dice: &mut Dice, line: &mut Vec<u8>) {
 }
 
 fn clock(at: i64, zone: i64) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let local = at + zone;
     let (mut day, mut year) = (local.div_euclid(86_400), 1970);
     let leap = |year: i64| i64::from(year % 400 == 0 || (year % 4 == 0 && year % 100 != 0));

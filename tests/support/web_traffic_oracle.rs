@@ -1,7 +1,12 @@
 //! The web-traffic results by brute force: read everything, sort, loop. It shares no code with the example and
 //! follows the published definitions sentence by sentence, so that what the two agree on is right.
 
+#[path = "web_traffic_oracle_lines.rs"]
+mod lines;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+use self::lines::{Event, date, parse, time};
 
 type Bytes = Vec<u8>;
 
@@ -10,16 +15,6 @@ pub(crate) type Files = BTreeMap<&'static str, Bytes>;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 86_400;
-
-struct Event {
-    line: usize,
-    at: i64,
-    visitor: (Bytes, Bytes),
-    path: Bytes,
-    status: u32,
-    bytes: u128,
-    view: bool,
-}
 
 /// What the lines of a log are.
 #[derive(Default)]
@@ -52,23 +47,16 @@ impl Log {
     /// For each event but the first, the latest time on an earlier line.
     fn with_latest_before(&self) -> impl Iterator<Item = (&Event, i64)> {
         let later = self.events.iter().skip(1);
-        later.scan(
-            self.events.first().map_or(0, |event| event.at),
-            |latest, event| {
-                let before = *latest;
-                *latest = before.max(event.at);
-                Some((event, before))
-            },
-        )
+        later.scan(self.events.first().map_or(0, |event| event.at), |latest, event| {
+            let before = *latest;
+            *latest = before.max(event.at);
+            Some((event, before))
+        })
     }
 
     /// The smallest lateness with which no event is late.
     pub(crate) fn max_seconds_behind(&self) -> i64 {
-        self.with_latest_before()
-            .map(|(event, latest)| latest - event.at)
-            .max()
-            .unwrap_or(0)
-            .max(0)
+        self.with_latest_before().map(|(event, latest)| latest - event.at).max().unwrap_or(0).max(0)
     }
 
     /// `late.csv` for a lateness in seconds.
@@ -97,10 +85,7 @@ impl Log {
             ("views_per_hour.csv", views_per_hour(&hours)),
             ("top10_pages_per_day.csv", top10(&views)),
             ("sessions.csv", sessions_csv(&sessions)),
-            (
-                "sessions_per_visitor_day.csv",
-                sessions_per_visitor_day(&sessions),
-            ),
+            ("sessions_per_visitor_day.csv", sessions_per_visitor_day(&sessions)),
             ("sessions_per_day.csv", days),
             ("spikes.csv", spikes_csv(&spikes)),
             ("page_spikes.csv", page_spikes_csv(&page_spikes)),
@@ -123,10 +108,8 @@ impl Log {
         let (Some(first), Some(last)) = (all.clone().min(), all.max()) else {
             return BTreeMap::new();
         };
-        let mut hours: BTreeMap<i64, i64> = (first..=last)
-            .step_by(HOUR as usize)
-            .map(|hour| (hour, 0))
-            .collect();
+        let mut hours: BTreeMap<i64, i64> =
+            (first..=last).step_by(HOUR as usize).map(|hour| (hour, 0)).collect();
         for ((hour, _), count) in views {
             *hours.entry(*hour).or_default() += count;
         }
@@ -142,11 +125,7 @@ impl Log {
         for (visitor, mut events) in visitors {
             events.sort_by_key(|event| event.at);
             for events in events.chunk_by(|before, after| after.at - before.at <= 1800) {
-                sessions.push(Session {
-                    start: events[0].at,
-                    visitor,
-                    events: events.to_vec(),
-                });
+                sessions.push(Session { start: events[0].at, visitor, events: events.to_vec() });
             }
         }
         sessions.sort_by_key(|session| (session.start, session.visitor));
@@ -166,14 +145,7 @@ impl Log {
             let views: usize = of_day.iter().map(|session| session.views()).sum();
             let duration: i64 = of_day.iter().map(|session| session.end() - session.start).sum();
             let single = of_day.iter().filter(|session| session.events.len() == 1).count();
-            let cells = [
-                n(of_day.len()),
-                n(visitors.len()),
-                n(requests),
-                n(views),
-                n(duration),
-                n(single),
-            ];
+            let cells = [n(of_day.len()), n(visitors.len()), n(requests), n(views), n(duration), n(single)];
             csv.row([date(day)].into_iter().chain(cells));
         }
         csv.0
@@ -264,10 +236,7 @@ impl Session<'_> {
     }
 
     fn gaps_of_half_an_hour(&self) -> usize {
-        self.events
-            .windows(2)
-            .filter(|pair| pair[1].at - pair[0].at == 1800)
-            .count()
+        self.events.windows(2).filter(|pair| pair[1].at - pair[0].at == 1800).count()
     }
 }
 
@@ -284,18 +253,10 @@ fn spikes_of(views: &BTreeMap<i64, i64>, hours: &BTreeMap<i64, i64>) -> Vec<Spik
     let mut spikes = Vec::new();
     for hour in hours.keys().copied().skip(24) {
         let base: Vec<i64> = (1..=24).map(|back| at(hour - back * HOUR)).collect();
-        let (sum, squares) = (
-            base.iter().sum::<i64>(),
-            base.iter().map(|views| views * views).sum::<i64>(),
-        );
+        let (sum, squares) = (base.iter().sum::<i64>(), base.iter().map(|views| views * views).sum::<i64>());
         let excess = 24 * at(hour) - sum;
         if at(hour) >= 20 && excess > 0 && excess * excess > 9 * (24 * squares - sum * sum) {
-            spikes.push(Spike {
-                hour,
-                views: at(hour),
-                sum,
-                squares,
-            });
+            spikes.push(Spike { hour, views: at(hour), sum, squares });
         }
     }
     spikes
@@ -320,11 +281,7 @@ fn views_per_hour(hours: &BTreeMap<i64, i64>) -> Bytes {
 fn top10(views: &Views<'_>) -> Bytes {
     let mut days: BTreeMap<i64, BTreeMap<&Bytes, i64>> = BTreeMap::new();
     for ((hour, path), count) in views {
-        *days
-            .entry(floor(*hour, DAY))
-            .or_default()
-            .entry(path)
-            .or_default() += count;
+        *days.entry(floor(*hour, DAY)).or_default().entry(path).or_default() += count;
     }
     let mut csv = Csv::new("day,rank,path,views");
     for (day, pages) in days {
@@ -342,14 +299,7 @@ fn sessions_csv(sessions: &[Session<'_>]) -> Bytes {
     for session in sessions {
         let (host, agent) = session.visitor;
         let (start, end) = (time(session.start), time(session.end()));
-        csv.row([
-            start,
-            host.clone(),
-            agent.clone(),
-            end,
-            n(session.events.len()),
-            n(session.views()),
-        ]);
+        csv.row([start, host.clone(), agent.clone(), end, n(session.events.len()), n(session.views())]);
     }
     csv.0
 }
@@ -357,9 +307,7 @@ fn sessions_csv(sessions: &[Session<'_>]) -> Bytes {
 fn sessions_per_visitor_day(sessions: &[Session<'_>]) -> Bytes {
     let mut days: BTreeMap<(i64, &(Bytes, Bytes)), usize> = BTreeMap::new();
     for session in sessions {
-        *days
-            .entry((floor(session.start, DAY), session.visitor))
-            .or_default() += 1;
+        *days.entry((floor(session.start, DAY), session.visitor)).or_default() += 1;
     }
     let mut csv = Csv::new("day,host,user_agent,sessions");
     for ((day, (host, agent)), count) in days {
@@ -379,272 +327,20 @@ fn spikes_csv(spikes: &[Spike]) -> Bytes {
 fn page_spikes_csv(spikes: &[(Spike, &Bytes)]) -> Bytes {
     let mut csv = Csv::new("hour,path,views,base_sum,base_sumsq,base_mean,base_sd");
     for (spike, path) in spikes {
-        csv.row(
-            [time(spike.hour), path.to_vec()]
-                .into_iter()
-                .chain(numbers(spike)),
-        );
+        csv.row([time(spike.hour), path.to_vec()].into_iter().chain(numbers(spike)));
     }
     csv.0
 }
 
 /// The columns that both kinds of spikes have.
 fn numbers(spike: &Spike) -> [Bytes; 5] {
-    let Spike {
-        views, sum, squares, ..
-    } = spike;
-    let (mean, sd) = (
-        *sum as f64 / 24.0,
-        ((24 * squares - sum * sum) as f64).sqrt() / 24.0,
-    );
-    [
-        n(views),
-        n(sum),
-        n(squares),
-        n(format!("{mean:.6}")),
-        n(format!("{sd:.6}")),
-    ]
-}
-
-fn parse(line: usize, text: &[u8]) -> Result<Event, &'static str> {
-    let end = text
-        .iter()
-        .rposition(|byte| !b" \t\r".contains(byte))
-        .ok_or("blank")?;
-    let fields = fields(&text[..=end]).ok_or("malformed")?;
-    let (get, path) = request(fields.request).ok_or("bad_request")?;
-    let view = get && (fields.status / 100 == 2 || fields.status == 304) && !is_static(&path);
-    Ok(Event {
-        line,
-        at: fields.at,
-        visitor: (fields.host.to_vec(), fields.agent.to_vec()),
-        path,
-        status: fields.status,
-        bytes: fields.bytes,
-        view,
-    })
-}
-
-struct Fields<'a> {
-    host: &'a [u8],
-    at: i64,
-    request: &'a [u8],
-    status: u32,
-    bytes: u128,
-    agent: &'a [u8],
-}
-
-fn fields(text: &[u8]) -> Option<Fields<'_>> {
-    let mut words = text.splitn(6, |byte| *byte == b' ');
-    let (host, ident, user) = (words.next()?, words.next()?, words.next()?);
-    if host.is_empty() || ident.is_empty() || user.is_empty() {
-        return None;
-    }
-    let at = moment(
-        words.next()?.strip_prefix(b"[")?,
-        words.next()?.strip_suffix(b"]")?,
-    )?;
-    let (request, rest) = unquote(words.next()?)?;
-    let rest = rest.strip_prefix(b" ")?;
-
-    let status = rest.get(..3)?;
-    let size_end = rest
-        .iter()
-        .skip(4)
-        .position(|byte| *byte == b' ')
-        .map_or(rest.len(), |length| length + 4);
-    if rest.get(3) != Some(&b' ') || rest.len() < 5 {
-        return None;
-    }
-    let bytes = if &rest[4..size_end] == b"-" {
-        0
-    } else {
-        digits(&rest[4..size_end])?
-    };
-    let status = u32::try_from(digits(status)?)
-        .ok()
-        .filter(|status| (100..600).contains(status))?;
-
-    let mut agent = &b""[..];
-    if size_end < rest.len() {
-        let (_, rest) = unquote(&rest[size_end + 1..])?;
-        let (quoted, nothing) = unquote(rest.strip_prefix(b" ")?)?;
-        if !nothing.is_empty() {
-            return None;
-        }
-        agent = quoted;
-    }
-    Some(Fields {
-        host,
-        at,
-        request,
-        status,
-        bytes,
-        agent,
-    })
-}
-
-/// What stands in the quotes that a text begins with, and what follows them.
-fn unquote(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let inside = text.strip_prefix(b"\"")?;
-    let mut escaped = false;
-    for (index, byte) in inside.iter().enumerate() {
-        if *byte == b'"' && !escaped {
-            return Some((&inside[..index], &inside[index + 1..]));
-        }
-        escaped = *byte == b'\\' && !escaped;
-    }
-    None
-}
-
-fn digits(text: &[u8]) -> Option<u128> {
-    let all = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    if all {
-        std::str::from_utf8(text).ok()?.parse().ok()
-    } else {
-        None
-    }
-}
-
-/// Seconds since 1970 of `DD/Mon/YYYY:HH:MM:SS` and `+hhmm`.
-fn moment(clock: &[u8], zone: &[u8]) -> Option<i64> {
-    let shape: Bytes = clock
-        .iter()
-        .map(|byte| if byte.is_ascii_digit() { b'9' } else { *byte })
-        .collect();
-    let month = MONTHS
-        .iter()
-        .position(|name| clock.get(3..6) == Some(name.as_bytes()))?;
-    if shape != format!("99/{}/9999:99:99:99", MONTHS[month]).as_bytes() || zone.len() != 5 {
-        return None;
-    }
-    let number = |text: &[u8]| digits(text).map(|number| number as i64);
-    let (day, year) = (number(&clock[..2])?, number(&clock[7..11])?);
-    let (hour, minute, second) = (
-        number(&clock[12..14])?,
-        number(&clock[15..17])?,
-        number(&clock[18..])?,
-    );
-    let sign = if zone[0] == b'+' { 1 } else { -1 };
-    let (zone_hours, zone_minutes) = (number(&zone[1..3])?, number(&zone[3..])?);
-    let good = year > 0
-        && (1..=month_lengths(year)[month]).contains(&day)
-        && (hour < 24 && minute < 60 && second < 60)
-        && (b"+-".contains(&zone[0]) && zone_hours < 24 && zone_minutes < 60);
-    let days =
-        days_before(year) + month_lengths(year)[..month].iter().sum::<i64>() + day - 1 - days_before(1970);
-    let offset = sign * (zone_hours * HOUR + zone_minutes * 60);
-    good.then_some(days * DAY + hour * HOUR + minute * 60 + second - offset)
-}
-
-/// Whether the method is GET, and the path.
-fn request(text: &[u8]) -> Option<(bool, Bytes)> {
-    let parts: Vec<&[u8]> = text.split(|byte| *byte == b' ').collect();
-    let (method, target) = match parts[..] {
-        [method, target] => (method, target),
-        [
-            method,
-            target,
-            [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'],
-        ] => (method, target),
-        _ => return None,
-    };
-    let good = !method.is_empty() && method.iter().all(u8::is_ascii_uppercase);
-    let target_good = !target.is_empty() && !target.iter().any(|byte| b"\t\x0b\x0c\r".contains(byte));
-    (good && target_good).then(|| (method == b"GET", path(target)))
-}
-
-fn path(target: &[u8]) -> Bytes {
-    let mut path = target.to_vec();
-    for scheme in [&b"http://"[..], b"https://"] {
-        if target.to_ascii_lowercase().starts_with(scheme) {
-            path.drain(..scheme.len());
-            let authority = path.iter().take_while(|byte| !b"/?#".contains(byte)).count();
-            path.drain(..authority);
-            if path.first() != Some(&b'/') {
-                path.insert(0, b'/');
-            }
-            break;
-        }
-    }
-    let end = path.iter().take_while(|byte| !b"?#".contains(byte)).count();
-    path.truncate(end);
-    path
-}
-
-fn is_static(path: &[u8]) -> bool {
-    let mut file = path
-        .split(|byte| *byte == b'/')
-        .next_back()
-        .unwrap_or(path)
-        .to_ascii_lowercase();
-    let Some(dot) = file.iter().rposition(|byte| *byte == b'.') else {
-        return false;
-    };
-    let known = "css js png gif jpg jpeg ico svg woff woff2 ttf map txt";
-    let extension = file.split_off(dot + 1);
-    known.split(' ').any(|name| name.as_bytes() == extension)
-}
-
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
-
-fn is_leap(year: i64) -> bool {
-    year % 400 == 0 || (year % 4 == 0 && year % 100 != 0)
-}
-
-fn month_lengths(year: i64) -> [i64; 12] {
-    [
-        31,
-        if is_leap(year) { 29 } else { 28 },
-        31,
-        30,
-        31,
-        30,
-        31,
-        31,
-        30,
-        31,
-        30,
-        31,
-    ]
-}
-
-/// Days from 1 January of the year 1 to 1 January of this year.
-fn days_before(year: i64) -> i64 {
-    let past = year - 1;
-    past * 365 + past / 4 - past / 100 + past / 400
+    let Spike { views, sum, squares, .. } = spike;
+    let (mean, sd) = (*sum as f64 / 24.0, ((24 * squares - sum * sum) as f64).sqrt() / 24.0);
+    [n(views), n(sum), n(squares), n(format!("{mean:.6}")), n(format!("{sd:.6}"))]
 }
 
 fn floor(at: i64, unit: i64) -> i64 {
     at.div_euclid(unit) * unit
-}
-
-fn date(at: i64) -> Bytes {
-    let mut days = at.div_euclid(DAY) + days_before(1970);
-    let mut year = days / 366 + 1;
-    while days_before(year + 1) <= days {
-        year += 1;
-    }
-    days -= days_before(year);
-    let mut month = 0;
-    while days >= month_lengths(year)[month] {
-        days -= month_lengths(year)[month];
-        month += 1;
-    }
-    format!("{year:04}-{:02}-{:02}", month + 1, days + 1).into_bytes()
-}
-
-fn time(at: i64) -> Bytes {
-    let second = at.rem_euclid(DAY);
-    let clock = format!(
-        "T{:02}:{:02}:{:02}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    );
-    [date(at), clock.into_bytes()].concat()
 }
 
 fn n(number: impl ToString) -> Bytes {
@@ -655,10 +351,7 @@ fn quoted(cell: &[u8]) -> Bytes {
     if !cell.iter().any(|byte| b",\"\r\n".contains(byte)) {
         return cell.to_vec();
     }
-    let doubled = cell
-        .split(|byte| *byte == b'"')
-        .collect::<Vec<_>>()
-        .join(&b"\"\""[..]);
+    let doubled = cell.split(|byte| *byte == b'"').collect::<Vec<_>>().join(&b"\"\""[..]);
     [b"\"", &doubled[..], b"\""].concat()
 }
 

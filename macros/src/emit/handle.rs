@@ -80,7 +80,8 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         pub struct Unread { #(pub #output_names: #unread_types,)* }
 
         impl Handle {
-            #[doc = "Closes the inputs, lets the flow drain, and gives what nobody had read of its outputs."]
+            #[doc = "Closes the inputs, lets sources come to their end and the flow drain, and gives what nobody had read of"]
+            #[doc = "its outputs. With a source that has no end, use `shutdown`."]
             #[doc = ""]
             #[doc = "# Errors"]
             #[doc = "The error that ended the flow, if it did not drain."]
@@ -90,8 +91,9 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
                 ::core::result::Result::Ok(Unread { #(#unread,)* })
             }
 
-            #[doc = "As `finish`, but stops the tasks where they stand when the deadline has passed: the list then says"]
-            #[doc = "which records were dropped on their way to which node. It is empty if the flow drained."]
+            #[doc = "As `finish`, but sources give no more, and the tasks are stopped where they stand when the deadline has"]
+            #[doc = "passed: the list then says which records were dropped on their way to which node. It is empty if the flow"]
+            #[doc = "drained."]
             #[doc = ""]
             #[doc = "# Errors"]
             #[doc = "The error that ended the flow, if it was another than the deadline."]

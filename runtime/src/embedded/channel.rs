@@ -20,7 +20,21 @@ pub enum Link<T> {
     /// From a stage: its channels are made when somebody reads it. A slot for the senders of each writing shard.
     Open(Vec<Slot<T>>),
     /// From an input, whose channel is made, and which one task reads.
-    Input(Receiver<T>),
+    Input {
+        /// The channel.
+        receiver: Receiver<T>,
+        /// Whether the input is pushed into, or else a source feeds it.
+        pushed: bool,
+    },
+}
+
+/// How an input gets its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InputKind {
+    /// Through its handle, until that is closed.
+    Pushed,
+    /// From a source, until that ends.
+    Fed,
 }
 
 /// Where a writing shard finds its senders, one for each reading shard.
@@ -37,14 +51,19 @@ impl<T: Record> Link<T> {
         (transports, Link::Open(senders))
     }
 
-    pub(super) fn is_input(&self) -> bool {
-        matches!(self, Link::Input(_))
+    /// What kind of input this is, if it is one.
+    pub(super) fn input_kind(&self) -> Option<InputKind> {
+        match self {
+            Link::Open(_) => None,
+            Link::Input { pushed: true, .. } => Some(InputKind::Pushed),
+            Link::Input { pushed: false, .. } => Some(InputKind::Fed),
+        }
     }
 
     /// The channels for so many readers: for each, one from every writer. An input has one reader.
     pub(super) fn read_by(self, readers: usize, capacity: usize) -> Vec<Vec<Receiver<T>>> {
         let slots = match self {
-            Link::Input(receiver) => return vec![vec![receiver]],
+            Link::Input { receiver, .. } => return vec![vec![receiver]],
             Link::Open(slots) => slots,
         };
         let mut receivers: Vec<Vec<Receiver<T>>> = (0..readers).map(|_| Vec::new()).collect();

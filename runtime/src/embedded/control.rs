@@ -67,7 +67,8 @@ impl FlowControl {
         self.shared.counts()
     }
 
-    /// Closes the inputs, empties the outputs as they fill, and waits for the tasks.
+    /// Closes the inputs that are pushed into, lets sources come to their end, empties the outputs as they fill, and
+    /// waits for the tasks.
     ///
     /// # Errors
     /// The error that ended the flow, if it did not drain.
@@ -76,8 +77,8 @@ impl FlowControl {
         self.error().map_or(Ok(()), Err)
     }
 
-    /// As [`FlowControl::finish`], but when the deadline has passed the tasks are stopped where they stand. Answers
-    /// what was on its way then: nothing if the flow drained in time.
+    /// As [`FlowControl::finish`], but sources give no more, and when the deadline has passed the tasks are stopped
+    /// where they stand. Answers what was on its way then: nothing if the flow drained in time.
     ///
     /// # Errors
     /// The error that ended the flow, if it was another than the deadline.
@@ -86,6 +87,7 @@ impl FlowControl {
         deadline: Duration,
         outputs: &mut [&mut dyn Drain],
     ) -> Result<Vec<Dropped>, FlowError> {
+        self.shared.quitting.cancel();
         let timeout = self.executor.sleep(deadline);
         tokio::select! {
             biased;

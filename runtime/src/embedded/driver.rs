@@ -1,6 +1,6 @@
 //! The loop of one task: take what has come, let the stage work, send what it made.
 
-use super::channel::{Inbox, Received};
+use super::channel::{Inbox, InputKind, Received};
 use super::executor::Executor;
 use super::shared::Shared;
 use crate::batch::{Batch, Status};
@@ -291,19 +291,19 @@ enum Outcome {
     Stopped,
 }
 
-/// Runs a task to its end, and says so.
+/// Runs a task to its end, and says so. The task of an input has a kind and a time after which silence is idleness.
 pub(super) async fn run(
     mut task: Box<dyn StageTask>,
     name: &'static str,
     shared: Arc<Shared>,
     executor: Arc<dyn Executor>,
-    idle_after: Option<Duration>,
+    watch: Option<(InputKind, Duration)>,
 ) {
     task.open();
     let outcome = tokio::select! {
         biased;
         () = shared.stopped.cancelled() => Outcome::Stopped,
-        outcome = drive(&mut *task, &shared, &*executor, idle_after) => outcome,
+        outcome = drive(&mut *task, &shared, &*executor, watch) => outcome,
     };
     match outcome {
         Outcome::Drained => {}
@@ -316,14 +316,14 @@ async fn drive(
     task: &mut dyn StageTask,
     shared: &Shared,
     executor: &dyn Executor,
-    idle_after: Option<Duration>,
+    watch: Option<(InputKind, Duration)>,
 ) -> Outcome {
-    let mut open = true;
+    let mut open = watch.is_some_and(|(kind, _)| kind == InputKind::Pushed);
     loop {
-        let taken = match idle_after {
+        let taken = match watch {
             // Under load there is no need to watch the clock.
             Some(_) if take_now(task) => Taken::Work,
-            Some(after) => take_from_input(task, shared, executor, after, &mut open).await,
+            Some((_, idle_after)) => take_from_input(task, shared, executor, idle_after, &mut open).await,
             None => std::future::poll_fn(|cx| task.poll_take(cx)).await,
         };
         match taken {

@@ -125,7 +125,7 @@ impl Host for EmbeddedHost {
         inputs: Vec<Link<S::In>>,
         shards: Vec<(S, S::Outs)>,
     ) {
-        let is_input = inputs.iter().any(Link::is_input);
+        let input = inputs.iter().find_map(Link::input_kind);
         let mut receivers: Vec<Vec<_>> = shards.iter().map(|_| Vec::new()).collect();
         for edge in inputs {
             for (shard, of_edge) in edge.read_by(shards.len(), self.settings.capacity).into_iter().enumerate() {
@@ -136,9 +136,9 @@ impl Host for EmbeddedHost {
             let inbox = Inbox::new(receivers);
             let shared = Arc::clone(&self.shared);
             let limit = self.settings.batch_limit;
-            let task = Box::new(Task::new(stage, outs, meta, Arc::clone(&shared), inbox, is_input, limit));
-            let idle_after = is_input.then_some(self.settings.idle_after);
-            self.add_task(meta.name, driver::run(task, meta.name, shared, Arc::clone(&self.executor), idle_after));
+            let task = Box::new(Task::new(stage, outs, meta, Arc::clone(&shared), inbox, input.is_some(), limit));
+            let watch = input.map(|kind| (kind, self.settings.idle_after));
+            self.add_task(meta.name, driver::run(task, meta.name, shared, Arc::clone(&self.executor), watch));
         }
     }
 
@@ -146,6 +146,7 @@ impl Host for EmbeddedHost {
         let (sender, receiver) = mpsc::channel(self.settings.capacity);
         let (shared, limit) = (Arc::clone(&self.shared), self.settings.batch_limit);
         let attached = self.attached.remove(port.name).and_then(|source| source.downcast().ok());
+        let pushed = attached.is_none();
         let handle = match attached {
             Some(attach) => {
                 let attach: Box<Attach<Sender<T>>> = attach;
@@ -155,7 +156,7 @@ impl Host for EmbeddedHost {
             None => Input::new(Some(sender), shared, limit),
         };
         self.inputs.insert(port.name, Box::new(handle));
-        Link::Input(receiver)
+        Link::Input { receiver, pushed }
     }
 
     fn output<T: Record>(&mut self, port: &'static PortMeta, edge: Link<T>) {

@@ -16,8 +16,10 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The state of a running flow.
 pub(super) struct Shared {
     pub(super) graph: &'static Graph,
-    /// The inputs take no more.
+    /// The inputs that are pushed into take no more.
     pub(super) closing: CancellationToken,
+    /// The sources give no more.
+    pub(super) quitting: CancellationToken,
     /// Every task is to stop where it stands.
     pub(super) stopped: CancellationToken,
     error: Mutex<Option<FlowError>>,
@@ -32,6 +34,7 @@ impl Shared {
         Shared {
             graph,
             closing: CancellationToken::new(),
+            quitting: CancellationToken::new(),
             stopped: CancellationToken::new(),
             error: Mutex::new(None),
             dropped: Mutex::new(Vec::new()),

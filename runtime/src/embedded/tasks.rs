@@ -37,7 +37,7 @@ pub(super) async fn guarded(
     }
 }
 
-/// Feeds an input from a source, until the source ends or the flow does.
+/// Feeds an input from a source, until the source ends, or is told to.
 pub(super) async fn feed<S: Source>(
     mut source: S,
     input: &'static str,
@@ -49,7 +49,7 @@ pub(super) async fn feed<S: Source>(
         let next = tokio::select! {
             biased;
             () = shared.stopped.cancelled() => return,
-            () = shared.closing.cancelled() => return,
+            () = shared.quitting.cancelled() => return,
             next = source.next_batch(limit) => next,
         };
         match next {
