@@ -1,7 +1,8 @@
 //! What the engine costs, against what one would write by hand: `cargo bench --bench speed`.
 //!
 //! Every round runs each contestant once, in turn, on the same input; ratios are taken within a round, so that a
-//! machine whose speed drifts treats all alike. `-- --rounds N --records N` change the defaults.
+//! machine whose speed drifts treats all alike. `-- --rounds N --records N` change the defaults, `--only WORD` runs
+//! the contests whose titles have that word.
 
 use psdf::{SinkError, SourceError, Timestamp, dataflow};
 use std::sync::Arc;
@@ -296,6 +297,15 @@ struct Contest {
     /// How many times fewer records this one gets: it would take all day.
     fraction: usize,
     ns: Vec<f64>,
+    cpu_ns: Vec<f64>,
+}
+
+/// The processor time of this process so far, in seconds, where Linux tells it.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
 }
 
 fn contest(
@@ -304,34 +314,44 @@ fn contest(
     clicks: &[Vec<Click>],
     contestants: &mut [(&'static str, usize, Box<dyn FnMut(Vec<Vec<Click>>) -> u64>)],
 ) {
+    let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
+    if only.is_some_and(|word| !title.to_lowercase().contains(&word)) {
+        return;
+    }
     let mut contests: Vec<Contest> = contestants
         .iter()
-        .map(|(name, fraction, _)| Contest { name, fraction: *fraction, ns: Vec::new() })
+        .map(|(name, fraction, _)| Contest { name, fraction: *fraction, ns: Vec::new(), cpu_ns: Vec::new() })
         .collect();
     for round in 0..=rounds {
         let mut expected = None;
-        for (contest, (_, fraction, run)) in contests.iter_mut().zip(contestants.iter_mut()) {
+        for (contest, (name, fraction, run)) in contests.iter_mut().zip(contestants.iter_mut()) {
+            if std::env::args().skip_while(|argument| argument != "--contestant").nth(1).is_some_and(|c| c != *name) {
+                continue;
+            }
             let input = clicks[..clicks.len() / *fraction].to_vec();
             let records: usize = input.iter().map(Vec::len).sum();
-            let begin = Instant::now();
+            let (begin, cpu) = (Instant::now(), cpu_seconds());
             let result = run(input);
             let ns = begin.elapsed().as_secs_f64() * 1e9 / records as f64;
+            let cpu = (cpu_seconds() - cpu) * 1e9 / records as f64;
             if *fraction == 1 {
                 assert_eq!(*expected.get_or_insert(result), result, "{} computes something else", contest.name);
             }
             // The first round warms up.
             if round > 0 {
                 contest.ns.push(ns);
+                contest.cpu_ns.push(cpu);
             }
         }
     }
     println!("\n{title}");
-    println!("  {:<44} {:>12} {:>24}", "", "ns/record", "ratio to the first (spread)");
+    println!("  {:<44} {:>10} {:>10}   ratio to the first (spread)", "", "ns/record", "cpu ns");
     for contest in &contests {
         let (ns, ..) = spread(contest.ns.clone());
         let ratios = contest.ns.iter().zip(&contests[0].ns).map(|(a, b)| a / b).collect();
         let (ratio, least, most) = spread(ratios);
-        println!("  {:<44} {ns:>12.1} {ratio:>12.2} ({least:.2}–{most:.2})", contest.name);
+        let (cpu, ..) = spread(contest.cpu_ns.clone());
+        println!("  {:<44} {ns:>10.1} {cpu:>10.1} {ratio:>10.2} ({least:.2}–{most:.2})", contest.name);
         debug_assert!(contest.fraction > 0);
     }
 }
@@ -364,6 +384,9 @@ fn main() {
         ("hand-written hash loop, one thread", 1, Box::new(running_by_hand)),
         ("psdf, 1 shard", 1, Box::new(move |clicks| f.block_on(running_by_psdf(clicks)))),
     ]);
+    if std::env::args().any(|argument| argument == "--only") {
+        return;
+    }
     println!("\nAdded latency from send to next at 10,000 records a second, µs");
     runtime.block_on(async {
         let stateless = Echo.spawn().expect("there is a runtime");

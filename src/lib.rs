@@ -36,3 +36,8 @@ macro_rules! dataflow {
         $crate::__private::dataflow! { [$crate] $($tokens)* }
     };
 }
+
+/// The examples of the language reference, run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/language.md")]
+pub struct LanguageDocs;

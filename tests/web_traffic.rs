@@ -1,4 +1,4 @@
-//! Runs the web-traffic example as its users do: on real logs against published results, and on dirty ones against an oracle.
+//! Runs the web-traffic example as its users do: on real logs against published results, on dirty ones against an oracle.
 
 #[path = "support/dirty_log.rs"]
 mod dirty_log;

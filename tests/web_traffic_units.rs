@@ -1,4 +1,4 @@
-//! Runs the unit tests that stand in the web-traffic example's own files: Cargo builds examples, but does not test them.
+//! Runs the unit tests that stand in the web-traffic example's own files: Cargo builds examples and does not test them.
 #![allow(dead_code, reason = "the example uses what its tests do not")]
 
 #[path = "../examples/web_traffic/args.rs"]

@@ -98,8 +98,9 @@ fn harmless(text: &Text) -> Vec<char> {
 
 /// A visitor chose these bytes: they may hold escape sequences, and marks that hide or turn what follows.
 fn disturbs(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    let hidden =
+        matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    character.is_control() || hidden || matches!(character, '\u{2028}'..='\u{202e}')
 }
 
 #[cfg(test)]

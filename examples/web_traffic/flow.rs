@@ -104,7 +104,10 @@ dataflow! {
         spikes = hours
             -> key_by(site: () = |_| ())
             -> stateful(Spike) {
-                state { opening: Option<Timestamp> = None, baseline: Baseline = Baseline::default() } keep forever;
+                state {
+                    opening: Option<Timestamp> = None,
+                    baseline: Baseline = Baseline::default(),
+                } keep forever;
                 |state, hour, out| {
                     let opening = *state.opening.get_or_insert(hour.start);
                     let spike = state.baseline.observe(hour.start, hour.views);
@@ -114,7 +117,9 @@ dataflow! {
                 }
             };
 
-        spike_count = spikes -> key_by(site: () = |_| ()) -> aggregate { spikes: u64 = count() } keep forever;
+        spike_count = spikes
+            -> key_by(site: () = |_| ())
+            -> aggregate { spikes: u64 = count() } keep forever;
 
         // Hours and days of each page.
 
@@ -123,7 +128,9 @@ dataflow! {
             -> tumbling(1 hour)
             -> aggregate { views: u64 = count() };
 
-        page_hour_count = page_hours -> key_by(site: () = |_| ()) -> aggregate { rows: u64 = count() } keep forever;
+        page_hour_count = page_hours
+            -> key_by(site: () = |_| ())
+            -> aggregate { rows: u64 = count() } keep forever;
 
         page_days = page_hours
             -> key_by(path: Text = |hour| hour.path.clone())
@@ -133,7 +140,9 @@ dataflow! {
         top_pages = page_days
             -> key_by(site: () = |_| ())
             -> tumbling(1 day)
-            -> aggregate { pages: Vec<web_traffic::PageDays> = top(10, by |page| (page.views, Reverse(page.path.clone()))) };
+            -> aggregate {
+                pages: Vec<web_traffic::PageDays> = top(10, by |page| (page.views, Reverse(page.path.clone()))),
+            };
 
         /// Hours in which a page stood out from its own day before, if the log has a day before.
         candidates = page_hours
@@ -162,7 +171,9 @@ dataflow! {
                 }
             };
 
-        page_spike_count = page_spikes -> key_by(site: () = |_| ()) -> aggregate { spikes: u64 = count() } keep forever;
+        page_spike_count = page_spikes
+            -> key_by(site: () = |_| ())
+            -> aggregate { spikes: u64 = count() } keep forever;
 
         // Sessions. They belong to the day they start on, which may be long over when they end:
         // days are therefore running counts and not windows.

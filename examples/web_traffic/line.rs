@@ -32,7 +32,7 @@ pub(crate) enum Input {
     Made(Box<dyn Read + Send>),
 }
 
-/// The lines of all inputs, in order. Whether an input is gzip is seen from its first bytes, so that it also works in a pipe.
+/// The lines of all inputs, in order. Whether one is gzip is seen from its first bytes, so that it may be a pipe.
 ///
 /// What follows an input's last LF is a line if it is not empty; the next input starts a new one.
 pub(crate) struct Lines {

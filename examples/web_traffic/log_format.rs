@@ -4,7 +4,7 @@ use psdf::Timestamp;
 
 use crate::calendar::{DAY_SECONDS, Date, MONTHS};
 
-/// Nothing is sent in 2^96 bytes; the bound leaves room in a `u128` to add up the sizes of four thousand million lines.
+/// Nobody sends 2^96 bytes; the bound leaves room in a `u128` for the sum of four thousand million sizes.
 const MOST_BYTES: u128 = 1 << 96;
 
 /// The fields of a line as they stand, without their quotes.

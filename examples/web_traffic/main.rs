@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example web_traffic -- access.log.1 access.log.2.gz --csv results`
 //!
-//! The flow is declared in `flow.rs`; all other files are what it computes with, what feeds it and what shows its results.
+//! The flow is declared in `flow.rs`; the other files are what it computes with, what feeds it, what shows its results.
 
 mod args;
 mod calendar;

@@ -45,7 +45,7 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Runs the flow over all of `lines`. Every output is read all the time: one that is not would hold up the rest.
+    /// Runs the flow over all of `lines`. Every output is read all the time: one that is not holds up the rest.
     pub(crate) async fn of(
         lines: impl Source<Item = Line>,
         max_delay: Duration,

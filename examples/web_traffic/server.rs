@@ -1,4 +1,4 @@
-//! The made-up site's server, as far as its log can tell: a line for each request, written when the request has ended.
+//! The made-up site's server, as far as its log can tell: a line for each request, written when that has ended.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -51,7 +51,8 @@ pub(crate) enum Clue {
 
 /// Holds candidates back until the site's first hour is known, for a day must have passed since then.
 ///
-/// A page's hour may arrive before the site's hour of the same time does; the first site hour to arrive is the first there is.
+/// A page's hour may arrive before the site's hour of the same time does. The first site hour to arrive is the first
+/// there is.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Gate {
     opening: Option<Timestamp>,
@@ -59,7 +60,7 @@ pub(crate) struct Gate {
 }
 
 impl Baseline {
-    /// Takes an hour; if it stands out from those before it, it is a spike. It counts in later baselines all the same.
+    /// Takes an hour; if it stands out from those before it, it is a spike. It counts in later baselines even so.
     pub(crate) fn observe(&mut self, hour: Timestamp, views: u64) -> Option<Spike> {
         let oldest = Timestamp::from_secs(hour.as_secs() - BASE_HOURS * HOUR_SECONDS);
         while self.hours.front().is_some_and(|(hour, _)| *hour < oldest) {
@@ -79,12 +80,12 @@ impl Baseline {
 }
 
 impl Base {
-    /// `views > mean + 3 sd`, multiplied by 24 and squared.
+    /// `views > mean + 3 sd`, multiplied by 24 and squared; views below the mean have no excess.
     fn is_exceeded_by(self, views: u64) -> bool {
         let (hours, views) = (BASE_HOURS as u128, u128::from(views));
         let (sum, squares) = (u128::from(self.sum), u128::from(self.squares));
         let excess = (hours * views).saturating_sub(sum);
-        views >= u128::from(LEAST_VIEWS) && excess > 0 && excess * excess > 9 * (hours * squares - sum * sum)
+        views >= u128::from(LEAST_VIEWS) && excess * excess > 9 * (hours * squares - sum * sum)
     }
 
     pub(crate) fn mean(self) -> f64 {

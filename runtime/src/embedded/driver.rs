@@ -346,10 +346,27 @@ async fn drive(
                 break;
             }
         }
+        give_way().await;
     }
     task.end();
     std::future::poll_fn(|cx| task.poll_send(cx)).await;
     Outcome::Drained
+}
+
+/// Goes to the end of the queue, so that another worker can take this task up.
+///
+/// tokio keeps the task that was woken last for the worker that woke it. Without this, a stage and the one it feeds
+/// take turns on one worker, and the others have nothing to do.
+async fn give_way() {
+    let mut gave_way = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut gave_way, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Takes a batch if one waits.

@@ -5,7 +5,6 @@ use super::shared::Shared;
 use super::tasks::send_in_batches;
 use crate::batch::Batch;
 use crate::error::{Refusal, SendError};
-use crate::record::Record;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -31,7 +30,7 @@ impl<T> Clone for Input<T> {
     }
 }
 
-impl<T: Record> Input<T> {
+impl<T: Send + 'static> Input<T> {
     pub(super) fn new(sender: Option<Sender<T>>, shared: Arc<Shared>, limit: usize) -> Self {
         Input { sender, polled: None, shared, limit }
     }
@@ -108,7 +107,7 @@ impl<T: Record> Input<T> {
 // Nothing in it is pinned.
 impl<T> Unpin for Input<T> {}
 
-impl<T: Record> futures_sink::Sink<T> for Input<T> {
+impl<T: Send + 'static> futures_sink::Sink<T> for Input<T> {
     type Error = SendError<Option<T>>;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

@@ -22,7 +22,7 @@ pub struct Output<T> {
     shared: Arc<Shared>,
 }
 
-impl<T: Record> Output<T> {
+impl<T> Output<T> {
     pub(super) fn new(inbox: Option<Inbox<T>>, shared: Arc<Shared>) -> Self {
         Output { inbox, waiting: VecDeque::new(), shared }
     }
@@ -109,7 +109,7 @@ impl<T: Record> Output<T> {
 // Nothing in it is pinned.
 impl<T> Unpin for Output<T> {}
 
-impl<T: Record> futures_core::Stream for Output<T> {
+impl<T> futures_core::Stream for Output<T> {
     type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
@@ -132,7 +132,7 @@ pub trait Drain: Send {
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-impl<T: Record> Drain for Output<T> {
+impl<T: Send> Drain for Output<T> {
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(batch) = ready!(self.poll_batch(cx)) {
             self.waiting.extend(batch);
@@ -141,7 +141,7 @@ impl<T: Record> Drain for Output<T> {
     }
 }
 
-impl<T: Record> Output<T> {
+impl<T> Output<T> {
     /// What a finished flow's output still holds.
     #[must_use]
     pub fn into_unread(self) -> Vec<T> {

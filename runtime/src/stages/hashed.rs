@@ -21,19 +21,20 @@ impl<K: Hash, A, P> Hashed<K, A, P> {
         Hashed { items: items.into_iter(), hashes: [0; AHEAD], loaded: 0, used: 0 }
     }
 
-    /// Hashes the keys of the next chunk; `None` after the last.
-    pub(super) fn load(&mut self, hasher: &impl BuildHasher) -> Option<&[u64]> {
+    /// Hashes the keys of the next chunk; whether there is one.
+    pub(super) fn load(&mut self, hasher: &impl BuildHasher) -> bool {
         let chunk = self.items.as_slice();
-        let chunk = &chunk[..chunk.len().min(AHEAD)];
-        if chunk.is_empty() {
-            return None;
-        }
+        self.loaded = chunk.len().min(AHEAD);
+        self.used = 0;
         for (hash, keyed) in self.hashes.iter_mut().zip(chunk) {
             *hash = hasher.hash_one(&keyed.key);
         }
-        self.loaded = chunk.len();
-        self.used = 0;
-        Some(&self.hashes[..self.loaded])
+        self.loaded > 0
+    }
+
+    /// The hashes of the chunk just loaded.
+    pub(super) fn ahead(&self) -> impl Iterator<Item = (u64, &K)> {
+        self.hashes[..self.loaded].iter().copied().zip(self.items.as_slice().iter().map(|keyed| &keyed.key))
     }
 
     /// The next record of the chunk.

@@ -90,8 +90,8 @@ where
         self.table.settle();
         let functions = &*self.functions;
         let mut items = Hashed::new(items);
-        while let Some(hashes) = items.load(self.table.hasher()) {
-            self.table.touch(hashes);
+        while items.load(self.table.hasher()) {
+            self.table.touch(items.ahead());
             while let Some((hash, Keyed { key, at, record })) = items.next() {
                 let (entry, new) = self.table.find_or_insert(hash, key, || Running {
                     state: (functions.init)(),
@@ -101,6 +101,8 @@ where
                 let (key, running) = entry;
                 if new {
                     self.expiry.add(key, at.timestamp());
+                } else if self.expiry.is_over(running.last.timestamp(), at.timestamp()) {
+                    running.state = (functions.init)();
                 }
                 (functions.add)(&mut running.state, record, at.timestamp());
                 if at.timestamp() > running.last.timestamp() {

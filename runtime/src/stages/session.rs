@@ -130,6 +130,8 @@ where
         let session = sessions.take_in(own, &functions.init, &functions.merge);
         (functions.add)(&mut session.state, record, at);
         let (window, end) = (session.window, session.window.end);
+        // One that has ended, and is still open, fires for each record; one that the record prolongs ends anew.
+        session.fired = end < self.watermark;
         let again = session.fired.then(|| session.state.clone());
         if end < sessions.due {
             sessions.due = end;
@@ -205,7 +207,6 @@ impl<S> Sessions<S> {
             let other = self.open.swap_remove(other);
             let session = &mut self.open[place];
             session.window.widen(&other.window);
-            session.fired |= other.fired;
             merge(&mut session.state, other.state);
         }
         &mut self.open[place]
@@ -247,8 +248,8 @@ where
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
         self.table.settle();
         let mut items = Hashed::new(items);
-        while let Some(hashes) = items.load(self.table.hasher()) {
-            self.table.touch(hashes);
+        while items.load(self.table.hasher()) {
+            self.table.touch(items.ahead());
             while let Some((hash, keyed)) = items.next() {
                 self.on_record(hash, keyed, outs);
             }

@@ -13,19 +13,12 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-struct Held<A, S> {
+struct Held<S> {
     state: S,
-    /// The greatest event time of the key's records.
-    last: A,
+    /// The greatest time of the key's records and timers.
+    used: Timestamp,
     /// The timers that are set, in no order.
     timers: Vec<Timestamp>,
-}
-
-impl<A: Stamp, S> Held<A, S> {
-    /// Until when the key is in use: its last record, or its last timer.
-    fn in_use(&self) -> Timestamp {
-        self.timers.iter().copied().fold(self.last.timestamp(), Timestamp::max)
-    }
 }
 
 struct Functions<Init, Step, Timer, Send> {
@@ -36,7 +29,7 @@ struct Functions<Init, Step, Timer, Send> {
 }
 
 struct Stateful<K, A, T, S, R, O, F> {
-    table: KeyedTable<K, Held<A, S>>,
+    table: KeyedTable<K, Held<S>>,
     expiry: Expiry<K>,
     deadlines: Deadlines<K>,
     watermark: Timestamp,
@@ -45,7 +38,7 @@ struct Stateful<K, A, T, S, R, O, F> {
     armed: Vec<Timestamp>,
     functions: Arc<F>,
     local: Local,
-    types: PhantomData<fn(T, O)>,
+    types: PhantomData<fn(A, T, O)>,
 }
 
 /// For a stateful node without `on timer`.
@@ -97,16 +90,16 @@ where
         let functions = &*self.functions;
         let (entry, new) = self.table.find_or_insert(hash, key, || Held {
             state: (functions.init)(),
-            last: at,
+            used: at.timestamp(),
             timers: Vec::new(),
         });
         let (key, held) = entry;
         if new {
             self.expiry.add(key, at.timestamp());
+        } else if held.timers.is_empty() && self.expiry.is_over(held.used, at.timestamp()) {
+            held.state = (functions.init)();
         }
-        if at.timestamp() > held.last.timestamp() {
-            held.last = at;
-        }
+        held.used = at.timestamp().max(held.used);
         let mut emit = Emit {
             key,
             at,
@@ -146,11 +139,12 @@ where
     }
 }
 
-impl<A, S> Held<A, S> {
+impl<S> Held<S> {
     fn arm<K: Clone>(&mut self, key: &K, armed: &mut Vec<Timestamp>, deadlines: &mut Deadlines<K>) {
         for at in armed.drain(..) {
             if !self.timers.contains(&at) {
                 self.timers.push(at);
+                self.used = at.max(self.used);
                 deadlines.set(at, key.clone());
             }
         }
@@ -177,8 +171,8 @@ where
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
         self.table.settle();
         let mut items = Hashed::new(items);
-        while let Some(hashes) = items.load(self.table.hasher()) {
-            self.table.touch(hashes);
+        while items.load(self.table.hasher()) {
+            self.table.touch(items.ahead());
             while let Some((hash, keyed)) = items.next() {
                 self.on_record(hash, keyed, outs);
             }
@@ -193,8 +187,8 @@ where
                 continue;
             }
             let table = &mut self.table;
-            let in_use = |key: &K| table.get_mut(key).map(|held| held.in_use());
-            let Some(key) = self.expiry.next_expired(watermark, in_use) else { return Progress::Done };
+            let used = |key: &K| table.get_mut(key).map(|held| held.used);
+            let Some(key) = self.expiry.next_expired(watermark, used) else { return Progress::Done };
             table.remove(&key);
         }
         Progress::More

@@ -81,6 +81,13 @@ impl<K: Clone> Expiry<K> {
         }
     }
 
+    /// Whether a record at `at` is the first of its key anew, because the key was last in use at `last`. The record's
+    /// own time decides, and not the watermark, so that it does not matter how the stream was cut into batches.
+    #[inline]
+    pub(crate) fn is_over(&self, last: Timestamp, at: Timestamp) -> bool {
+        self.keep.is_some_and(|keep| at > last.plus_micros(keep))
+    }
+
     /// The next key to forget. `last` tells a key's last time in use; `None` if there is no such key any more.
     pub(crate) fn next_expired(
         &mut self,
