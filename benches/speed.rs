@@ -33,7 +33,7 @@ impl Random {
     }
 }
 
-const BATCH: usize = 1024;
+const BATCH: usize = 4096;
 const KEYS: u64 = 1_000_000;
 
 fn clicks(records: usize) -> Vec<Vec<Click>> {

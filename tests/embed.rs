@@ -1,5 +1,6 @@
 //! Runs the embed example as its users do: a real process, real HTTP clients, real signals.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used)]
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

@@ -30,7 +30,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { shards: 1, capacity: 16, batch_limit: 1024, idle_after: Duration::from_secs(10) }
+        Settings { shards: 1, capacity: 16, batch_limit: 4096, idle_after: Duration::from_secs(10) }
     }
 }
 

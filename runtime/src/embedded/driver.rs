@@ -3,6 +3,7 @@
 use super::channel::{Inbox, InputKind, Received};
 use super::executor::Executor;
 use super::shared::Shared;
+use super::tasks::{Panic, caught};
 use crate::batch::{Batch, Status};
 use crate::error::FlowError;
 use crate::graph::{StageMeta, TimeMeta};
@@ -287,6 +288,7 @@ impl<S: Stage> Task<S> {
 enum Outcome {
     Drained,
     Failed(FlowError),
+    Panicked(Panic),
     /// Another task of the flow failed or was told to stop.
     Stopped,
 }
@@ -303,11 +305,14 @@ pub(super) async fn run(
     let outcome = tokio::select! {
         biased;
         () = shared.stopped.cancelled() => Outcome::Stopped,
-        outcome = drive(&mut *task, &shared, &*executor, watch) => outcome,
+        outcome = caught(drive(&mut *task, &shared, &*executor, watch)) => {
+            outcome.unwrap_or_else(Outcome::Panicked)
+        }
     };
     match outcome {
         Outcome::Drained => {}
         Outcome::Failed(error) => shared.fail(error),
+        Outcome::Panicked(panic) => shared.fail_by_panic(name, &*panic),
         Outcome::Stopped => shared.note_dropped(name, task.abandon()),
     }
 }

@@ -3,7 +3,8 @@
 use super::control::{Dropped, NodeCounts};
 use crate::error::FlowError;
 use crate::graph::Graph;
-use crate::panic::NodeId;
+use crate::panic::{self, NodeId};
+use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -59,6 +60,15 @@ impl Shared {
         }
         drop(first);
         self.stopped.cancel();
+    }
+
+    /// Ends the flow because something panicked on this thread: the closure of a node, or what belongs to `place`.
+    pub(super) fn fail_by_panic(&self, place: &'static str, panic: &(dyn Any + Send)) {
+        self.fail(FlowError::Panicked {
+            flow: self.graph.flow,
+            node: panic::take_node().map_or(place, |node| self.node_name(node)),
+            message: panic::message(panic),
+        });
     }
 
     /// Ends the flow although nothing went wrong.

@@ -5,11 +5,11 @@ use super::output::Output;
 use super::shared::Shared;
 use crate::batch::Batch;
 use crate::connect::{Sink, Source};
-use crate::error::FlowError;
-use crate::panic;
+use crate::error::{FlowError, SourceError};
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -19,51 +19,72 @@ pub(super) async fn guarded(
     place: &'static str,
     shared: Arc<Shared>,
 ) {
-    let mut task: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(task);
-    let caught = std::future::poll_fn(|cx| {
-        match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(())) => Poll::Ready(None),
-            Err(payload) => Poll::Ready(Some(payload)),
-        }
-    })
-    .await;
-    if let Some(payload) = caught {
-        shared.fail(FlowError::Panicked {
-            flow: shared.graph.flow,
-            node: panic::take_node().map_or(place, |node| shared.node_name(node)),
-            message: panic::message(&*payload),
-        });
+    let task: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(task);
+    let mut unfinished = Unfinished(Some(&shared));
+    if let Err(panic) = caught(task).await {
+        shared.fail_by_panic(place, &*panic);
     }
+    unfinished.0 = None;
+}
+
+/// Stops the flow of a task that is dropped before it has ended: its runtime was shut down.
+struct Unfinished<'a>(Option<&'a Shared>);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0 {
+            shared.stop();
+        }
+    }
+}
+
+/// What a panic said.
+pub(super) type Panic = Box<dyn Any + Send>;
+
+/// Runs a future up to its end or its panic.
+///
+/// What the future borrows outlives the panic. So a task keeps the ends of its channels outside, and tells of the panic
+/// before it lets go of them: whoever sees a flow end finds out why.
+pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panic> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await
 }
 
 /// Feeds an input from a source, until the source ends, or is told to.
 pub(super) async fn feed<S: Source>(
-    mut source: S,
+    source: S,
     input: &'static str,
     sender: Sender<S::Item>,
     shared: Arc<Shared>,
     limit: usize,
 ) {
+    match caught(pass_on(source, &sender, &shared, limit)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => shared.fail(FlowError::Source { flow: shared.graph.flow, input, error }),
+        Err(panic) => shared.fail_by_panic(input, &*panic),
+    }
+}
+
+async fn pass_on<S: Source>(
+    mut source: S,
+    sender: &Sender<S::Item>,
+    shared: &Shared,
+    limit: usize,
+) -> Result<(), SourceError> {
     loop {
         let next = tokio::select! {
             biased;
-            () = shared.stopped.cancelled() => return,
-            () = shared.quitting.cancelled() => return,
-            next = source.next_batch(limit) => next,
+            () = shared.stopped.cancelled() => return Ok(()),
+            () = shared.quitting.cancelled() => return Ok(()),
+            next = source.next_batch(limit) => next?,
         };
-        match next {
-            Ok(Some(items)) if items.is_empty() => {}
-            Ok(Some(items)) => {
-                if send_in_batches(&sender, items, limit).await.is_err() {
-                    return;
-                }
-            }
-            Ok(None) => return,
-            Err(error) => {
-                let flow = shared.graph.flow;
-                return shared.fail(FlowError::Source { flow, input, error });
-            }
+        let Some(items) = next else { return Ok(()) };
+        if send_in_batches(sender, items, limit).await.is_err() {
+            return Ok(());
         }
     }
 }

@@ -1,24 +1,25 @@
-//! A batch with the hashes of its keys, some records ahead of their use.
+//! A batch whose keys are looked up some records ahead of their use.
 
-use crate::record::Keyed;
-use std::hash::{BuildHasher, Hash};
+use crate::record::{Key, Keyed};
+use crate::state::{KeyedTable, Place};
+use std::hash::BuildHasher;
 use std::vec;
 
 /// As many misses as a core can have on their way, a few times over.
 const AHEAD: usize = 64;
 
-/// A batch in chunks whose keys are hashed before any of them is looked up: then the table can be asked to bring
-/// their places into the cache together (see `KeyedTable::touch`).
+/// A batch in chunks: the keys of a chunk are hashed and looked up together, so that they wait for memory together;
+/// with the work on the records in between, each would wait alone.
 pub(super) struct Hashed<K, A, P> {
     items: vec::IntoIter<Keyed<K, A, P>>,
-    hashes: [u64; AHEAD],
+    places: [Place; AHEAD],
     loaded: usize,
     used: usize,
 }
 
-impl<K: Hash, A, P> Hashed<K, A, P> {
+impl<K: Key, A, P> Hashed<K, A, P> {
     pub(super) fn new(items: Vec<Keyed<K, A, P>>) -> Self {
-        Hashed { items: items.into_iter(), hashes: [0; AHEAD], loaded: 0, used: 0 }
+        Hashed { items: items.into_iter(), places: [Place::default(); AHEAD], loaded: 0, used: 0 }
     }
 
     /// Hashes the keys of the next chunk; whether there is one.
@@ -26,25 +27,29 @@ impl<K: Hash, A, P> Hashed<K, A, P> {
         let chunk = self.items.as_slice();
         self.loaded = chunk.len().min(AHEAD);
         self.used = 0;
-        for (hash, keyed) in self.hashes.iter_mut().zip(chunk) {
-            *hash = hasher.hash_one(&keyed.key);
+        for (place, keyed) in self.places.iter_mut().zip(chunk) {
+            *place = Place::of_hash(hasher.hash_one(&keyed.key));
         }
         self.loaded > 0
     }
 
-    /// The hashes of the chunk just loaded.
-    pub(super) fn ahead(&self) -> impl Iterator<Item = (u64, &K)> {
-        self.hashes[..self.loaded].iter().copied().zip(self.items.as_slice().iter().map(|keyed| &keyed.key))
+    /// Looks the keys of the chunk just loaded up in the table where they will be needed.
+    pub(super) fn locate<V>(&mut self, table: &KeyedTable<K, V>) {
+        if table.is_worth_locating() {
+            for (place, keyed) in self.places[..self.loaded].iter_mut().zip(self.items.as_slice()) {
+                table.locate(place, &keyed.key);
+            }
+        }
     }
 
     /// The next record of the chunk.
-    #[inline]
-    pub(super) fn next(&mut self) -> Option<(u64, Keyed<K, A, P>)> {
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> Option<(Place, Keyed<K, A, P>)> {
         if self.used == self.loaded {
             return None;
         }
-        let hash = self.hashes[self.used];
+        let place = self.places[self.used];
         self.used += 1;
-        Some((hash, self.items.next()?))
+        Some((place, self.items.next()?))
     }
 }

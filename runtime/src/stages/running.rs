@@ -7,7 +7,7 @@ use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, Stamp};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Expiry, Keep, KeyedTable};
+use crate::state::{Expiry, Keep, KeyedTable, Place};
 use crate::time::Timestamp;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ struct Functions<Init, Add, Finish, Emit> {
 struct RunningStage<K, A, P, S, R, O, F> {
     table: KeyedTable<K, Running<A, S>>,
     expiry: Expiry<K>,
-    /// The keys that this batch changed, with their hashes, in the order in which they first came.
-    changed: Vec<(u64, K)>,
+    /// The keys that this batch changed, with their places, in the order in which they first came.
+    changed: Vec<(Place, K)>,
     functions: Arc<F>,
     local: Local,
     types: PhantomData<fn(P, R, O)>,
@@ -91,9 +91,9 @@ where
         let functions = &*self.functions;
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
-            self.table.touch(items.ahead());
-            while let Some((hash, Keyed { key, at, record })) = items.next() {
-                let (entry, new) = self.table.find_or_insert(hash, key, || Running {
+            items.locate(&self.table);
+            while let Some((place, Keyed { key, at, record })) = items.next() {
+                let (entry, new) = self.table.find_or_insert(place, key, || Running {
                     state: (functions.init)(),
                     last: at,
                     changed: false,
@@ -110,12 +110,12 @@ where
                 }
                 if !running.changed {
                     running.changed = true;
-                    self.changed.push((hash, key.clone()));
+                    self.changed.push((place, key.clone()));
                 }
             }
         }
-        for (hash, key) in self.changed.drain(..) {
-            let running = self.table.get_hashed_mut(hash, &key).expect("a key that changed is there");
+        for (place, key) in self.changed.drain(..) {
+            let running = self.table.get_placed_mut(place, &key).expect("a key that changed is there");
             running.changed = false;
             let (last, state) = (running.last, running.state.clone());
             (functions.emit)((functions.finish)(key, state), last, &mut self.local, outs);

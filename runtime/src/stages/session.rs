@@ -10,7 +10,7 @@ use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Deadlines, KeyedTable};
+use crate::state::{Deadlines, KeyedTable, Place};
 use crate::time::{Timestamp, Window, micros};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -113,7 +113,7 @@ where
     Late: Fn(P, Timestamp, Timestamp, &mut Local, &mut O),
     Emit: Fn(R, Timestamp, &mut Local, &mut O),
 {
-    fn on_record(&mut self, hash: u64, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
+    fn on_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
         let Keyed { key, at, record } = keyed;
         let functions = &*self.functions;
         let own = Window { start: at, end: at.plus_micros(self.windows.gap) };
@@ -126,7 +126,7 @@ where
         }
         let sessions = self
             .table
-            .upsert_hashed(hash, key.clone(), || Sessions { open: Vec::with_capacity(1), due: Timestamp::MAX });
+            .upsert(place, key.clone(), || Sessions { open: Vec::with_capacity(1), due: Timestamp::MAX });
         let session = sessions.take_in(own, &functions.init, &functions.merge);
         (functions.add)(&mut session.state, record, at);
         let (window, end) = (session.window, session.window.end);
@@ -249,9 +249,9 @@ where
         self.table.settle();
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
-            self.table.touch(items.ahead());
-            while let Some((hash, keyed)) = items.next() {
-                self.on_record(hash, keyed, outs);
+            items.locate(&self.table);
+            while let Some((place, keyed)) = items.next() {
+                self.on_record(place, keyed, outs);
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, Stamp};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Deadlines, Expiry, Keep, KeyedTable};
+use crate::state::{Deadlines, Expiry, Keep, KeyedTable, Place};
 use crate::time::Timestamp;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -85,10 +85,10 @@ where
     Timer: Fn(&mut S, Timestamp, &mut Emit<'_, K, A, R>),
     Out: Fn(R, A, &mut Local, &mut O),
 {
-    fn on_record(&mut self, hash: u64, keyed: Keyed<K, A, T>, outs: &mut O) {
+    fn on_record(&mut self, place: Place, keyed: Keyed<K, A, T>, outs: &mut O) {
         let Keyed { key, at, record } = keyed;
         let functions = &*self.functions;
-        let (entry, new) = self.table.find_or_insert(hash, key, || Held {
+        let (entry, new) = self.table.find_or_insert(place, key, || Held {
             state: (functions.init)(),
             used: at.timestamp(),
             timers: Vec::new(),
@@ -172,9 +172,9 @@ where
         self.table.settle();
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
-            self.table.touch(items.ahead());
-            while let Some((hash, keyed)) = items.next() {
-                self.on_record(hash, keyed, outs);
+            items.locate(&self.table);
+            while let Some((place, keyed)) = items.next() {
+                self.on_record(place, keyed, outs);
             }
         }
     }

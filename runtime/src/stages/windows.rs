@@ -11,7 +11,7 @@ use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Entries, KeyedTable};
+use crate::state::{Entries, KeyedTable, Place};
 use crate::time::{Timestamp, Window, micros};
 use hashbrown::DefaultHashBuilder;
 use std::collections::VecDeque;
@@ -105,6 +105,8 @@ struct Windowed<K, P, S, R, O, F> {
     panes: VecDeque<Pane<K, S>>,
     /// Where the last record's window was: most likely where the next one's is.
     hint: usize,
+    /// The start of the window in whose table the keys at hand were looked up.
+    located: Option<Timestamp>,
     firing: Option<Firing<K, S>>,
     functions: Arc<F>,
     local: Local,
@@ -141,6 +143,7 @@ where
         hasher: DefaultHashBuilder::default(),
         panes: VecDeque::new(),
         hint: 0,
+        located: None,
         firing: None,
         functions: Arc::clone(&functions),
         local: Local::new(lateness),
@@ -185,17 +188,17 @@ where
     Emit: Fn(R, Timestamp, &mut Local, &mut O),
 {
     #[inline]
-    fn add(&mut self, start: Timestamp, hash: u64, key: K, at: Timestamp, record: P, outs: &mut O) {
-        let place = self.pane(start);
+    fn add(&mut self, start: Timestamp, place: Place, key: K, at: Timestamp, record: P, outs: &mut O) {
+        let at_pane = self.pane(start);
         let functions = &*self.functions;
-        let pane = &mut self.panes[place];
+        let pane = &mut self.panes[at_pane];
         if !pane.fired {
-            let state = pane.table.upsert_hashed(hash, key, || (functions.init)());
+            let state = pane.table.upsert(place, key, || (functions.init)());
             (functions.add)(state, record, at);
             return;
         }
         // Late, but allowed: the window fires again for this key.
-        let state = pane.table.upsert_hashed(hash, key.clone(), || (functions.init)());
+        let state = pane.table.upsert(place, key.clone(), || (functions.init)());
         (functions.add)(state, record, at);
         let state = state.clone();
         self.emit(self.windows.window(start), key, state, outs);
@@ -208,7 +211,7 @@ where
 
     /// Most records fall into the tumbling window of the one before: that takes no division and no search.
     #[inline]
-    fn on_record(&mut self, hash: u64, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
+    fn on_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
         let (windows, at) = (self.windows, keyed.at);
         if windows.size == windows.every
             && let Some(pane) = self.panes.get_mut(self.hint)
@@ -217,15 +220,16 @@ where
             && !pane.fired
         {
             let functions = &*self.functions;
-            let state = pane.table.upsert_hashed(hash, keyed.key, || (functions.init)());
+            let place = if self.located == Some(pane.start) { place } else { place.elsewhere() };
+            let state = pane.table.upsert(place, keyed.key, || (functions.init)());
             (functions.add)(state, keyed.record, at);
             return;
         }
-        self.on_any_record(hash, keyed, outs);
+        self.on_any_record(place.elsewhere(), keyed, outs);
     }
 
     #[inline(never)]
-    fn on_any_record(&mut self, hash: u64, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
+    fn on_any_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
         let Keyed { key, at, record } = keyed;
         let (windows, watermark) = (self.windows, self.watermark);
         let mut open = windows.starts(at).filter(|&start| !windows.is_closed(start, watermark));
@@ -235,9 +239,9 @@ where
         };
         for start in open {
             let copy = (self.functions.copy)(&record);
-            self.add(start, hash, key.clone(), at, copy, outs);
+            self.add(start, place, key.clone(), at, copy, outs);
         }
-        self.add(first, hash, key, at, record, outs);
+        self.add(first, place, key, at, record, outs);
     }
 
     /// Hands over results of the window in `firing`; whether it has given all.
@@ -294,12 +298,14 @@ where
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
         let mut items = Hashed::new(items);
         while items.load(&self.hasher) {
+            self.located = None;
             if let Some(pane) = self.panes.get_mut(self.hint) {
                 pane.table.settle();
-                pane.table.touch(items.ahead());
+                items.locate(&pane.table);
+                self.located = Some(pane.start);
             }
-            while let Some((hash, keyed)) = items.next() {
-                self.on_record(hash, keyed, outs);
+            while let Some((place, keyed)) = items.next() {
+                self.on_record(place, keyed, outs);
             }
         }
     }

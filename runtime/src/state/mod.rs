@@ -5,4 +5,4 @@ mod table;
 
 pub(crate) use expiry::{Deadlines, Expiry};
 pub use expiry::Keep;
-pub(crate) use table::{Entries, KeyedTable};
+pub(crate) use table::{Entries, KeyedTable, Place};

@@ -10,18 +10,51 @@ use std::hash::BuildHasher;
 const SPLIT: usize = 64;
 /// Up to here one table grows fast enough.
 const SPLIT_ABOVE: usize = 4096;
-
-/// Up to here the entries are likely to be in the cache, and looking twice would only cost.
+/// Up to here the entries are likely to be in the cache, and looking ahead would only cost.
 const IN_CACHE: usize = 16_384;
 
 /// The entries of a small table, given away.
 pub(crate) type Entries<K, V> = hash_table::IntoIter<(K, V)>;
 
 /// Values by key.
+///
+/// A batch's keys are looked up ahead of their use ([`KeyedTable::locate`]). (An open-addressing table with the
+/// entries in its slots was tried instead and was slower: it touches more memory, so it misses more.)
 pub(crate) struct KeyedTable<K, V> {
     hasher: DefaultHashBuilder,
     tables: Vec<HashTable<(K, V)>>,
     len: usize,
+    /// Counts the changes after which an entry may be in another bucket.
+    moves: u32,
+}
+
+/// A key's hash, and the bucket where it was found.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Place {
+    hash: u64,
+    bucket: u32,
+    /// The table's `moves` when it was found there; since another, it may be elsewhere.
+    moves: u32,
+}
+
+/// No table has made so many moves.
+const NOT_LOCATED: u32 = u32::MAX;
+
+fn next_move(moves: u32) -> u32 {
+    if moves + 1 == NOT_LOCATED { 0 } else { moves + 1 }
+}
+
+impl Place {
+    #[inline(always)]
+    pub(crate) fn of_hash(hash: u64) -> Place {
+        Place { hash, bucket: 0, moves: NOT_LOCATED }
+    }
+
+    /// The place of the same key in another table, where it has not been looked up.
+    #[inline(always)]
+    pub(crate) fn elsewhere(self) -> Place {
+        Place::of_hash(self.hash)
+    }
 }
 
 impl<K: Key, V> KeyedTable<K, V> {
@@ -30,7 +63,7 @@ impl<K: Key, V> KeyedTable<K, V> {
     }
 
     pub(crate) fn with_hasher(hasher: DefaultHashBuilder) -> Self {
-        KeyedTable { hasher, tables: vec![HashTable::new()], len: 0 }
+        KeyedTable { hasher, tables: vec![HashTable::new()], len: 0, moves: 0 }
     }
 
     /// What hashes the keys: seeded per process, so that nobody can choose keys that collide.
@@ -38,22 +71,62 @@ impl<K: Key, V> KeyedTable<K, V> {
         &self.hasher
     }
 
+    /// The keys held.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
     /// hashbrown takes the lowest bits of a hash for the place and the highest seven for its tag: these are others.
     #[inline(always)]
-    fn table_of(tables: usize, hash: u64) -> usize {
-        (hash >> 48) as usize & (tables - 1)
+    fn table_of(&self, hash: u64) -> usize {
+        (hash >> 48) as usize & (self.tables.len() - 1)
     }
 
-    /// The value of a key whose hash is known, made if it is not there.
-    #[inline]
-    pub(crate) fn upsert_hashed(&mut self, hash: u64, key: K, make: impl FnOnce() -> V) -> &mut V {
-        self.find_or_insert(hash, key, make).0.1
+    fn has_moved(&mut self) {
+        self.moves = next_move(self.moves);
     }
 
-    /// The entry of a key whose hash is known, made if it is not there, and whether it was made.
-    #[inline]
-    pub(crate) fn find_or_insert(&mut self, hash: u64, key: K, make: impl FnOnce() -> V) -> ((&K, &mut V), bool) {
-        let table = Self::table_of(self.tables.len(), hash);
+    pub(crate) fn is_worth_locating(&self) -> bool {
+        self.len > IN_CACHE
+    }
+
+    /// Looks a key up ahead of its use.
+    #[inline(always)]
+    pub(crate) fn locate(&self, place: &mut Place, key: &K) {
+        let table = &self.tables[self.table_of(place.hash)];
+        if let Some(bucket) = table.find_bucket_index(place.hash, |(held, _)| held == key) {
+            place.bucket = bucket as u32;
+            place.moves = self.moves;
+        }
+    }
+
+    /// The value of a key, made if it is not there. See [`KeyedTable::find_or_insert`].
+    #[inline(always)]
+    pub(crate) fn upsert(&mut self, place: Place, key: K, make: impl FnOnce() -> V) -> &mut V {
+        self.find_or_insert(place, key, make).0.1
+    }
+
+    /// The entry of a key, made if it is not there, and whether it was made.
+    #[inline(always)]
+    pub(crate) fn find_or_insert(&mut self, place: Place, key: K, make: impl FnOnce() -> V) -> ((&K, &mut V), bool) {
+        let table = self.table_of(place.hash);
+        if place.moves == self.moves {
+            let (key, value) =
+                self.tables[table].get_bucket_mut(place.bucket as usize).expect("nothing has moved since it was found");
+            return ((key, value), false);
+        }
+        self.look_up_or_insert(table, place.hash, key, make)
+    }
+
+    fn look_up_or_insert(
+        &mut self,
+        table: usize,
+        hash: u64,
+        key: K,
+        make: impl FnOnce() -> V,
+    ) -> ((&K, &mut V), bool) {
+        // A full table grows, or puts itself in order; otherwise a new entry moves no other.
+        let full = self.tables[table].len() == self.tables[table].capacity();
         let hasher = &self.hasher;
         let rehash = |(key, _): &(K, V)| hasher.hash_one(key);
         match self.tables[table].entry(hash, |(held, _)| *held == key, rehash) {
@@ -63,6 +136,7 @@ impl<K: Key, V> KeyedTable<K, V> {
             }
             Entry::Vacant(entry) => {
                 self.len += 1;
+                self.moves = if full { next_move(self.moves) } else { self.moves };
                 let (key, value) = entry.insert((key, make())).into_mut();
                 ((key, value), true)
             }
@@ -74,46 +148,32 @@ impl<K: Key, V> KeyedTable<K, V> {
         if self.tables.len() == SPLIT || self.len <= SPLIT_ABOVE {
             return;
         }
-        let hasher = &self.hasher;
-        let whole = std::mem::take(&mut self.tables[0]);
-        self.tables.resize_with(SPLIT, || HashTable::with_capacity(2 * SPLIT_ABOVE / SPLIT));
-        for entry in whole {
-            let hash = hasher.hash_one(&entry.0);
-            let table = Self::table_of(SPLIT, hash);
+        self.has_moved();
+        let split = (0..SPLIT).map(|_| HashTable::with_capacity(2 * SPLIT_ABOVE / SPLIT)).collect();
+        for entry in std::mem::replace(&mut self.tables, split).into_iter().flatten() {
+            let hash = self.hasher.hash_one(&entry.0);
+            let (table, hasher) = (self.table_of(hash), &self.hasher);
             self.tables[table].insert_unique(hash, entry, |(key, _)| hasher.hash_one(key));
         }
     }
 
-    /// Brings the entries of these keys into the cache, by looking each up: look-ups that nothing else comes between
-    /// wait for memory together, one after another their waits would add up. (An open-addressing table with inline
-    /// entries was tried instead and was slower: it touches more memory, so it misses more.)
-    #[inline]
-    pub(crate) fn touch<'a>(&self, keys: impl Iterator<Item = (u64, &'a K)>) {
-        if self.len <= IN_CACHE {
-            return;
-        }
-        for (hash, key) in keys {
-            let table = &self.tables[Self::table_of(self.tables.len(), hash)];
-            std::hint::black_box(table.find(hash, |(held, _)| held == key).is_some());
-        }
-    }
-
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let hash = self.hasher.hash_one(key);
-        self.get_hashed_mut(hash, key)
+        self.get_placed_mut(Place::of_hash(self.hasher.hash_one(key)), key)
     }
 
-    pub(crate) fn get_hashed_mut(&mut self, hash: u64, key: &K) -> Option<&mut V> {
-        let table = Self::table_of(self.tables.len(), hash);
-        self.tables[table].find_mut(hash, |(held, _)| held == key).map(|(_, value)| value)
+    pub(crate) fn get_placed_mut(&mut self, place: Place, key: &K) -> Option<&mut V> {
+        let table = self.table_of(place.hash);
+        self.tables[table].find_mut(place.hash, |(held, _)| held == key).map(|(_, value)| value)
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let hash = self.hasher.hash_one(key);
-        let table = Self::table_of(self.tables.len(), hash);
+        let table = self.table_of(hash);
         let found = self.tables[table].find_entry(hash, |(held, _)| held == key).ok()?;
+        let value = found.remove().0.1;
         self.len -= 1;
-        Some(found.remove().0.1)
+        self.has_moved();
+        Some(value)
     }
 
     /// The small tables there are: a pass over all entries can stop between any two.
@@ -125,12 +185,13 @@ impl<K: Key, V> KeyedTable<K, V> {
     pub(crate) fn take_part(&mut self, part: usize) -> Entries<K, V> {
         let taken = std::mem::take(&mut self.tables[part]);
         self.len -= taken.len();
+        self.has_moved();
         taken.into_iter()
     }
 
     /// Shows all entries of one of the small tables.
     pub(crate) fn part_mut(&mut self, part: usize) -> impl Iterator<Item = (&K, &mut V)> {
-        self.tables[part].iter_mut().map(|(k,v)| (&*k, v))
+        self.tables[part].iter_mut().map(|(key, value)| (&*key, value))
     }
 }
 
@@ -145,8 +206,13 @@ mod tests {
         let mut map = HashMap::new();
         for i in 0u64..20_000 {
             let key = i * 7919 % 9973;
-            let hash = table.hasher().hash_one(key);
-            *table.upsert_hashed(hash, key, || 0u64) += i;
+            let mut place = Place::of_hash(table.hasher().hash_one(key));
+            table.locate(&mut place, &key);
+            if i % 3 == 0 {
+                // What moves between looking up and using must not matter.
+                assert_eq!(table.remove(&key), map.remove(&key));
+            }
+            *table.upsert(place, key, || 0u64) += i;
             *map.entry(key).or_insert(0u64) += i;
             if i % 100 == 0 {
                 table.settle();
@@ -156,7 +222,7 @@ mod tests {
             }
         }
         assert_eq!(table.parts(), SPLIT);
-        assert_eq!(table.len, map.len());
+        assert_eq!(table.len(), map.len());
         for part in 0..table.parts() {
             for (key, value) in table.take_part(part) {
                 assert_eq!(map.remove(&key), Some(value));
