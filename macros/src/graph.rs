@@ -447,7 +447,7 @@ impl Graph {
     fn source_stream(&self, chain: &NodeChain) -> Stream {
         let sources = chain.source.iter().map(|&source| &self.nodes[source].stream);
         if chain.merge.is_none() {
-            return sources.cloned().next().unwrap_or(Stream { unknown: true, ..Stream::default() });
+            return sources.clone().next().cloned().unwrap_or(Stream { unknown: true, ..Stream::default() });
         }
         Stream {
             unknown: chain.source.is_empty() || sources.clone().any(|stream| stream.unknown),

@@ -21,7 +21,7 @@ pub trait Host: Sized + 'static {
         &mut self,
         outlet: &'static OutletMeta,
         producers: usize,
-    ) -> (Vec<Box<dyn Transport<T>>>, Self::Edge<T>);
+    ) -> (Transports<T>, Self::Edge<T>);
 
     /// Runs a stage: the shards, each with its outlets, fed by all of `inputs`.
     fn place<S: Stage>(
@@ -37,6 +37,9 @@ pub trait Host: Sized + 'static {
     /// Leads an edge out at a port.
     fn output<T: Record>(&mut self, port: &'static PortMeta, edge: Self::Edge<T>);
 }
+
+/// How each shard of a stage sends into one edge.
+pub type Transports<T> = Vec<Box<dyn Transport<T>>>;
 
 /// An edge that nobody reads yet, carrying records of type `T`.
 ///

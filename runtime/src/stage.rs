@@ -33,6 +33,11 @@ pub trait Stage: Send + 'static {
 
     /// What its operators share.
     fn local(&mut self) -> &mut Local;
+
+    /// The keys it holds state for, each counted once for every window: none, if it is stateless.
+    fn keys(&self) -> usize {
+        0
+    }
 }
 
 /// What the stateless operators of a stage share: clocks, counts, and the error that ends the flow.

@@ -82,7 +82,7 @@ fn record(context: &Context<'_>, node: &Node, key: &[(Ident, Type)], args: &Args
     let key_fields = key.iter().map(|(name, ty)| quote!(#[doc = "The key."] pub #name: #ty));
     let window = node.window().map(|_| quote!(#[doc = "The window."] pub window: #rt::time::Window,));
     let own: Vec<_> = match args {
-        Args::Aggregate(fields) => fields.iter().map(|field| result_field(field)).collect(),
+        Args::Aggregate(fields) => fields.iter().map(result_field).collect(),
         Args::Fold(fold) => {
             let ty = &fold.ty;
             vec![quote!(#[doc = "What was folded."] pub value: #ty)]
@@ -151,11 +151,13 @@ fn surely_comparable(ty: &Type) -> bool {
 
 fn type_arguments(segment: &syn::PathSegment) -> Vec<&Type> {
     let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return Vec::new() };
-    let of_type = |argument| match argument {
-        &GenericArgument::Type(ref ty) => Some(ty),
-        _ => None,
-    };
-    arguments.args.iter().filter_map(of_type).collect()
+    let mut types = Vec::new();
+    for argument in &arguments.args {
+        if let GenericArgument::Type(ty) = argument {
+            types.push(ty);
+        }
+    }
+    types
 }
 
 /// The state struct of a stateful node.

@@ -5,6 +5,7 @@
 
 use super::shared::lock;
 use crate::batch::{Batch, Status};
+use crate::host::Transports;
 use crate::outlet::Transport;
 use crate::record::Record;
 use std::sync::{Arc, Mutex};
@@ -42,7 +43,7 @@ type Slot<T> = Arc<Mutex<Vec<Sender<T>>>>;
 
 impl<T: Record> Link<T> {
     /// Opens an edge with so many writing shards.
-    pub(super) fn open(producers: usize) -> (Vec<Box<dyn Transport<T>>>, Link<T>) {
+    pub(super) fn open(producers: usize) -> (Transports<T>, Link<T>) {
         let senders: Vec<Slot<T>> = (0..producers).map(|_| Slot::default()).collect();
         let transports = senders
             .iter()

@@ -27,7 +27,7 @@ pub struct Dropped {
     pub records: u64,
 }
 
-/// What a node has let go, counted.
+/// What a node has let go and what it holds, counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeCounts {
     /// The node.
@@ -36,6 +36,8 @@ pub struct NodeCounts {
     pub late: u64,
     /// Records that failed and that `else skip` let go.
     pub skipped: u64,
+    /// The keys that the node holds state for, each counted once for every open window.
+    pub keys: u64,
 }
 
 impl FlowControl {
@@ -61,7 +63,7 @@ impl FlowControl {
         self.tasks.is_empty()
     }
 
-    /// Late and skipped records of each node, so far.
+    /// Late and skipped records of each node so far, and the keys it holds now.
     #[must_use]
     pub fn counts(&self) -> Vec<NodeCounts> {
         self.shared.counts()

@@ -100,6 +100,8 @@ pub(super) struct Task<S: Stage> {
     /// The stage has more to say about the watermark.
     advancing: bool,
     current: Option<Current<S::In>>,
+    /// The number of keys last reported.
+    keys: u64,
 }
 
 impl<S: Stage> Task<S> {
@@ -126,6 +128,7 @@ impl<S: Stage> Task<S> {
             watermark: Timestamp::MIN,
             advancing: false,
             current: None,
+            keys: 0,
         }
     }
 
@@ -258,6 +261,9 @@ impl<S: Stage> StageTask for Task<S> {
 
     fn report(&mut self) -> Option<FlowError> {
         let shared = &self.shared;
+        let keys = self.stage.keys() as u64;
+        shared.note_keys(self.meta.node, self.keys, keys);
+        self.keys = keys;
         let local = self.stage.local();
         local.take_counts(|node, late, skipped| shared.count(node, late, skipped));
         local.take_failure().map(|failure| FlowError::Failed {

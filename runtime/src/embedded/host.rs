@@ -10,8 +10,7 @@ use super::shared::Shared;
 use super::tasks;
 use crate::connect::{Sink, Source};
 use crate::graph::{OutletMeta, PortMeta, StageMeta};
-use crate::host::Host;
-use crate::outlet::Transport;
+use crate::host::{Host, Transports};
 use crate::record::Record;
 use crate::stage::Stage;
 use std::any::Any;
@@ -115,7 +114,7 @@ impl Host for EmbeddedHost {
         &mut self,
         _: &'static OutletMeta,
         producers: usize,
-    ) -> (Vec<Box<dyn Transport<T>>>, Link<T>) {
+    ) -> (Transports<T>, Link<T>) {
         Link::open(producers)
     }
 

@@ -27,6 +27,7 @@ pub(super) struct Shared {
     dropped: Mutex<Vec<Dropped>>,
     late: Vec<AtomicU64>,
     skipped: Vec<AtomicU64>,
+    keys: Vec<AtomicU64>,
 }
 
 impl Shared {
@@ -41,6 +42,7 @@ impl Shared {
             dropped: Mutex::new(Vec::new()),
             late: counters(),
             skipped: counters(),
+            keys: counters(),
         }
     }
 
@@ -95,11 +97,19 @@ impl Shared {
         }
     }
 
+    /// Notes how the number of keys of one shard of a node has changed.
+    pub(super) fn note_keys(&self, node: usize, before: u64, now: u64) {
+        if before != now {
+            self.keys[node].fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn counts(&self) -> Vec<NodeCounts> {
         let counts = self.graph.nodes.iter().enumerate().map(|(id, node)| NodeCounts {
             node: node.name,
             late: self.late[id].load(Ordering::Relaxed),
             skipped: self.skipped[id].load(Ordering::Relaxed),
+            keys: self.keys[id].load(Ordering::Relaxed),
         });
         counts.collect()
     }

@@ -135,4 +135,8 @@ where
     fn local(&mut self) -> &mut Local {
         &mut self.local
     }
+
+    fn keys(&self) -> usize {
+        self.table.len()
+    }
 }

@@ -338,6 +338,10 @@ where
     fn local(&mut self) -> &mut Local {
         &mut self.local
     }
+
+    fn keys(&self) -> usize {
+        self.panes.iter().map(|pane| pane.table.len()).sum()
+    }
 }
 
 #[cfg(test)]
