@@ -111,6 +111,14 @@ pub enum StartError {
         /// What is wrong with which.
         what: &'static str,
     },
+    /// What the flow evaluates once, before it runs, panicked: a window of no width, or an expression that makes a
+    /// closure.
+    Panicked {
+        /// The flow.
+        flow: &'static str,
+        /// What the panic said.
+        message: String,
+    },
 }
 
 impl fmt::Display for StartError {
@@ -122,6 +130,7 @@ impl fmt::Display for StartError {
                  `#[tokio::main]` or after `Runtime::enter`"
             ),
             StartError::Setting { flow, what } => write!(f, "flow `{flow}` cannot start: {what}"),
+            StartError::Panicked { flow, message } => write!(f, "flow `{flow}` cannot start: {message}"),
         }
     }
 }

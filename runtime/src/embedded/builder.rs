@@ -8,8 +8,10 @@ use super::shared::Shared;
 use crate::connect::{Sink, Source};
 use crate::error::StartError;
 use crate::flow::Flow;
+use crate::panic;
 use std::any::Any;
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
@@ -90,7 +92,7 @@ impl<F: Flow> Builder<F> {
     /// Runs the flow as tasks of the tokio runtime at hand.
     ///
     /// # Errors
-    /// If there is none, or a setting is out of its bounds.
+    /// If there is none, a setting is out of its bounds, or what the flow evaluates before it runs panics.
     pub fn spawn(self) -> Result<F::Handle, StartError> {
         let runtime = tokio::runtime::Handle::try_current();
         let runtime = runtime.map_err(|_| StartError::NoRuntime { flow: F::GRAPH.flow })?;
@@ -112,7 +114,8 @@ impl<F: Flow> Builder<F> {
         let shared = Arc::new(Shared::new(F::GRAPH));
         let control = FlowControl::new(Arc::clone(&shared), TaskTracker::new(), Arc::clone(&executor));
         let mut host = EmbeddedHost::new(self.settings, shared, executor, self.attached);
-        F::wire_embedded(&Arc::new(self.flow), &mut host);
+        let wired = catch_unwind(AssertUnwindSafe(|| F::wire_embedded(&Arc::new(self.flow), &mut host)));
+        wired.map_err(|payload| StartError::Panicked { flow: F::GRAPH.flow, message: panic::message(&*payload) })?;
         for task in host.take_tasks() {
             control.spawn(task);
         }

@@ -97,8 +97,14 @@ impl<T> Output<T> {
             match ready!(inbox.poll_next(false, cx)) {
                 Received::Batch(_, batch) if batch.items.is_empty() => {}
                 Received::Batch(_, batch) => return Poll::Ready(Some(batch.items)),
-                Received::Ended | Received::Broken => {
+                Received::Ended => {
                     self.inbox = None;
+                    return Poll::Ready(None);
+                }
+                Received::Broken => {
+                    self.inbox = None;
+                    // Its task is gone: it has said why, or the runtime was shut down under it.
+                    self.shared.stop();
                     return Poll::Ready(None);
                 }
             }
