@@ -4,7 +4,7 @@
 
 pub use psdf_runtime::connect::{self, Sink, Source};
 pub use psdf_runtime::embedded::{
-    AnyOutput, Builder, Dropped, FlowControl, Inline, Input, NodeCounts, Output, Settings, WrongType,
+    AnyOutput, Builder, Dropped, FlowControl, FlowWatch, Inline, Input, NodeCounts, Output, Settings, WrongType,
 };
 pub use psdf_runtime::error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};
 pub use psdf_runtime::flow::Flow;

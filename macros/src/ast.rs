@@ -2,6 +2,7 @@
 
 use crate::operators::{Function, Operator};
 use proc_macro2::{Ident, Span};
+use std::collections::HashSet;
 use syn::{Attribute, Expr, Type, Visibility};
 
 /// `pub flow Name { .. }`
@@ -10,8 +11,8 @@ pub(crate) struct Flow {
     pub(crate) vis: Visibility,
     pub(crate) name: Ident,
     pub(crate) items: Vec<Item>,
-    /// Some item could not be read: what is missing may have been in it.
-    pub(crate) incomplete: bool,
+    /// The words in items that could not be read: what seems unknown or unused may be there.
+    pub(crate) unread: HashSet<String>,
 }
 
 pub(crate) enum Item {

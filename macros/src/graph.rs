@@ -7,7 +7,7 @@ use crate::diagnostics::{Code, Diagnostics, did_you_mean};
 use crate::operators::Effect;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use syn::spanned::Spanned;
 use syn::{Attribute, Type, Visibility};
 
@@ -23,8 +23,8 @@ pub(crate) struct Graph {
     pub(crate) outputs: Vec<Output>,
     /// The nodes, each after those it reads. Those on a cycle are not in it.
     pub(crate) order: Vec<Id>,
-    /// Some item could not be read, so that a name that seems unknown or unused may not be.
-    pub(crate) incomplete: bool,
+    /// The words in items that could not be read: a name that seems unknown or unused may be there.
+    pub(crate) unread: HashSet<String>,
 }
 
 pub(crate) struct Node {
@@ -50,7 +50,8 @@ pub(crate) enum Origin {
 
 pub(crate) struct NodeChain {
     pub(crate) source: Vec<Id>,
-    pub(crate) merge: Option<Span>,
+    /// Where `merge` stands, and how many names it was given.
+    pub(crate) merge: Option<(Span, usize)>,
     pub(crate) ops: Vec<Op>,
 }
 
@@ -179,7 +180,9 @@ pub(crate) fn snake(name: &str) -> String {
 }
 
 pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
-    let mut builder = Builder { errors, names: HashMap::new(), nodes: Vec::new(), chains: Vec::new() };
+    let unread = flow.unread;
+    let mut builder =
+        Builder { errors, names: HashMap::new(), nodes: Vec::new(), chains: Vec::new(), unread: &unread };
     let (mut params, mut outputs) = (Vec::new(), Vec::new());
     for item in flow.items {
         match item {
@@ -192,18 +195,19 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
             Item::Output(output) => outputs.push(output),
         }
     }
-    let outputs = builder.outputs(outputs, flow.incomplete);
-    builder.resolve(flow.incomplete);
+    let outputs = builder.outputs(outputs);
+    builder.resolve();
     let order = builder.order();
+    let nodes = builder.nodes;
     let mut graph = Graph {
         docs: flow.docs,
         vis: flow.vis,
         name: flow.name,
         params,
-        nodes: builder.nodes,
+        nodes,
         outputs,
         order,
-        incomplete: flow.incomplete,
+        unread,
     };
     graph.add_readers();
     graph.add_streams();
@@ -217,6 +221,7 @@ struct Builder<'a> {
     nodes: Vec<Node>,
     /// The chains whose sources are not looked up yet: all names must be known first.
     chains: Vec<(Id, Chain)>,
+    unread: &'a HashSet<String>,
 }
 
 impl Builder<'_> {
@@ -244,7 +249,7 @@ impl Builder<'_> {
     }
 
     fn node(&mut self, node: crate::ast::Node) {
-        let routes = node.chain.operators.last().filter(|op| op.row.effect == Effect::Route);
+        let routes = node.chain.operators.iter().find(|op| op.row.effect == Effect::Route);
         let name = match (&node.name, routes) {
             (Some(name), _) => name.clone(),
             // A route without a name: its arms have theirs. It still is a node, to be spoken of.
@@ -260,7 +265,8 @@ impl Builder<'_> {
     }
 
     fn chain(&mut self, name: Ident, docs: Vec<Attribute>, ty: Option<Type>, chain: Chain) -> Id {
-        let origin = NodeChain { source: Vec::new(), merge: chain.merge, ops: Vec::new() };
+        let merge = chain.merge.map(|at| (at, chain.source.len()));
+        let origin = NodeChain { source: Vec::new(), merge, ops: Vec::new() };
         let id = self.add(name, docs, ty, Origin::Chain(origin));
         for op in &chain.operators {
             if let Some(diverted) = &op.diverted
@@ -280,7 +286,7 @@ impl Builder<'_> {
     }
 
     /// Outputs with a chain of their own are nodes too.
-    fn outputs(&mut self, outputs: Vec<crate::ast::Output>, incomplete: bool) -> Vec<Output> {
+    fn outputs(&mut self, outputs: Vec<crate::ast::Output>) -> Vec<Output> {
         let mut defined: HashMap<String, Span> = HashMap::new();
         let mut result = Vec::new();
         let mut to_find = Vec::new();
@@ -301,13 +307,13 @@ impl Builder<'_> {
         }
         for place in to_find {
             let name = result[place].name.clone();
-            result[place].node = self.find(&name, incomplete);
+            result[place].node = self.find(&name);
         }
         result
     }
 
     /// The node of that name; reports it if there is none.
-    fn find(&self, name: &Ident, incomplete: bool) -> Option<Id> {
+    fn find(&self, name: &Ident) -> Option<Id> {
         match self.names.get(&name.to_string()) {
             Some((Some(id), _)) => Some(*id),
             Some((None, _)) => {
@@ -316,7 +322,7 @@ impl Builder<'_> {
                 None
             }
             // The item that could not be read may have defined it.
-            None if incomplete => None,
+            None if self.unread.contains(&name.to_string()) => None,
             None => {
                 let known = self.names.iter().filter(|(_, (node, _))| node.is_some()).map(|(name, _)| name.as_str());
                 let near = did_you_mean(&name.to_string(), known);
@@ -326,9 +332,9 @@ impl Builder<'_> {
         }
     }
 
-    fn resolve(&mut self, incomplete: bool) {
+    fn resolve(&mut self) {
         for (id, chain) in std::mem::take(&mut self.chains) {
-            let source = chain.source.iter().filter_map(|name| self.find(name, incomplete)).collect();
+            let source = chain.source.iter().filter_map(|name| self.find(name)).collect();
             if let Origin::Chain(origin) = &mut self.nodes[id].origin {
                 origin.source = source;
                 origin.ops = chain.operators;

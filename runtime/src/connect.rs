@@ -1,11 +1,13 @@
 //! Where records come from and go to: sources and sinks.
 
+mod blocking;
 mod files;
 mod iter;
 mod lines;
 
+pub use blocking::blocking;
 pub use files::FileSink;
-pub use iter::{IterSource, blocking, iter};
+pub use iter::{IterSource, iter};
 pub use lines::{LineSource, files, stdin};
 
 use crate::error::{SinkError, SourceError};

@@ -104,6 +104,11 @@ pub enum StartError {
         /// The flow.
         flow: &'static str,
     },
+    /// The tokio runtime was built without its timer.
+    NoTimer {
+        /// The flow.
+        flow: &'static str,
+    },
     /// A setting of the builder is out of its bounds.
     Setting {
         /// The flow.
@@ -128,6 +133,11 @@ impl fmt::Display for StartError {
                 f,
                 "flow `{flow}` cannot start: there is no tokio runtime here; call `spawn` inside \
                  `#[tokio::main]` or after `Runtime::enter`"
+            ),
+            StartError::NoTimer { flow } => write!(
+                f,
+                "flow `{flow}` cannot start: the tokio runtime here has no timer; build it with `enable_time()` or \
+                 `enable_all()`"
             ),
             StartError::Setting { flow, what } => write!(f, "flow `{flow}` cannot start: {what}"),
             StartError::Panicked { flow, message } => write!(f, "flow `{flow}` cannot start: {message}"),
@@ -180,7 +190,7 @@ boundary_error! {
 }
 
 /// A record that was not taken, given back with the reason.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SendError<T> {
     /// What was to be sent.
     pub unsent: T,
@@ -210,7 +220,14 @@ impl<T> fmt::Display for SendError<T> {
     }
 }
 
-impl<T: fmt::Debug> Error for SendError<T> {
+/// Without the record, which may have no `Debug` and be large.
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendError").field("reason", &self.reason).finish_non_exhaustive()
+    }
+}
+
+impl<T> Error for SendError<T> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.reason {
             Refusal::Full | Refusal::Closed => None,

@@ -31,6 +31,11 @@ pub trait Stage: Send + 'static {
     /// No record before `watermark` is to be expected any more. [`Timestamp::MAX`]: none at all.
     fn on_watermark(&mut self, watermark: Timestamp, outs: &mut Self::Outs) -> Progress;
 
+    /// The watermark for what it feeds, once it has said all about its own: none of its results will be before it.
+    fn passes_on(&self, watermark: Timestamp) -> Timestamp {
+        watermark
+    }
+
     /// What its operators share.
     fn local(&mut self) -> &mut Local;
 

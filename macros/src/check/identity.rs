@@ -2,7 +2,7 @@
 
 use crate::ast::{Args, Op};
 use crate::diagnostics::{Code, Diagnostics};
-use crate::graph::{Graph, Node, Reader, snake};
+use crate::graph::{Graph, Id, Node, Origin, Reader, snake};
 use crate::operators::Effect;
 use proc_macro2::Ident;
 use std::collections::HashMap;
@@ -28,37 +28,66 @@ const OWN: &[&str] = &["Handle", "Builder", "Inputs", "Outputs", "Unread"];
 
 /// Generated types stand in the flow's module, together with what its parent sees: none may hide another.
 pub(super) fn generated_names_are_free(graph: &Graph, errors: &Diagnostics) {
-    let mut used = UsedTypes::default();
-    graph.nodes.iter().for_each(|node| used.of_node(node));
-    graph.outputs.iter().filter_map(|output| output.ty.as_ref()).for_each(|ty| used.visit_type(ty));
-    let mut generated: HashMap<String, &Ident> = HashMap::new();
-    for node in graph.nodes.iter().filter(|node| node.core().is_some()) {
-        for name in generated_for(node) {
-            let name = name.to_string();
-            if let Some(other) = generated.insert(name.clone(), &node.name)
-                && *other != node.name
-            {
-                let message = format!("`{}` and `{other}` would both generate the type `{name}`; rename one", node.name);
-                errors.error(Code::SameIdentity, &node.name, message);
-            } else if OWN.contains(&name.as_str()) {
-                let message = format!("`{}` would generate `{name}`, which every flow has; rename it", node.name);
-                errors.error(Code::SameIdentity, &node.name, message);
-            } else if used.names.contains_key(&name) {
-                let module = snake(&graph.name.to_string());
-                let message = format!(
-                    "`{}` generates the type `{name}`, and the flow uses a type of that name; rename the node, or write \
-                     `{module}::{name}` if that is the one you mean",
-                    node.name
-                );
-                errors.error(Code::SameIdentity, &node.name, message);
-            }
-        }
+    for (id, message) in clashes(graph) {
+        errors.error(Code::SameIdentity, &graph.node(id).name, message);
     }
+    let used = UsedTypes::of(graph);
     for name in OWN {
         if let Some(at) = used.names.get(*name) {
             let module = snake(&graph.name.to_string());
             let message = format!("`{name}` is hidden by `{module}::{name}` here; write a path to it: `super::{name}`");
             errors.error(Code::SameIdentity, at, message);
+        }
+    }
+}
+
+/// The nodes whose types cannot be generated, and why.
+pub(crate) fn clashes(graph: &Graph) -> Vec<(Id, String)> {
+    let used = UsedTypes::of(graph);
+    let mut generated: HashMap<String, &Ident> = HashMap::new();
+    let mut clashes = Vec::new();
+    for (id, node) in graph.nodes.iter().enumerate() {
+        let mut clash = None;
+        for name in generated_for(node) {
+            let text = name.to_string();
+            let other = generated.insert(text.clone(), &node.name).filter(|other| **other != node.name);
+            let reason = if let Some(other) = other {
+                format!("`{}` and `{other}` would both generate the type `{text}`; rename one", node.name)
+            } else if OWN.contains(&text.as_str()) {
+                format!("`{}` would generate `{text}`, which every flow has; rename it", node.name)
+            } else if used.names.contains_key(&text) {
+                let module = snake(&graph.name.to_string());
+                format!(
+                    "`{}` generates the type `{text}`, and the flow uses a type of that name; rename the node, or write \
+                     `{module}::{text}` if that is the one you mean",
+                    node.name
+                )
+            } else {
+                continue;
+            };
+            clash.get_or_insert(reason);
+        }
+        clashes.extend(clash.map(|reason| (id, reason)));
+    }
+    clashes
+}
+
+/// The handle has one field for each input and output.
+pub(super) fn ports_are_distinct(graph: &Graph, errors: &Diagnostics) {
+    let inputs = graph.nodes.iter().filter(|node| matches!(node.origin, Origin::Input)).map(|node| &node.name);
+    for name in inputs.chain(graph.outputs.iter().map(|output| &output.name)).filter(|name| *name == "control") {
+        let message = "the handle has a field `control` of its own; give this one another name";
+        errors.error(Code::SameIdentity, name, message);
+    }
+    for output in &graph.outputs {
+        let is_input = |node: &Node| matches!(node.origin, Origin::Input) && node.name == output.name;
+        if graph.nodes.iter().any(is_input) {
+            let name = &output.name;
+            let message = format!(
+                "`{name}` is an input, and the handle has one field of that name; give the output another: `output \
+                 {name}_out = {name};`"
+            );
+            errors.error(Code::DefinedTwice, name, message);
         }
     }
 }
@@ -77,9 +106,16 @@ struct UsedTypes {
 }
 
 impl UsedTypes {
+    fn of(graph: &Graph) -> Self {
+        let mut used = UsedTypes::default();
+        graph.nodes.iter().for_each(|node| used.of_node(node));
+        graph.outputs.iter().filter_map(|output| output.ty.as_ref()).for_each(|ty| used.visit_type(ty));
+        used
+    }
+
     fn of_node(&mut self, node: &Node) {
         let shown = node.readers.iter().any(|reader| matches!(reader, Reader::Output(_)));
-        let input = matches!(node.origin, crate::graph::Origin::Input);
+        let input = matches!(node.origin, Origin::Input);
         node.ty.iter().filter(|_| shown || input).for_each(|ty| self.visit_type(ty));
         node.ops().iter().for_each(|op| self.of_op(op));
     }

@@ -9,6 +9,8 @@ mod usage;
 use crate::diagnostics::Diagnostics;
 use crate::graph::Graph;
 
+pub(crate) use identity::clashes;
+
 /// Reports every mistake it can find.
 pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     usage::every_node_feeds_something(graph, errors);
@@ -24,5 +26,6 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     state::sessions_can_merge(graph, errors);
     identity::one_state_for_each_name(graph, errors);
     identity::generated_names_are_free(graph, errors);
+    identity::ports_are_distinct(graph, errors);
     identity::record_fields_are_distinct(graph, errors);
 }

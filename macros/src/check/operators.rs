@@ -8,10 +8,8 @@ use crate::operators::{Effect, ElseRule};
 pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
     for node in &graph.nodes {
         if let Origin::Chain(chain) = &node.origin
-            && let Some(merge) = chain.merge
-            && chain.source.len() < 2
-            && !graph.incomplete
-            && errors.is_empty()
+            && let Some((merge, sources)) = chain.merge
+            && sources < 2
         {
             errors.error_at(Code::Arguments, merge, "`merge` unites two streams or more: `merge(a, b)`");
         }

@@ -47,7 +47,8 @@ pub(super) fn windows_and_timers_have_event_time(graph: &Graph, errors: &Diagnos
                 );
                 errors.error(Code::NoEventTime, &op.name, message);
             }
-            if let Some(keep) = op.keep.as_ref().filter(|keep| keep.duration.is_some()) {
+            let bounds_state = op.row.effect.is_core() && node.window().is_none();
+            if let Some(keep) = op.keep.as_ref().filter(|keep| keep.duration.is_some() && bounds_state) {
                 let message = format!(
                     "`keep` counts in event time, but nothing before `{}` sets it; {add} upstream, or write \
                      `keep forever`",

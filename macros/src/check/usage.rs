@@ -6,16 +6,15 @@ use crate::operators::Effect;
 
 /// A node that nobody reads is a mistake, or work for nothing.
 pub(super) fn every_node_feeds_something(graph: &Graph, errors: &Diagnostics) {
-    // An item that could not be read may be the one that reads it.
-    if graph.incomplete {
-        return;
-    }
-    for node in &graph.nodes {
-        let routes = node.ops().last().is_some_and(|op| op.row.effect == Effect::Route);
-        if !node.readers.is_empty() || routes {
+    for (id, node) in graph.nodes.iter().enumerate() {
+        let name = &node.name;
+        let routes = node.ops().iter().any(|op| op.row.effect == Effect::Route);
+        // An item that could not be read may be the one that reads it.
+        let maybe_read = graph.unread.contains(&name.to_string());
+        let defined_before = graph.nodes[..id].iter().any(|other| other.name == *name);
+        if !node.readers.is_empty() || routes || maybe_read || defined_before {
             continue;
         }
-        let name = &node.name;
         match &node.origin {
             Origin::Input => {
                 let message = format!("nothing reads the input `{name}`; read it in a node, or remove it");

@@ -6,9 +6,10 @@ use crate::compile::own;
 use crate::graph::{Id, Node};
 use crate::lower::{Body, Branch, Outlet, Plan, Stage, Step, Target, Time};
 use crate::operators::Effect;
+use crate::parse::words;
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use syn::Expr;
 use syn::spanned::Spanned;
 
@@ -176,7 +177,7 @@ impl<'a> Writer<'a> {
         let each = self.fresh("record");
         let inner = Cursor { record: each.clone(), owned: true, key_owned: false, ..cursor.clone() };
         let body = self.block(rest, inner);
-        quote!(for #each in #rt::ops::flat_map(#id, #record, #f) #body)
+        quote!(for #each in #rt::ops::flat_map(#id, #record, #f) { #body })
     }
 
     fn op(
@@ -347,8 +348,8 @@ impl<'a> Writer<'a> {
 
     /// `let` for each param that the tokens mention. Reads `flow`.
     pub(super) fn bindings(&self, tokens: &TokenStream) -> TokenStream {
-        let mut mentioned = BTreeSet::new();
-        mentions(tokens.clone(), &mut mentioned);
+        let mut mentioned = HashSet::new();
+        words(tokens.clone(), &mut mentioned);
         let rt = &self.context.rt;
         let flow = ident("flow");
         let params = self.context.graph.params.iter().filter(|param| mentioned.contains(&param.name.to_string()));
@@ -371,19 +372,6 @@ impl<'a> Writer<'a> {
             let #flow = ::std::sync::Arc::clone(#flow);
             move |#parameters| { #bound #body }
         })
-    }
-}
-
-/// The identifiers in a token stream, however deep.
-fn mentions(tokens: TokenStream, found: &mut BTreeSet<String>) {
-    for tree in tokens {
-        match tree {
-            TokenTree::Ident(ident) => {
-                found.insert(ident.to_string());
-            }
-            TokenTree::Group(group) => mentions(group.stream(), found),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-        }
     }
 }
 

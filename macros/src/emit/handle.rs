@@ -12,7 +12,12 @@ struct Port<'a> {
 }
 
 fn inputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
-    let nodes = context.graph.nodes.iter().filter(|node| matches!(node.origin, Origin::Input));
+    // A flow in which a port bears the name of another, or of the handle's own field, has been told so.
+    let nodes = context.graph.nodes.iter().enumerate().filter(|(id, node)| {
+        let before = context.graph.nodes[..*id].iter().any(|other| other.name == node.name);
+        matches!(node.origin, Origin::Input) && node.name != "control" && !before
+    });
+    let nodes = nodes.map(|(_, node)| node);
     let port = |node: &'a crate::graph::Node| {
         let ty = &node.ty;
         Port { name: &node.name, ty: Some(quote!(#ty)) }
@@ -25,13 +30,18 @@ fn outputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
         let known = output_type(context, output);
         Port { name: &output.name, ty: known.map(|ty| ty.tokens(&TokenStream::new(), &context.rt)) }
     };
-    context.graph.outputs.iter().map(port).collect()
+    let is_input = |output: &crate::graph::Output| {
+        context.graph.nodes.iter().any(|node| matches!(node.origin, Origin::Input) && node.name == output.name)
+    };
+    context.graph.outputs.iter().filter(|output| !is_input(output) && output.name != "control").map(port).collect()
 }
 
 /// The record type of an output: as written there, or as known of its node.
 pub(super) fn output_type(context: &Context<'_>, output: &crate::graph::Output) -> Option<KnownType> {
     let written = output.ty.clone().map(KnownType::Written);
-    written.or_else(|| output.node.and_then(|id| context.graph.node(id).stream.ty.clone()))
+    let known = written.or_else(|| output.node.and_then(|id| context.graph.node(id).stream.ty.clone()));
+    let clashes = |name: &Ident| context.untyped.iter().any(|id| context.graph.node(*id).record_name() == *name);
+    known.filter(|ty| !matches!(ty, KnownType::Record(name) if clashes(name)))
 }
 
 pub(super) fn handle(context: &Context<'_>) -> TokenStream {
@@ -41,6 +51,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
     let input_names: Vec<_> = inputs.iter().map(|port| port.name).collect();
     let input_types: Vec<_> = inputs.iter().map(|port| &port.ty).collect();
     let output_names: Vec<_> = outputs.iter().map(|port| port.name).collect();
+    let output_texts: Vec<_> = output_names.iter().map(ToString::to_string).collect();
     let output_types: Vec<_> = outputs
         .iter()
         .map(|port| match &port.ty {
@@ -76,8 +87,16 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         }
 
         #[doc = "What a finished flow's outputs still held: what nobody had read."]
-        #[derive(Debug)]
         pub struct Unread { #(pub #output_names: #unread_types,)* }
+
+        impl ::core::fmt::Debug for Unread {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                use #rt::ops::{Opaque as _, Shown as _};
+                f.debug_struct("Unread")
+                    #(.field(#output_texts, &(&#rt::ops::Debugged(&self.#output_names)).shown()))*
+                    .finish()
+            }
+        }
 
         impl Handle {
             #[doc = "Closes the inputs, lets sources come to their end and the flow drain, and gives what nobody had read of"]
@@ -193,7 +212,7 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
 /// `impl Flow`, and the methods of the flow's struct. A flow with mistakes has them too, so that its users' code is
 /// not blamed; it is never run.
 pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream, whole: bool) -> TokenStream {
-    let Context { graph, rt, module } = context;
+    let Context { graph, rt, module, .. } = context;
     let flow = &graph.name;
     let vis = &graph.vis;
     let (inputs, outputs) = (inputs(context), outputs(context));

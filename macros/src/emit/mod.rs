@@ -7,7 +7,7 @@ mod handle;
 mod types;
 mod wire;
 
-use crate::graph::{Graph, snake};
+use crate::graph::{Graph, Id, snake};
 use crate::lower::Plan;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
@@ -19,13 +19,16 @@ pub(crate) struct Context<'a> {
     pub(crate) rt: TokenStream,
     /// The module that holds what is generated.
     pub(crate) module: Ident,
+    /// The nodes of a flow with mistakes whose types cannot stand beside others.
+    pub(crate) untyped: Vec<Id>,
 }
 
 /// The code of a flow. Without a plan, which a flow with mistakes has not, it has the types that its users name and
 /// does nothing.
 pub(crate) fn flow(graph: &Graph, plan: Option<&Plan>, facade: &TokenStream) -> TokenStream {
     let module = format_ident!("{}", snake(&graph.name.to_string()), span = graph.name.span());
-    let context = Context { graph, rt: quote!(#facade::__private), module };
+    let untyped = crate::check::clashes(graph).into_iter().map(|(id, _)| id).collect();
+    let context = Context { graph, rt: quote!(#facade::__private), module, untyped };
     let params = types::params(&context);
     let inside = [types::records_and_states(&context), handle::handle(&context)];
     let body = match plan {
@@ -61,7 +64,7 @@ pub(crate) fn written(tokens: &impl ToTokens) -> String {
         if letter == ' ' {
             let next = letters.peek().copied().unwrap_or(' ');
             let before = result.chars().last().unwrap_or(' ');
-            if glued(next) && next != '&' || glued(before) && before != ',' && before != '>' && before != ')' {
+            if glued(next) && next != '&' || glued(before) && !",;>)".contains(before) {
                 continue;
             }
         }

@@ -62,7 +62,8 @@ fn documented(docs: &[Attribute], ours: &str) -> Vec<TokenStream> {
 /// The types of all stateful nodes.
 pub(super) fn records_and_states(context: &Context<'_>) -> TokenStream {
     let nodes = context.graph.nodes.iter().enumerate();
-    nodes.filter_map(|(id, node)| types_of(context, id, node)).collect()
+    let typed = nodes.filter(|(id, _)| !context.untyped.contains(id));
+    typed.filter_map(|(id, node)| types_of(context, id, node)).collect()
 }
 
 fn types_of(context: &Context<'_>, id: Id, node: &Node) -> Option<TokenStream> {
@@ -79,6 +80,9 @@ fn record(context: &Context<'_>, node: &Node, key: &[(Ident, Type)], args: &Args
     let rt = &context.rt;
     let name = node.record_name();
     let docs = documented(&node.docs, &format!("A result of the node `{}`.", node.name));
+    // A flow in which a name stands twice has been told so; here it stands once.
+    let is_own = |name: &Ident| own_names(args).contains(name) || name == "window";
+    let key: Vec<_> = key.iter().filter(|(name, _)| !is_own(name)).collect();
     let key_fields = key.iter().map(|(name, ty)| quote!(#[doc = "The key."] pub #name: #ty));
     let window = node.window().map(|_| quote!(#[doc = "The window."] pub window: #rt::time::Window,));
     let own: Vec<_> = match args {

@@ -11,7 +11,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
-    let Context { graph, rt, module } = context;
+    let Context { graph, rt, module, .. } = context;
     let flow = &graph.name;
     let (own_flow, host, inputs) = (ident("flow"), ident("host"), ident("inputs"));
     let asserts = asserts(context);

@@ -113,7 +113,7 @@ fn whole<T>(
     if args.peek(Token![,]) {
         args.parse::<Token![,]>()?;
     }
-    if args.is_empty() { Ok(value) } else { Err(args.error("unexpected here")) }
+    if args.is_empty() { Ok(value) } else { Err(syn::Error::new(args.span(), "unexpected here")) }
 }
 
 /// Items with commas between them.
@@ -128,7 +128,7 @@ fn list<T>(
             break;
         }
         if !args.peek(Token![,]) {
-            return Err(args.error("expected `,`"));
+            return Err(syn::Error::new(args.span(), "expected `,`"));
         }
         args.parse::<Token![,]>()?;
     }
@@ -138,7 +138,7 @@ fn list<T>(
 fn event_time(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Args> {
     let f = args.parse()?;
     if !take_argument(args, "lateness")? {
-        return Err(args.error("how far out of order may records be? Add `, lateness 1 min`"));
+        return Err(syn::Error::new(args.span(), "how far out of order may records be? Add `, lateness 1 min`"));
     }
     Ok(Args::EventTime { f, lateness: duration(args, errors)? })
 }
@@ -146,7 +146,7 @@ fn event_time(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Args> 
 fn key_field(args: ParseStream<'_>) -> syn::Result<KeyField> {
     let ahead = args.fork();
     if ahead.parse::<Ident>().is_err() || !ahead.peek(Token![:]) || ahead.peek(Token![::]) {
-        return Err(args.error("a key has a name and a type, because it is stored and shown"));
+        return Err(syn::Error::new(args.span(), "a key has a name and a type, because it is stored and shown"));
     }
     let name = args.parse()?;
     args.parse::<Token![:]>()?;
@@ -178,8 +178,8 @@ fn window(
         }
     }
     match (row.syntax, &every) {
-        (Syntax::HoppingWindow, None) => Err(args.error("how often does a new window begin? Add `, every 5 min`")),
-        (Syntax::Window, Some(_)) => Err(args.error("only `hopping` windows have `every`")),
+        (Syntax::HoppingWindow, None) => Err(syn::Error::new(args.span(), "how often does a new window begin? Add `, every 5 min`")),
+        (Syntax::Window, Some(_)) => Err(syn::Error::new(args.span(), "only `hopping` windows have `every`")),
         _ => Ok((Args::Window { size, every }.into(), allow)),
     }
 }
@@ -209,7 +209,7 @@ fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<O
     };
     let ahead = content.fork();
     let read = function_args(row.syntax, &ahead).and_then(|read| {
-        if ahead.is_empty() { Ok(read) } else { Err(ahead.error("unexpected here")) }
+        if ahead.is_empty() { Ok(read) } else { Err(syn::Error::new(ahead.span(), "unexpected here")) }
     });
     match read {
         Ok(args) => {
@@ -232,7 +232,7 @@ fn function_args(syntax: FunctionSyntax, args: ParseStream<'_>) -> syn::Result<F
         FunctionSyntax::Top => {
             let n = args.parse()?;
             if !take_argument(args, "by")? {
-                return Err(args.error("the greatest by what? Add `, by |record| ..`"));
+                return Err(syn::Error::new(args.span(), "the greatest by what? Add `, by |record| ..`"));
             }
             Ok(FunctionArgs::Top { n, by: args.parse()? })
         }
@@ -262,7 +262,7 @@ fn step_and_merge(args: ParseStream<'_>) -> syn::Result<(Expr, Option<Expr>)> {
 
 fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<(Stateful, Option<Keep>)> {
     if take_word(body, "state").is_none() {
-        return Err(body.error("expected `state { name: Type = init }` first"));
+        return Err(syn::Error::new(body.span(), "expected `state { name: Type = init }` first"));
     }
     let fields;
     syn::braced!(fields in body);
@@ -271,12 +271,12 @@ fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Resu
     if body.peek(Token![;]) {
         body.parse::<Token![;]>()?;
     } else if keep.is_some() {
-        return Err(body.error("expected `;` after `keep ..`"));
+        return Err(syn::Error::new(body.span(), "expected `;` after `keep ..`"));
     }
     let step = body.parse()?;
     let timer = if take_word(body, "on").is_some() {
         if take_word(body, "timer").is_none() {
-            return Err(body.error("expected `on timer |state, at, out| { .. }`"));
+            return Err(syn::Error::new(body.span(), "expected `on timer |state, at, out| { .. }`"));
         }
         Some(body.parse()?)
     } else {

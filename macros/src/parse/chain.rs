@@ -13,7 +13,7 @@ use syn::{Token, Type};
 /// Reads a chain; `None` if something in it was wrong and has been reported.
 pub(super) fn chain(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Chain>> {
     if !input.peek(syn::Ident) {
-        return Err(input.error("expected the name of a node, or `merge(a, b)`"));
+        return Err(syn::Error::new(input.span(), "expected the name of a node, or `merge(a, b)`"));
     }
     let first: Ident = input.parse()?;
     let (source, merge) = if first == "merge" && input.peek(syn::token::Paren) {
@@ -43,7 +43,7 @@ pub(super) fn chain(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result
 /// Reads an operator; `None` if it was wrong and has been reported.
 fn op(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Op>> {
     if !input.peek(syn::Ident::peek_any) {
-        return Err(input.error("expected an operator after `->`"));
+        return Err(syn::Error::new(input.span(), "expected an operator after `->`"));
     }
     let name: Ident = input.call(Ident::parse_any)?;
     let Some(row) = operator(&name.to_string()) else {
@@ -86,7 +86,7 @@ fn unknown(name: &str) -> String {
 fn else_clause(input: ParseStream<'_>) -> syn::Result<Else> {
     let span = input.parse::<Token![else]>()?.span;
     if !input.peek(syn::Ident) {
-        return Err(input.error("expected a name for what is diverted, or `skip` or `fail`: `else failed`"));
+        return Err(syn::Error::new(input.span(), "expected a name for what is diverted, or `skip` or `fail`: `else failed`"));
     }
     let name: Ident = input.parse()?;
     let to = if name == "skip" {

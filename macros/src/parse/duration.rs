@@ -3,7 +3,6 @@
 use crate::ast::{Duration, DurationValue};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean};
 use proc_macro2::Ident;
-use quote::ToTokens;
 use syn::parse::ParseStream;
 use syn::{Expr, LitInt, Token};
 
@@ -75,14 +74,20 @@ pub(super) fn duration(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Res
 /// The name of a param, or an expression in parentheses.
 fn param(input: ParseStream<'_>) -> syn::Result<Duration> {
     if !input.peek(syn::Ident) && !input.peek(syn::token::Paren) {
-        return Err(input.error("expected a duration such as `30 s` or `1 hour`, or the name of a param"));
+        return Err(syn::Error::new(input.span(), "expected a duration such as `30 s` or `1 hour`, or the name of a param"));
     }
     let expr: Expr = if input.peek(syn::token::Paren) {
-        Expr::Paren(input.parse()?)
+        let inner;
+        syn::parenthesized!(inner in input);
+        let expr = inner.parse()?;
+        if !inner.is_empty() {
+            return Err(syn::Error::new(inner.span(), "unexpected here"));
+        }
+        expr
     } else {
         Expr::Path(input.parse()?)
     };
-    let written = expr.to_token_stream().to_string();
+    let written = crate::emit::written(&expr);
     Ok(Duration { value: DurationValue::Expr(Box::new(expr)), written })
 }
 

@@ -9,6 +9,7 @@ mod duration;
 use crate::ast::{Flow, Input, Item, Node, Output, Param};
 use crate::diagnostics::{Code, Diagnostics};
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use std::collections::HashSet;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Expr, Token, Type, Visibility};
@@ -59,19 +60,31 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Flow> {
     syn::braced!(body in input);
     let body: TokenStream = body.parse()?;
     let mut items = Vec::new();
-    let mut incomplete = false;
+    let mut unread = HashSet::new();
     for tokens in split_at_semicolons(body) {
-        match item(errors).parse2(tokens) {
+        match item(errors).parse2(tokens.clone()) {
             Ok(Some(item)) => items.push(item),
-            Ok(None) => incomplete = true,
+            Ok(None) => words(tokens, &mut unread),
             Err(error) => {
-                incomplete = true;
+                words(tokens, &mut unread);
                 errors.syntax(error);
             }
         }
     }
-    incomplete |= !errors.is_empty();
-    Ok(Flow { docs, vis, name, items, incomplete })
+    Ok(Flow { docs, vis, name, items, unread })
+}
+
+/// The identifiers in a token stream, however deep.
+pub(crate) fn words(tokens: TokenStream, found: &mut HashSet<String>) {
+    for tree in tokens {
+        match tree {
+            TokenTree::Ident(ident) => {
+                found.insert(ident.to_string());
+            }
+            TokenTree::Group(group) => words(group.stream(), found),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
 }
 
 /// The items: each with its semicolon, if it has one.
@@ -129,7 +142,7 @@ fn end_of_item(input: ParseStream<'_>) -> syn::Result<()> {
     } else {
         "expected `;`, or `->` and an operator"
     };
-    Err(input.error(message))
+    Err(syn::Error::new(input.span(), message))
 }
 
 /// Whether a word stands here that is followed by a name, so that it is not a node's name itself.
@@ -156,7 +169,7 @@ fn input(input: ParseStream<'_>, docs: Vec<Attribute>) -> syn::Result<Input> {
     input.call(Ident::parse_any)?;
     let name = input.parse()?;
     if !input.peek(Token![:]) {
-        return Err(input.error("an input needs the type of its records: `input name: Type;`"));
+        return Err(syn::Error::new(input.span(), "an input needs the type of its records: `input name: Type;`"));
     }
     input.parse::<Token![:]>()?;
     Ok(Input { docs, name, ty: input.parse()? })
@@ -184,7 +197,7 @@ fn node(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> s
         let name: Ident = input.parse()?;
         let ty = written_type(input)?;
         if !input.peek(Token![=]) {
-            return Err(input.error("expected `=` and a chain: `name = source -> operator;`"));
+            return Err(syn::Error::new(input.span(), "expected `=` and a chain: `name = source -> operator;`"));
         }
         input.parse::<Token![=]>()?;
         (Some(name), ty)

@@ -96,6 +96,9 @@ impl<F: Flow> Builder<F> {
     pub fn spawn(self) -> Result<F::Handle, StartError> {
         let runtime = tokio::runtime::Handle::try_current();
         let runtime = runtime.map_err(|_| StartError::NoRuntime { flow: F::GRAPH.flow })?;
+        // tokio has no way to ask: it panics where a timer is made.
+        let timer = catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO)));
+        timer.map_err(|_| StartError::NoTimer { flow: F::GRAPH.flow })?;
         self.start(Arc::new(Tokio(runtime)))
     }
 
@@ -119,6 +122,7 @@ impl<F: Flow> Builder<F> {
         for task in host.take_tasks() {
             control.spawn(task);
         }
+        control.has_started();
         Ok(F::handle(FlowParts { host: &mut host, control }))
     }
 }

@@ -107,7 +107,6 @@ impl FlowControl {
 
     async fn drain(&self, outputs: &mut [&mut dyn Drain]) {
         self.shared.closing.cancel();
-        self.tasks.close();
         let mut open: Vec<_> = outputs.iter_mut().collect();
         std::future::poll_fn(|cx| {
             open.retain_mut(|output| output.poll_drain(cx).is_pending());
@@ -117,15 +116,77 @@ impl FlowControl {
         self.tasks.wait().await;
     }
 
+    /// What a health check or a page of metrics needs: it can be cloned, and does not keep the flow running.
+    #[must_use]
+    pub fn watch(&self) -> FlowWatch {
+        FlowWatch { shared: Arc::clone(&self.shared), tasks: self.tasks.clone() }
+    }
+
+    /// All tasks are there: when none is left the flow has ended.
+    pub(super) fn has_started(&self) {
+        self.tasks.close();
+    }
+
     /// Runs a task of the flow.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.executor.spawn(Box::pin(self.tasks.track_future(task)));
     }
 }
 
+/// Looks on a running flow, from anywhere: see [`FlowControl::watch`].
+#[derive(Clone)]
+pub struct FlowWatch {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+}
+
+impl FlowWatch {
+    /// The flow's graph.
+    #[must_use]
+    pub fn graph(&self) -> &'static Graph {
+        self.shared.graph
+    }
+
+    /// The error that ended the flow, if one did.
+    #[must_use]
+    pub fn error(&self) -> Option<FlowError> {
+        self.shared.error()
+    }
+
+    /// Whether all tasks of the flow have ended.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// Late and skipped records of each node so far, and the keys it holds now.
+    #[must_use]
+    pub fn counts(&self) -> Vec<NodeCounts> {
+        self.shared.counts()
+    }
+
+    /// Waits until all tasks of the flow have ended.
+    ///
+    /// # Errors
+    /// The error that ended the flow, if it did not drain.
+    pub async fn ended(&self) -> Result<(), FlowError> {
+        self.tasks.wait().await;
+        self.error().map_or(Ok(()), Err)
+    }
+}
+
+impl std::fmt::Debug for FlowWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FlowWatch")
+            .field("flow", &self.shared.graph.flow)
+            .field("finished", &self.is_finished())
+            .field("error", &self.error())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for FlowControl {
     fn drop(&mut self) {
-        self.tasks.close();
         if !self.tasks.is_empty() {
             self.shared.stop();
         }

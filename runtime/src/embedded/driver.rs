@@ -7,7 +7,7 @@ use super::tasks::{Panic, caught};
 use crate::batch::{Batch, Status};
 use crate::error::FlowError;
 use crate::graph::{StageMeta, TimeMeta};
-use crate::outlet::Outlets;
+use crate::outlet::{Outlet, Outlets};
 use crate::stage::{Progress, Stage};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -139,29 +139,40 @@ impl<S: Stage> Task<S> {
         self.update_watermark();
     }
 
-    /// The least watermark of the senders that may still send; those that are idle do not hold it back.
+    /// The least watermark of the senders that may still send; those that are idle do not hold it back, and where all
+    /// are, none holds back another.
     fn update_watermark(&mut self) {
-        let active = self.senders.iter().filter(|sender| sender.status == Status::Active);
-        let least = match active.map(|sender| sender.watermark).min() {
-            Some(least) => least,
-            None if self.senders.iter().all(|sender| sender.status == Status::Ended) => Timestamp::MAX,
-            None => return,
+        let of = |status| {
+            let senders = self.senders.iter().filter(move |sender| sender.status == status);
+            senders.map(|sender| sender.watermark)
         };
-        if least > self.watermark {
-            self.watermark = least;
+        let reached = of(Status::Active).min().or_else(|| of(Status::Idle).max()).unwrap_or(Timestamp::MAX);
+        if reached > self.watermark {
+            self.watermark = reached;
             self.advancing = true;
         }
     }
 
-    /// Writes into each outlet the watermark that holds after what was pushed.
+    /// Writes into the outlets that follow the stage's own watermark that it has moved.
     fn mark_outlets(&mut self) {
-        let (meta, watermark) = (self.meta, self.watermark);
-        let ended = watermark == Timestamp::MAX;
-        let local = self.stage.local();
-        let see = &mut |index: usize, outlet: &mut dyn crate::outlet::Outlet| match meta.outlets[index].time {
-            None => {}
-            Some(TimeMeta::Clock(clock)) if !ended => outlet.mark(local.watermark(clock)),
-            Some(TimeMeta::Stage | TimeMeta::Clock(_)) => outlet.mark(watermark),
+        let (meta, ended) = (self.meta, self.watermark == Timestamp::MAX);
+        let watermark = self.stage.passes_on(self.watermark);
+        let see = &mut |index: usize, outlet: &mut dyn Outlet| match meta.outlets[index].time {
+            Some(TimeMeta::Stage) => outlet.mark(watermark),
+            Some(TimeMeta::Clock(_)) if ended => outlet.mark(watermark),
+            Some(TimeMeta::Clock(_)) | None => {}
+        };
+        self.outs.visit(see, 0);
+    }
+
+    /// Writes into the outlets of each `event_time` the watermark of its clock. Only before sending, so that what is
+    /// sent together stays together.
+    fn mark_outlets_of_clocks(&mut self) {
+        let (meta, local) = (self.meta, self.stage.local());
+        let see = &mut |index: usize, outlet: &mut dyn Outlet| {
+            if let Some(TimeMeta::Clock(clock)) = meta.outlets[index].time {
+                outlet.mark(local.watermark(clock));
+            }
         };
         self.outs.visit(see, 0);
     }
@@ -195,7 +206,8 @@ impl<S: Stage> StageTask for Task<S> {
             Received::Ended => Taken::Ended,
             Received::Broken => Taken::Broken,
             Received::Batch(sender, batch) => {
-                if batch.status == Status::Active {
+                // Who sends records is not idle, whatever it has become since.
+                if batch.status == Status::Active || !batch.items.is_empty() {
                     self.update_status(sender, Status::Active);
                 }
                 self.current = Some(Current::new(sender, batch));
@@ -229,11 +241,11 @@ impl<S: Stage> StageTask for Task<S> {
         self.current = None;
         self.hear(sender, watermark);
         self.update_status(sender, status);
-        self.mark_outlets_of_clocks();
         if self.advancing { Progress::More } else { Progress::Done }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.mark_outlets_of_clocks();
         self.outs.poll_flush(self.limit, cx)
     }
 
@@ -281,15 +293,6 @@ impl<S: Stage> StageTask for Task<S> {
     }
 }
 
-impl<S: Stage> Task<S> {
-    /// Between watermarks of the stage, those of its clocks move with each batch.
-    fn mark_outlets_of_clocks(&mut self) {
-        if self.meta.outlets.iter().any(|outlet| matches!(outlet.time, Some(TimeMeta::Clock(_)))) {
-            self.mark_outlets();
-        }
-    }
-}
-
 /// How a task ended.
 enum Outcome {
     Drained,
@@ -331,6 +334,11 @@ async fn drive(
 ) -> Outcome {
     let mut open = watch.is_some_and(|(kind, _)| kind == InputKind::Pushed);
     loop {
+        // Those who still send must not keep the input open by never letting it run dry.
+        if open && shared.closing.is_cancelled() {
+            open = false;
+            task.close();
+        }
         let taken = match watch {
             // Under load there is no need to watch the clock.
             Some(_) if take_now(task) => Taken::Work,

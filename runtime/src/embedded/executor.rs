@@ -23,6 +23,8 @@ impl Executor for Tokio {
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture {
+        // A handle may be used where no runtime is at hand.
+        let _entered = self.0.enter();
         Box::pin(tokio::time::sleep(duration))
     }
 }

@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::error::{Refusal, SendError};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::PollSender;
 
@@ -18,6 +18,8 @@ use tokio_util::sync::PollSender;
 pub struct Input<T> {
     /// `None` once closed, or if a source feeds the input.
     sender: Option<Sender<T>>,
+    /// What the sink has taken when there was no room, and what waits for room then.
+    waiting: Option<T>,
     polled: Option<PollSender<Batch<T>>>,
     shared: Arc<Shared>,
     limit: usize,
@@ -26,13 +28,13 @@ pub struct Input<T> {
 impl<T> Clone for Input<T> {
     fn clone(&self) -> Self {
         let (sender, shared) = (self.sender.clone(), Arc::clone(&self.shared));
-        Input { sender, polled: None, shared, limit: self.limit }
+        Input { sender, waiting: None, polled: None, shared, limit: self.limit }
     }
 }
 
 impl<T: Send + 'static> Input<T> {
     pub(super) fn new(sender: Option<Sender<T>>, shared: Arc<Shared>, limit: usize) -> Self {
-        Input { sender, polled: None, shared, limit }
+        Input { sender, waiting: None, polled: None, shared, limit }
     }
 
     fn refused<V>(&self, unsent: V) -> SendError<V> {
@@ -90,49 +92,68 @@ impl<T: Send + 'static> Input<T> {
         }
     }
 
+    /// Whether the flow takes no more: it is finishing, has ended, or a source feeds this input.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.sender.as_ref().is_none_or(Sender::is_closed)
+    }
+
     /// Says that no more comes from this handle. When every clone is closed or dropped, the input ends.
     pub fn close(&mut self) {
         self.sender = None;
         self.polled = None;
     }
 
-    fn polled(&mut self) -> Option<&mut PollSender<Batch<T>>> {
-        if self.polled.is_none() {
-            self.polled = self.sender.clone().map(PollSender::new);
+    /// Sends the record that `start_send` found no room for.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SendError<Option<T>>>> {
+        let Some(record) = self.waiting.take() else { return Poll::Ready(Ok(())) };
+        let Some(sender) = &self.sender else { return Poll::Ready(Err(self.refused(Some(record)))) };
+        let polled = self.polled.get_or_insert_with(|| PollSender::new(sender.clone()));
+        match polled.poll_reserve(cx) {
+            Poll::Pending => {
+                self.waiting = Some(record);
+                Poll::Pending
+            }
+            Poll::Ready(Ok(())) => {
+                // It can fail only if the flow ended just now, as it can for any record on its way.
+                let _ = polled.send_item(Batch::of(vec![record]));
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(Err(self.refused(Some(record)))),
         }
-        self.polled.as_mut()
     }
 }
 
 // Nothing in it is pinned.
 impl<T> Unpin for Input<T> {}
 
+/// A sink holds no place in the channel between calls: a place that nobody uses would hold up the end of the flow.
 impl<T: Send + 'static> futures_sink::Sink<T> for Input<T> {
     type Error = SendError<Option<T>>;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        let reserved = match self.polled() {
-            None => Poll::Ready(false),
-            Some(sender) => sender.poll_reserve(cx).map(|reserved| reserved.is_ok()),
-        };
-        reserved.map(|reserved| if reserved { Ok(()) } else { Err(self.refused(None)) })
+        ready!(self.poll_waiting(cx))?;
+        let open = self.sender.as_ref().is_some_and(|sender| !sender.is_closed());
+        Poll::Ready(if open { Ok(()) } else { Err(self.refused(None)) })
     }
 
     fn start_send(mut self: Pin<&mut Self>, record: T) -> Result<(), Self::Error> {
-        let mut batch = Some(Batch::of(vec![record]));
-        let sent = match self.polled() {
-            None => false,
-            Some(sender) => batch.take().is_some_and(|batch| sender.send_item(batch).is_ok()),
-        };
-        let unsent = batch.and_then(|batch| batch.items.into_iter().next());
-        if sent { Ok(()) } else { Err(self.refused(unsent)) }
+        match self.try_send(record) {
+            Ok(()) => Ok(()),
+            Err(SendError { unsent, reason: Refusal::Full }) => {
+                self.waiting = Some(unsent);
+                Ok(())
+            }
+            Err(SendError { unsent, reason }) => Err(SendError { unsent: Some(unsent), reason }),
+        }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.poll_waiting(cx)
     }
 
-    fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        ready!(self.poll_waiting(cx))?;
         self.close();
         Poll::Ready(Ok(()))
     }

@@ -1,7 +1,7 @@
 //! The embedded host: stages as async tasks in this process, bounded channels between them.
 //!
-//! The tasks need nothing of tokio but its channels, so the same ones run on the user's runtime ([`spawn`]) and,
-//! on one thread with a clock turned by hand, in tests ([`inline()`]).
+//! The tasks need nothing of tokio but its channels, so the same ones run on the user's runtime ([`Builder::spawn`]) and,
+//! on one thread with a clock turned by hand, in tests ([`Builder::inline`]).
 
 mod builder;
 mod channel;
@@ -16,7 +16,7 @@ mod shared;
 mod tasks;
 
 pub use builder::{Builder, FlowParts, Settings};
-pub use control::{Dropped, FlowControl, NodeCounts};
+pub use control::{Dropped, FlowControl, FlowWatch, NodeCounts};
 pub use host::EmbeddedHost;
 pub use inline::Inline;
 pub use input::Input;

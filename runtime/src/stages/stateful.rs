@@ -33,6 +33,8 @@ struct Stateful<K, A, T, S, R, O, F> {
     expiry: Expiry<K>,
     deadlines: Deadlines<K>,
     watermark: Timestamp,
+    /// The watermark that those downstream have been told.
+    told: Timestamp,
     /// What a call of the user's closure leaves behind: empty between calls.
     emitted: Vec<R>,
     armed: Vec<Timestamp>,
@@ -68,6 +70,7 @@ where
         expiry: Expiry::new(keep),
         deadlines: Deadlines::new(),
         watermark: Timestamp::MIN,
+        told: Timestamp::MIN,
         emitted: Vec::new(),
         armed: Vec::new(),
         functions: Arc::clone(&functions),
@@ -120,10 +123,11 @@ where
         let Some(held) = self.table.get_mut(key) else { return };
         let Some(place) = held.timers.iter().position(|&set| set == at) else { return };
         held.timers.swap_remove(place);
-        let stamp = A::from_timestamp(at);
+        // A timer that was set for a time already past must not make its results late.
+        let stamp = A::from_timestamp(at.max(self.told));
         let mut emit = Emit {
             key,
-            at: stamp,
+            at: A::from_timestamp(at),
             watermark: self.watermark,
             emitted: &mut self.emitted,
             timers: &mut self.armed,
@@ -188,7 +192,10 @@ where
             }
             let table = &mut self.table;
             let used = |key: &K| table.get_mut(key).map(|held| held.used);
-            let Some(key) = self.expiry.next_expired(watermark, used) else { return Progress::Done };
+            let Some(key) = self.expiry.next_expired(watermark, used) else {
+                self.told = watermark;
+                return Progress::Done;
+            };
             table.remove(&key);
         }
         Progress::More

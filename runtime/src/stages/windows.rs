@@ -58,12 +58,10 @@ impl TimeWindows {
 
     /// The starts of the windows that a record falls into, the latest first.
     fn starts(self, at: Timestamp) -> impl Iterator<Item = Timestamp> {
-        let mut start = at.align_down(self.every);
-        std::iter::from_fn(move || {
-            let this = start;
-            start = start.plus_micros(-self.every);
-            (self.window(this).end > at).then_some(this)
-        })
+        let last = at.align_down(self.every);
+        // The first window there can be may begin before time does: then it is the last of these.
+        let starts = std::iter::successors(Some(last), move |start| start.0.checked_sub(self.every).map(Timestamp));
+        starts.take_while(move |&start| self.window(start).end > at)
     }
 }
 

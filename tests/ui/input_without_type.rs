@@ -1,0 +1,10 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Words {
+        input words;
+        output copy = words;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Words {
+        input control: String;
+        output words = control;
+    }
+}
+
+fn main() {}
