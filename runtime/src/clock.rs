@@ -33,7 +33,9 @@ impl Clock {
     #[inline]
     pub fn observe(&mut self, at: Timestamp) -> Option<Timestamp> {
         if at >= self.watermark {
-            self.watermark = self.watermark.max(Timestamp(at.0.saturating_sub(self.lateness)));
+            // The end of time is said only when the stream ends, whatever a record claims.
+            let behind = at.0.saturating_sub(self.lateness).min(i64::MAX - 1);
+            self.watermark = self.watermark.max(Timestamp(behind));
             return None;
         }
         if self.marked == self.watermark {

@@ -163,6 +163,10 @@ impl<S: Stage> Task<S> {
             Some(TimeMeta::Clock(_)) | None => {}
         };
         self.outs.visit(see, 0);
+        if ended {
+            // With the last watermark and not after it, or it would be heard among those that are still to come.
+            self.set_status(Status::Ended);
+        }
     }
 
     /// Writes into the outlets of each `event_time` the watermark of its clock. Only before sending, so that what is
@@ -239,8 +243,9 @@ impl<S: Stage> StageTask for Task<S> {
         }
         let (watermark, status) = (current.watermark, current.status);
         self.current = None;
-        self.hear(sender, watermark);
+        // In this order: one that has ended is not to be heard among the idle.
         self.update_status(sender, status);
+        self.hear(sender, watermark);
         if self.advancing { Progress::More } else { Progress::Done }
     }
 

@@ -116,7 +116,8 @@ where
     fn on_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
         let Keyed { key, at, record } = keyed;
         let functions = &*self.functions;
-        let own = Window { start: at, end: at.plus_micros(self.windows.gap) };
+        // It must end before all time does, or it would not be over then.
+        let own = Window { start: at, end: at.plus_micros(self.windows.gap).min(Timestamp(i64::MAX - 1)) };
         // Closed once the watermark has passed the end: a record exactly there would still have been taken.
         let closed = own.end.plus_micros(self.windows.allow) < self.watermark;
         let known = if closed { self.table.get_mut(&key) } else { None };
