@@ -33,6 +33,7 @@ impl Random {
     }
 }
 
+/// The records of a batch: the flow's default limit.
 const BATCH: usize = 4096;
 const KEYS: u64 = 1_000_000;
 
@@ -46,7 +47,7 @@ fn clicks(records: usize) -> Vec<Vec<Click>> {
         bytes: random.next() % 5000,
     };
     let all: Vec<Click> = (0..records).map(|i| click(i, &mut random)).collect();
-    all.chunks(BATCH).map(<[Click]>::to_vec).collect()
+    all.chunks(argument("--batch", BATCH)).map(<[Click]>::to_vec).collect()
 }
 
 /// Batches that are in memory already.
@@ -108,7 +109,7 @@ fn chain_by_hand(clicks: Vec<Vec<Click>>) -> u64 {
 
 async fn chain_by_psdf(clicks: Vec<Vec<Click>>) -> u64 {
     let sum = Arc::new(AtomicU64::new(0));
-    let flow = Chain.builder().clicks_from(Memory(clicks.into_iter())).kept_to(add(&sum, |n| *n));
+    let flow = Chain.builder().batch_limit(argument("--batch", BATCH)).clicks_from(Memory(clicks.into_iter())).kept_to(add(&sum, |n| *n));
     flow.spawn().expect("there is a runtime").finish().await.expect("it drains");
     sum.load(Ordering::Relaxed)
 }
@@ -190,7 +191,7 @@ fn count_by_hand(clicks: Vec<Vec<Click>>) -> u64 {
 
 async fn count_by_psdf(clicks: Vec<Vec<Click>>, shards: usize) -> u64 {
     let sum = Arc::new(AtomicU64::new(0));
-    let flow = Windowed.builder().shards(shards).clicks_from(Memory(clicks.into_iter()));
+    let flow = Windowed.builder().batch_limit(argument("--batch", BATCH)).shards(shards).clicks_from(Memory(clicks.into_iter()));
     let flow = flow.users_to(add(&sum, |u: &windowed::Users| mix(u.user, u.clicks)));
     flow.spawn().expect("there is a runtime").finish().await.expect("it drains");
     sum.load(Ordering::Relaxed)
@@ -220,7 +221,7 @@ fn running_by_hand(clicks: Vec<Vec<Click>>) -> u64 {
 
 async fn running_by_psdf(clicks: Vec<Vec<Click>>) -> u64 {
     let sum = Arc::new(AtomicU64::new(0));
-    let flow = Running.builder().clicks_from(Memory(clicks.into_iter()));
+    let flow = Running.builder().batch_limit(argument("--batch", BATCH)).clicks_from(Memory(clicks.into_iter()));
     let flow = flow.users_to(add(&sum, |u: &running::Users| mix(u.user, u.clicks)));
     flow.spawn().expect("there is a runtime").finish().await.expect("it drains");
     sum.load(Ordering::Relaxed)
@@ -363,7 +364,8 @@ fn argument(name: &str, default: usize) -> usize {
 
 fn main() {
     let (records, rounds) = (argument("--records", 8_000_000), argument("--rounds", 7));
-    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let workers = argument("--workers", 2);
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let runtime = Arc::new(runtime().expect("tokio starts"));
     println!("{records} records of {} bytes in batches of {BATCH}, {rounds} rounds", size_of::<Click>());
     let clicks = clicks(records);

@@ -22,6 +22,19 @@ pub mod sinks {
     pub use psdf_runtime::connect::FileSink;
 }
 
+/// What a flow asks of your types.
+///
+/// rustc names one of these traits when a type of yours falls short of what a node needs. There is nothing to
+/// implement: each is there for every type that can do what it asks for.
+pub mod requirements {
+    pub use psdf_runtime::aggregate::{Averaged, Compared, Counted, MeanInput as Number, Rank, Summed};
+    pub use psdf_runtime::flow::Param;
+    pub use psdf_runtime::host::Merges;
+    pub use psdf_runtime::ops::{Distinguished, Failure, GivenTo, Outcome, Several};
+    pub use psdf_runtime::record::{Key, Overlapping, Record, Shared, StateData, Written};
+    pub use psdf_runtime::time::EventTime;
+}
+
 /// What generated code names. Not for direct use: it changes without notice.
 #[doc(hidden)]
 pub mod __private {

@@ -175,3 +175,13 @@ pub(crate) enum Diversion {
     Skip,
     Fail,
 }
+
+impl Else {
+    /// The type written for what is diverted.
+    pub(crate) fn ty(&self) -> Option<&Type> {
+        match &self.to {
+            Diversion::Node { ty, .. } => ty.as_ref(),
+            Diversion::Skip | Diversion::Fail => None,
+        }
+    }
+}

@@ -50,6 +50,8 @@ pub(crate) enum Origin {
 
 pub(crate) struct NodeChain {
     pub(crate) source: Vec<Id>,
+    /// Where each of them is named.
+    pub(crate) named: Vec<Span>,
     /// Where `merge` stands, and how many names it was given.
     pub(crate) merge: Option<(Span, usize)>,
     pub(crate) ops: Vec<Op>,
@@ -266,7 +268,7 @@ impl Builder<'_> {
 
     fn chain(&mut self, name: Ident, docs: Vec<Attribute>, ty: Option<Type>, chain: Chain) -> Id {
         let merge = chain.merge.map(|at| (at, chain.source.len()));
-        let origin = NodeChain { source: Vec::new(), merge, ops: Vec::new() };
+        let origin = NodeChain { source: Vec::new(), named: Vec::new(), merge, ops: Vec::new() };
         let id = self.add(name, docs, ty, Origin::Chain(origin));
         for op in &chain.operators {
             if let Some(diverted) = &op.diverted
@@ -334,9 +336,10 @@ impl Builder<'_> {
 
     fn resolve(&mut self) {
         for (id, chain) in std::mem::take(&mut self.chains) {
-            let source = chain.source.iter().filter_map(|name| self.find(name)).collect();
+            let found = chain.source.iter().filter_map(|name| Some((self.find(name)?, name.span())));
+            let (source, named) = found.unzip();
             if let Origin::Chain(origin) = &mut self.nodes[id].origin {
-                origin.source = source;
+                (origin.source, origin.named) = (source, named);
                 origin.ops = chain.operators;
             }
         }

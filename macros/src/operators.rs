@@ -176,12 +176,30 @@ pub(crate) enum Projection {
     Record,
 }
 
+/// What a field must be to hold the result of an aggregate function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// `u64`
+    Count,
+    /// `f64`
+    Mean,
+    /// What can be added up.
+    Sum,
+    /// What can be compared.
+    Extreme,
+    /// A `Vec`.
+    List,
+    /// Any state.
+    Any,
+}
+
 /// A row: an aggregate function.
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) name: &'static str,
     pub(crate) syntax: FunctionSyntax,
     pub(crate) state: FunctionState,
+    pub(crate) holds: Holds,
     pub(crate) projection: Projection,
     /// Whether the result depends on the order of event time.
     pub(crate) by_time: bool,
@@ -198,10 +216,11 @@ const fn function(
     name: &'static str,
     syntax: FunctionSyntax,
     state: FunctionState,
+    holds: Holds,
     projection: Projection,
     usage: &'static str,
 ) -> Function {
-    Function { name, syntax, state, projection, by_time: false, usage }
+    Function { name, syntax, state, holds, projection, by_time: false, usage }
 }
 
 use FunctionState as Held;
@@ -209,17 +228,17 @@ use FunctionSyntax as F;
 use Projection as P;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
-    function("count", F::None, Held::Plain("Count"), P::Nothing, "n: u64 = count()"),
-    function("sum", F::Closure, Held::OfField("Sum"), P::Value, "total: u64 = sum(|record| ..)"),
-    function("min", F::Closure, Held::OfField("Min"), P::Value, "least: u64 = min(|record| ..)"),
-    function("max", F::Closure, Held::OfField("Max"), P::Value, "most: u64 = max(|record| ..)"),
-    function("mean", F::Closure, Held::Plain("Mean"), P::Number, "mean: f64 = mean(|record| ..)"),
-    function("first", F::Closure, Held::OfField("First"), P::Value, "first: String = first(|record| ..)").by_time(),
-    function("last", F::Closure, Held::OfField("Last"), P::Value, "last: String = last(|record| ..)").by_time(),
-    function("distinct", F::Closure, Held::Plain("Distinct"), P::Fingerprint, "n: u64 = distinct(|record| ..)"),
-    function("collect", F::Closure, Held::OfElement("Collect"), P::Value, "all: Vec<u64> = collect(|record| ..)").by_time(),
-    function("top", F::Top, Held::OfElement("Top"), P::Record, "best: Vec<Record> = top(10, by |record| ..)"),
-    function("fold", F::Fold, Held::Field, P::Record, "acc: Type = fold(init, |acc, record| ..)"),
+    function("count", F::None, Held::Plain("Count"), Holds::Count, P::Nothing, "n: u64 = count()"),
+    function("sum", F::Closure, Held::OfField("Sum"), Holds::Sum, P::Value, "total: u64 = sum(|record| ..)"),
+    function("min", F::Closure, Held::OfField("Min"), Holds::Extreme, P::Value, "least: u64 = min(|record| ..)"),
+    function("max", F::Closure, Held::OfField("Max"), Holds::Extreme, P::Value, "most: u64 = max(|record| ..)"),
+    function("mean", F::Closure, Held::Plain("Mean"), Holds::Mean, P::Number, "mean: f64 = mean(|record| ..)"),
+    function("first", F::Closure, Held::OfField("First"), Holds::Any, P::Value, "first: String = first(|record| ..)").by_time(),
+    function("last", F::Closure, Held::OfField("Last"), Holds::Any, P::Value, "last: String = last(|record| ..)").by_time(),
+    function("distinct", F::Closure, Held::Plain("Distinct"), Holds::Count, P::Fingerprint, "n: u64 = distinct(|record| ..)"),
+    function("collect", F::Closure, Held::OfElement("Collect"), Holds::List, P::Value, "all: Vec<u64> = collect(|record| ..)").by_time(),
+    function("top", F::Top, Held::OfElement("Top"), Holds::List, P::Record, "best: Vec<Record> = top(10, by |record| ..)"),
+    function("fold", F::Fold, Held::Field, Holds::Any, P::Record, "acc: Type = fold(init, |acc, record| ..)"),
 ];
 
 /// The aggregate function of that name.

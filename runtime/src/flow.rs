@@ -2,10 +2,21 @@
 
 use crate::embedded::{EmbeddedHost, FlowParts};
 use crate::graph::Graph;
+use crate::requirement::requirement;
 use std::sync::Arc;
 
+requirement! {
+    /// What a param may be: the tasks of a flow share it.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be a param",
+        label = "the tasks of a flow share its params, so they must be `Send + Sync`",
+        note = "hold `Arc` where there is `Rc`, and a `Mutex` or an atomic where there is `RefCell` or `Cell`"
+    )]
+    Param: Send + Sync + 'static
+}
+
 /// A flow declared with `dataflow!`. Implemented by the macro alone.
-pub trait Flow: Send + Sync + Sized + 'static {
+pub trait Flow: Sized + 'static {
     /// The flow as declared.
     const GRAPH: &'static Graph;
 

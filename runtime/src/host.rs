@@ -11,7 +11,7 @@ use crate::stage::Stage;
 /// nothing of it.
 pub trait Host: Sized + 'static {
     /// An edge that nobody reads yet.
-    type Edge<T: Record>: 'static;
+    type Edge<T: 'static>: 'static;
 
     /// How many tasks a stage runs as.
     fn shards(&self, stage: &'static StageMeta) -> usize;
@@ -44,7 +44,7 @@ pub type Transports<T> = Vec<Box<dyn Transport<T>>>;
 /// An edge that nobody reads yet, carrying records of type `T`.
 ///
 /// A nominal type, so that rustc can infer `T` through the closures of the stages on both of its sides.
-pub struct Edge<H: Host, T: Record>(pub(crate) H::Edge<T>);
+pub struct Edge<H: Host, T: 'static>(pub(crate) H::Edge<T>);
 
 impl<H: Host, T: Record> Edge<H, T> {
     /// The stream that comes in at a port.
@@ -60,6 +60,23 @@ impl<H: Host, T: Record> Edge<H, T> {
     /// This edge with its type forgotten: all that can be done with it is to lead it out.
     pub fn erase(self) -> AnyEdge<H> {
         AnyEdge(Box::new(move |host, port| self.output(host, port)))
+    }
+}
+
+/// The records of a stream that `merge` unites with another.
+#[diagnostic::on_unimplemented(
+    message = "`merge` unites streams of one type, and these are `{First}` and `{Self}`",
+    label = "the records of this stream are `{Self}`, those of the first are `{First}`"
+)]
+pub trait Merges<First: 'static>: Sized + 'static {
+    /// The edge, as one more of the first's kind.
+    fn merged<H: Host>(first: &Edge<H, First>, edge: Edge<H, Self>) -> Edge<H, First>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: 'static> Merges<T> for T {
+    fn merged<H: Host>(_: &Edge<H, T>, edge: Edge<H, T>) -> Edge<H, T> {
+        edge
     }
 }
 

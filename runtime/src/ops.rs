@@ -4,8 +4,8 @@
 //! record. References are of one lifetime, not of all, so that a closure may return part of what it is shown.
 
 use crate::panic::{NodeId, on_behalf_of};
-use crate::record::{Key, Record, Shared, StateData};
-use crate::time::{EventTime, Timestamp};
+use crate::requirement::{Met, Never, Unmet};
+use std::error::Error;
 use std::hash::Hash;
 
 /// `map(f)`.
@@ -26,9 +26,9 @@ pub fn filter_map<T, R>(node: NodeId, record: T, f: impl Fn(T) -> Option<R>) -> 
     on_behalf_of(node, || f(record))
 }
 
-/// `try_map(f)`.
+/// `try_map(f)`: what the closure makes of the record, of which [`Outcome`] is asked.
 #[inline(always)]
-pub fn try_map<T, R, E>(node: NodeId, record: T, f: impl Fn(T) -> Result<R, E>) -> Result<R, E> {
+pub fn try_map<T, R>(node: NodeId, record: T, f: impl Fn(T) -> R) -> R {
     on_behalf_of(node, || f(record))
 }
 
@@ -38,10 +38,10 @@ pub fn inspect<'a, T>(node: NodeId, record: &'a T, f: impl Fn(&'a T)) {
     on_behalf_of(node, || f(record));
 }
 
-/// `event_time(f, ..)`: the record's time.
+/// `event_time(f, ..)`: what the closure makes of the record, of which [`EventTime`](crate::time::EventTime) is asked.
 #[inline(always)]
-pub fn event_time<'a, T, A: EventTime>(node: NodeId, record: &'a T, f: impl Fn(&'a T) -> A) -> Timestamp {
-    on_behalf_of(node, || f(record).timestamp())
+pub fn event_time<'a, T, A>(node: NodeId, record: &'a T, f: impl Fn(&'a T) -> A) -> A {
+    on_behalf_of(node, || f(record))
 }
 
 /// `key_by(name: K = f)`: the record's key.
@@ -56,10 +56,22 @@ pub fn project<'a, T, V>(node: NodeId, record: &'a T, f: impl Fn(&'a T) -> V) ->
     on_behalf_of(node, || f(record))
 }
 
-/// What `distinct(f)` takes of a record: see [`crate::aggregate::Distinct`].
-#[inline(always)]
-pub fn fingerprint<'a, T, V: Hash>(node: NodeId, record: &'a T, f: impl Fn(&'a T) -> V) -> u128 {
-    on_behalf_of(node, || crate::hash::fingerprint(&f(record)))
+/// What `distinct` can tell apart.
+#[diagnostic::on_unimplemented(
+    message = "`distinct` cannot tell one `{Self}` from another",
+    label = "the closure of `distinct` must return something that is `Hash`"
+)]
+pub trait Distinguished {
+    /// What is kept of it: see [`crate::aggregate::Distinct`].
+    fn fingerprint(&self) -> u128;
+}
+
+#[diagnostic::do_not_recommend]
+impl<V: Hash> Distinguished for V {
+    #[inline(always)]
+    fn fingerprint(&self) -> u128 {
+        crate::hash::fingerprint(self)
+    }
 }
 
 /// One step of a fold: `|acc, record|`.
@@ -86,10 +98,42 @@ pub fn init<S>(node: NodeId, f: impl FnOnce() -> S) -> S {
     on_behalf_of(node, f)
 }
 
-/// `flat_map(f)`: an iterator over what the record becomes.
+/// `flat_map(f)`: what the record becomes.
 #[inline(always)]
-pub fn flat_map<T, I: IntoIterator>(node: NodeId, record: T, f: impl Fn(T) -> I) -> FlatMap<I::IntoIter> {
-    FlatMap { node, inner: on_behalf_of(node, || f(record).into_iter()) }
+pub fn flat_map<T, I>(node: NodeId, record: T, f: impl Fn(T) -> I) -> I {
+    on_behalf_of(node, || f(record))
+}
+
+/// What `flat_map` can make records of. For `How` see [`crate::requirement`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not hold records",
+    label = "the closure of `flat_map` must return what can be iterated over: a `Vec`, an `Option`, an iterator"
+)]
+pub trait Several<How = Met>: Sized {
+    /// The iterator.
+    type Each: Iterator;
+
+    /// The records.
+    fn each(self, node: NodeId) -> FlatMap<Self::Each>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<I: IntoIterator> Several for I {
+    type Each = I::IntoIter;
+
+    #[inline(always)]
+    fn each(self, node: NodeId) -> FlatMap<I::IntoIter> {
+        FlatMap { node, inner: on_behalf_of(node, || self.into_iter()) }
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<I: Never + IntoIterator> Several<Unmet> for I {
+    type Each = I::IntoIter;
+
+    fn each(self, node: NodeId) -> FlatMap<I::IntoIter> {
+        FlatMap { node, inner: self.into_iter() }
+    }
 }
 
 /// The user's iterator, whose code runs on behalf of its node.
@@ -107,29 +151,98 @@ impl<I: Iterator> Iterator for FlatMap<I> {
     }
 }
 
-/// A copy for one of several readers.
-#[inline(always)]
-pub fn share<T: Shared>(record: &T) -> T {
-    record.clone()
+/// What `else fail` can end a flow with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error that can end a flow",
+    label = "`else fail` needs a `std::error::Error` that is `Send + Sync`, or a `String`",
+    note = "implement `std::error::Error` for it, or lead the failures on with `else name`"
+)]
+pub trait Failure {
+    /// The error.
+    fn error(self) -> Box<dyn Error + Send + Sync>;
 }
 
-/// A record about to leave for another task. The call bears the span of the node's name.
-#[inline(always)]
-pub fn sent<T: Record>(record: T) -> T {
-    record
+#[diagnostic::do_not_recommend]
+impl<E: Into<Box<dyn Error + Send + Sync>>> Failure for E {
+    fn error(self) -> Box<dyn Error + Send + Sync> {
+        self.into()
+    }
 }
 
-/// A named node's record, of the type the user wrote. The call bears the span of that type.
-#[inline(always)]
-pub fn typed<T>(record: T) -> T {
-    record
+/// A record that an operator gives to a function by its path. For `How` see [`crate::requirement`].
+#[diagnostic::on_unimplemented(
+    message = "this function does not take `{Self}`",
+    label = "the record comes as `{Self}`, and this is `{Function}`"
+)]
+pub trait GivenTo<Function, Record, How = Met>: Sized {
+    /// What the function makes of it.
+    type Made;
+
+    /// Calls the function.
+    fn give_to(self, function: &Function) -> Self::Made;
 }
 
-/// Asks rustc, at the span of a key's type, whether it can be a key.
-pub fn assert_key<K: Key>() {}
+#[diagnostic::do_not_recommend]
+impl<T, R, F: Fn(T) -> R> GivenTo<F, T> for T {
+    type Made = R;
 
-/// Asks rustc, at the span of a state field's type, whether it can be held.
-pub fn assert_state<S: StateData>() {}
+    #[inline(always)]
+    fn give_to(self, function: &F) -> R {
+        function(self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, F: Never> GivenTo<F, T, Unmet> for T {
+    type Made = T;
+
+    fn give_to(self, _: &F) -> T {
+        self
+    }
+}
+
+/// A record whose type rustc must know where it leaves for another task: later it could only guess.
+pub trait Known {
+    /// The record.
+    fn known(&self) {}
+}
+
+impl<T> Known for T {}
+
+/// A type by another name.
+pub type Same<T> = T;
+
+/// What it is given.
+#[inline(always)]
+pub fn same<T>(value: T) -> T {
+    value
+}
+
+/// What `try_map` can tell success from failure by.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `Result`",
+    label = "the closure of `try_map` must return a `Result`; `filter_map` takes an `Option`"
+)]
+pub trait Outcome {
+    /// The record.
+    type Success;
+    /// What `else` gets.
+    type Failure;
+
+    /// One or the other.
+    fn outcome(self) -> Result<Self::Success, Self::Failure>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E> Outcome for Result<T, E> {
+    type Success = T;
+    type Failure = E;
+
+    #[inline(always)]
+    fn outcome(self) -> Result<T, E> {
+        self
+    }
+}
 
 /// Reads a param inside a closure: a `Copy` one by value, any other by reference.
 ///
@@ -203,7 +316,3 @@ impl<T> Opaque for &Debugged<'_, T> {
         &Hidden
     }
 }
-
-/// As [`typed`], where the record is not given away.
-#[inline(always)]
-pub fn typed_ref<T>(_: &T) {}

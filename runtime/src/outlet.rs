@@ -99,7 +99,7 @@ pub struct Out<T> {
     lanes_known: bool,
 }
 
-impl<T: Record> Out<T> {
+impl<T> Out<T> {
     pub(crate) fn new(transport: Box<dyn Transport<T>>, timed: bool) -> Out<T> {
         Out { first: Lane::new(), others: Vec::new(), transport, timed, lanes_known: false }
     }

@@ -1,53 +1,124 @@
 //! What travels on edges: records, and records with a time or a key.
 
+use crate::requirement::{Met, Never, Unmet, requirement};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::hash::Hash;
+use std::marker::PhantomData;
 
-/// What may travel between two tasks. Every `Send + 'static` type is a record.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a record of a flow",
-    label = "the records of this node go to another task, so they must be `Send` and own their data",
-    note = "a record needs `Send + 'static`: hold `Arc` instead of `Rc`, and owned data instead of references"
-)]
-pub trait Record: Send + 'static {}
+requirement! {
+    /// What may travel between two tasks. Every `Send + 'static` type is a record.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be a record of a flow",
+        label = "these records go to another task, so they must be `Send`",
+        note = "hold `Arc` where there is `Rc`, and a `Mutex` or an atomic where there is `RefCell` or `Cell`"
+    )]
+    Record: Send + 'static
+}
 
-#[diagnostic::do_not_recommend]
-impl<T: Send + 'static> Record for T {}
+requirement! {
+    /// What a stream may be keyed by.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be a key",
+        label = "a key must be `Clone + Eq + Hash + Send`, and serde's `Serialize + Deserialize`",
+        note = "derive `Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize` for it; \
+                instead of a float, take an integer made of it"
+    )]
+    Key: Hash + Eq + Clone + Send + Serialize + DeserializeOwned + 'static
+}
 
-/// What a stream may be keyed by.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a stream key",
-    label = "the key of a node must be `Hash + Eq + Clone + Send`, and serde's `Serialize + Deserialize`",
-    note = "derive them: `#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]`; \
-            a float has no `Eq`: key by an integer or by its `to_bits()`"
-)]
-pub trait Key: Hash + Eq + Clone + Send + Serialize + DeserializeOwned + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Hash + Eq + Clone + Send + Serialize + DeserializeOwned + 'static> Key for T {}
-
-/// What a stateful node may hold: its state's fields.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be held as state",
-    label = "the state of a node must be `Clone + Send`, and serde's `Serialize + Deserialize`",
-    note = "derive them: `#[derive(Clone, serde::Serialize, serde::Deserialize)]`"
-)]
-pub trait StateData: Clone + Send + Serialize + DeserializeOwned + 'static {}
-
-#[diagnostic::do_not_recommend]
-impl<T: Clone + Send + Serialize + DeserializeOwned + 'static> StateData for T {}
+requirement! {
+    /// What a stateful node may hold: the fields of its state.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be held as state",
+        label = "state must be `Clone + Send`, and serde's `Serialize + Deserialize`",
+        note = "derive `Clone, serde::Serialize, serde::Deserialize` for it"
+    )]
+    StateData: Clone + Send + Serialize + DeserializeOwned + 'static
+}
 
 /// What several nodes may read.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read by several nodes",
     label = "more than one node reads this, so its records must be `Clone`",
-    note = "derive `Clone`, or wrap the record in an `Arc` with a `map` before it"
+    note = "derive `Clone` for it, or wrap it in an `Arc` with a `map` before this"
 )]
-pub trait Shared: Clone {}
+pub trait Shared<Record> {
+    /// A copy for one of the readers.
+    fn share(&self) -> Record;
+}
 
 #[diagnostic::do_not_recommend]
-impl<T: Clone> Shared for T {}
+impl<T: Clone> Shared<T> for T {
+    #[inline(always)]
+    fn share(&self) -> T {
+        self.clone()
+    }
+}
+
+/// What falls into several windows at once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot fall into several windows",
+    label = "`hopping` windows overlap, so the records before them must be `Clone`",
+    note = "derive `Clone` for it, or wrap it in an `Arc` with a `map` before this"
+)]
+pub trait Overlapping<Record> {
+    /// A copy for one of the windows.
+    fn overlap(&self) -> Record;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> Overlapping<T> for T {
+    #[inline(always)]
+    fn overlap(&self) -> T {
+        self.clone()
+    }
+}
+
+/// The type that the user wrote for a node, held against what its records are; where rustc does not know that yet, it
+/// learns it here. For `How` see [`crate::requirement`].
+#[diagnostic::on_unimplemented(
+    message = "the records here are `{Found}`, not `{Self}`",
+    label = "this says `{Self}`, and what comes here is `{Found}`"
+)]
+pub trait Written<Found, How = Met>: Sized {
+    /// `X`, if they are the same.
+    type Given<X>;
+
+    /// The record.
+    fn typed(found: Found, written: PhantomData<Self>) -> Self::Given<Self>;
+
+    /// Looks at a record that is not given away, and gives `x` back.
+    fn given_for<X>(found: &Found, written: PhantomData<Self>, x: X) -> Self::Given<X>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T> Written<T> for T {
+    type Given<X> = X;
+
+    #[inline(always)]
+    fn typed(found: T, _: PhantomData<T>) -> T {
+        found
+    }
+
+    #[inline(always)]
+    fn given_for<X>(_: &T, _: PhantomData<T>, x: X) -> X {
+        x
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Never, Found> Written<Found, Unmet> for T {
+    type Given<X> = X;
+
+    fn typed(_: Found, _: PhantomData<T>) -> T {
+        T::default()
+    }
+
+    fn given_for<X>(_: &Found, _: PhantomData<T>, x: X) -> X {
+        x
+    }
+}
 
 /// The time a record carries: a [`Timestamp`], or `()` on edges where no node downstream needs one.
 pub trait Stamp: Copy + Send + 'static {

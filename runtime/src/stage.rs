@@ -91,9 +91,9 @@ impl Local {
 
     /// Ends the flow with an error: `else fail`.
     #[cold]
-    pub fn fail<E: Into<Box<dyn Error + Send + Sync>>>(&mut self, node: NodeId, error: E) {
+    pub fn fail(&mut self, node: NodeId, error: Box<dyn Error + Send + Sync>) {
         if self.failure.is_none() {
-            self.failure = Some(NodeError { node, error: error.into() });
+            self.failure = Some(NodeError { node, error });
         }
     }
 

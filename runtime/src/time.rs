@@ -105,12 +105,14 @@ pub trait EventTime {
     fn timestamp(self) -> Timestamp;
 }
 
+#[diagnostic::do_not_recommend]
 impl EventTime for Timestamp {
     fn timestamp(self) -> Timestamp {
         self
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl EventTime for SystemTime {
     fn timestamp(self) -> Timestamp {
         self.into()

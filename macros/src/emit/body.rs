@@ -1,17 +1,17 @@
 //! The per-record path of a stage: statements, one for each operator, in one block.
 
 use super::Context;
+use super::place::Place;
 use crate::ast::{Args, KeyField};
 use crate::compile::own;
-use crate::graph::{Id, Node};
+use crate::graph::{Id, KnownType, Node};
 use crate::lower::{Body, Branch, Outlet, Plan, Stage, Step, Target, Time};
 use crate::operators::Effect;
 use crate::parse::words;
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
 use std::collections::HashSet;
-use syn::Expr;
-use syn::spanned::Spanned;
+use syn::{Expr, Type};
 
 /// Where the writing of a path has come to.
 #[derive(Clone)]
@@ -27,6 +27,8 @@ pub(super) struct Cursor {
     pub(super) key_owned: bool,
     /// The node whose name the record bears.
     pub(super) node: Id,
+    /// The node whose record it is, where others need it too.
+    pub(super) lender: Id,
 }
 
 /// Statements, and whether one of them leaves the block.
@@ -73,11 +75,12 @@ impl<'a> Writer<'a> {
                 Step::Named(id) => tokens.extend(self.named(*id, &mut cursor)),
                 Step::Send(outlet) => tokens.extend(self.send(*outlet, &cursor)),
                 Step::Fork(bodies) => {
+                    let lender = if cursor.owned { cursor.node } else { cursor.lender };
                     for (reader, body) in bodies.iter().enumerate() {
                         let last = reader + 1 == bodies.len();
                         let owned = cursor.owned && last;
                         let key_owned = cursor.key_owned && last;
-                        tokens.extend(self.block(body, Cursor { owned, key_owned, ..cursor.clone() }));
+                        tokens.extend(self.block(body, Cursor { owned, key_owned, lender, ..cursor.clone() }));
                     }
                 }
                 Step::Op { node, place: op, clock, branches } => {
@@ -102,8 +105,7 @@ impl<'a> Writer<'a> {
             return quote!(#record);
         }
         let rt = &self.context.rt;
-        let span = self.context.graph.node(cursor.node).name.span();
-        spanned_call(&quote!(#rt::ops::share), &quote!(&#record), span)
+        self.named_at(cursor.lender).call(None, (rt, &quote!(record::Shared<_>)), "share", &quote!(&#record))
     }
 
     /// From here on the records bear a node's name, and the type the user wrote for it.
@@ -116,10 +118,10 @@ impl<'a> Writer<'a> {
         let rt = &self.context.rt;
         let record = &cursor.record;
         if !cursor.owned {
-            let call = spanned_call(&quote!(#rt::ops::typed_ref::<#ty>), &quote!(&#record), ty.span());
-            return quote!(#call;);
+            let call = written(ty, rt, "typed_ref", &quote!(&#record));
+            return quote!(let _ = #call;);
         }
-        let call = spanned_call(&quote!(#rt::ops::typed::<#ty>), &quote!(#record), ty.span());
+        let call = written(ty, rt, "typed", &quote!(#record));
         quote!(let #record = #call;)
     }
 
@@ -127,23 +129,24 @@ impl<'a> Writer<'a> {
         let rt = &self.context.rt;
         let out = outlet_name(outlet);
         let Outlet { from, target, time } = &self.stage.outlets[outlet];
-        let span = self.context.graph.node(*from).name.span();
-        let sent = |record: TokenStream| spanned_call(&quote!(#rt::ops::sent), &record, span);
+        let place = self.typed_at(*from);
+        let known = self.known(*from, &cursor.record);
+        let sent = |record: TokenStream| place.call(None, (rt, &quote!(record::Record<_>)), "itself", &record);
         match *target {
             Target::Output(output) => {
                 let record = self.take(cursor);
                 let record = match &self.context.graph.outputs[output].ty {
-                    Some(ty) => spanned_call(&quote!(#rt::ops::typed::<#ty>), &record, ty.span()),
+                    Some(ty) => written(ty, rt, "typed", &record),
                     None => record,
                 };
                 let record = sent(record);
-                quote!(#out.push(#record);)
+                quote!(#known #out.push(#record);)
             }
             Target::Merge(_) => {
                 let record = sent(self.take(cursor));
                 match (time, &cursor.at) {
-                    (Some(_), Some(at)) => quote!(#out.push(#rt::record::Timed { at: #at, record: #record });),
-                    _ => quote!(#out.push(#record);),
+                    (Some(_), Some(at)) => quote!(#known #out.push(#rt::record::Timed { at: #at, record: #record });),
+                    _ => quote!(#known #out.push(#record);),
                 }
             }
             Target::Core(stage) => {
@@ -162,7 +165,8 @@ impl<'a> Writer<'a> {
                 };
                 // The payload may borrow from what the key was made of, so it comes first.
                 let payload_name = self.fresh("payload");
-                quote!(let #payload_name = #payload; #out.route(#key, #at, #payload_name);)
+                let route = self.given_key(self.plan.stages[stage].node, quote!(#rt::outlet::Out::route));
+                quote!(#known let #payload_name = #payload; #route(#out, #key, #at, #payload_name);)
             }
         }
     }
@@ -172,12 +176,15 @@ impl<'a> Writer<'a> {
         let rt = &self.context.rt;
         let id = node_number(node);
         let Args::Closure(f) = &self.context.graph.node(node).ops()[op].args else { return TokenStream::new() };
-        let f = self.closure(f);
+        let call = self.operator(node, op, "flat_map");
+        let place = Place::of_result(f);
+        let f = self.closure(f, 1);
         let record = self.take(cursor);
         let each = self.fresh("record");
         let inner = Cursor { record: each.clone(), owned: true, key_owned: false, ..cursor.clone() };
         let body = self.block(rest, inner);
-        quote!(for #each in #rt::ops::flat_map(#id, #record, #f) { #body })
+        let several = place.function(None, (rt, &quote!(ops::Several<_>)), "each");
+        quote!(for #each in #several(#call(#id, #record, #f), #id) { #body })
     }
 
     fn op(
@@ -189,46 +196,59 @@ impl<'a> Writer<'a> {
         cursor: &mut Cursor,
         label: &syn::Lifetime,
     ) -> Written {
-        let rt = &self.context.rt;
         let id = node_number(node);
         let op = &self.context.graph.node(node).ops()[place];
         let going_on = |tokens| Written { tokens, leaves: false };
         match (&op.args, op.row.effect) {
             (Args::Closure(f), Effect::Select) => {
-                let (f, record) = (self.closure(f), &cursor.record);
-                let tokens = quote!(if !#rt::ops::filter(#id, &#record, #f) { break #label; });
+                let (call, f, record) = (self.operator(node, place, "filter"), self.closure(f, 1), &cursor.record);
+                let tokens = quote!(if !#call(#id, &#record, #f) { break #label; });
                 Written { tokens, leaves: true }
             }
             (Args::Closure(f), Effect::Inspect) => {
-                let (f, record) = (self.closure(f), &cursor.record);
-                going_on(quote!(#rt::ops::inspect(#id, &#record, #f);))
+                let (call, f, record) = (self.operator(node, place, "inspect"), self.closure(f, 1), &cursor.record);
+                going_on(quote!(#call(#id, &#record, #f);))
             }
             (Args::Closure(f), Effect::Replace) => {
-                let (f, record) = (self.closure(f), self.take(cursor));
+                let (call, f, record) = (self.operator(node, place, "map"), self.closure(f, 1), self.take(cursor));
                 let next = self.next(cursor);
-                going_on(quote!(let #next = #rt::ops::map(#id, #record, #f);))
+                let made = self.made(node, place).map(|ty| quote!(::<_, #ty>));
+                going_on(quote!(let #next = #call #made(#id, #record, #f);))
             }
             (Args::Closure(f), Effect::ReplaceOrDrop) => {
-                let (f, record) = (self.closure(f), self.take(cursor));
+                let call = self.operator(node, place, "filter_map");
+                let (f, record) = (self.closure(f, 1), self.take(cursor));
                 let next = self.next(cursor);
-                let call = quote!(#rt::ops::filter_map(#id, #record, #f));
-                let tokens = quote!(let ::core::option::Option::Some(#next) = #call else { break #label; };);
+                let made = self.made(node, place).map(|ty| quote!(::<_, #ty>));
+                let tokens = quote! {
+                    let ::core::option::Option::Some(#next) = #call #made(#id, #record, #f) else { break #label; };
+                };
                 Written { tokens, leaves: true }
             }
-            (Args::Closure(f), Effect::Try) => {
-                let (f, record) = (self.closure(f), self.take(cursor));
+            (Args::Closure(closure), Effect::Try) => {
+                let (call, f, record) = (self.operator(node, place, "try_map"), self.closure(closure, 1), self.take(cursor));
                 let failure = self.fresh("failure");
-                let diverted = self.diverted(&id, branches.first(), &failure, cursor);
+                let (result, made) = (Place::of_result(closure), self.made(node, place));
+                let failed = op.diverted.as_ref().and_then(|diverted| diverted.ty());
+                let made = (made.is_some() || failed.is_some()).then(|| {
+                    let (made, failed) = (or_inferred(made), or_inferred(failed));
+                    quote!(::<_, ::core::result::Result<#made, #failed>>)
+                });
+                let at = op.diverted.as_ref().map_or_else(|| Place::of(&op.name), |diverted| Place::at(diverted.span));
+                let diverted = self.diverted(&id, branches.first(), &failure, at, cursor);
                 let next = self.next(cursor);
+                let rt = &self.context.rt;
+                let outcome =
+                    result.call(None, (rt, &quote!(ops::Outcome)), "outcome", &quote!(#call #made(#id, #record, #f)));
                 let tokens = quote! {
-                    let #next = match #rt::ops::try_map(#id, #record, #f) {
+                    let #next = match #outcome {
                         ::core::result::Result::Ok(#next) => #next,
                         ::core::result::Result::Err(#failure) => { #diverted break #label; }
                     };
                 };
                 Written { tokens, leaves: true }
             }
-            (Args::EventTime { f, .. }, _) => going_on(self.set_time(node, f, clock.unwrap_or(0), cursor)),
+            (Args::EventTime { f, .. }, _) => going_on(self.set_time(node, place, f, clock.unwrap_or(0), cursor)),
             (Args::Key(fields), _) => going_on(self.set_key(node, fields, cursor)),
             (Args::Route(arms), _) => {
                 let conditions: Vec<Expr> = arms.iter().map(|arm| arm.condition.clone()).collect();
@@ -237,6 +257,12 @@ impl<'a> Writer<'a> {
             // The others begin a stage, or stand before one that does.
             _ => going_on(TokenStream::new()),
         }
+    }
+
+    /// The type that the user wrote for what an operator makes, so that a closure which makes another is wrong there.
+    fn made(&self, node: Id, place: usize) -> Option<&'a Type> {
+        let node = self.context.graph.node(node);
+        node.ty.as_ref().filter(|_| place + 1 == node.ops().len())
     }
 
     /// A new variable for the record that an operator makes.
@@ -252,8 +278,10 @@ impl<'a> Writer<'a> {
         id: &TokenStream,
         branch: Option<&'a Branch>,
         failure: &Ident,
+        at: Place,
         cursor: &Cursor,
     ) -> TokenStream {
+        let rt = &self.context.rt;
         let local = ident("local");
         match branch {
             Some(Branch::To(body)) => {
@@ -261,16 +289,21 @@ impl<'a> Writer<'a> {
                     Cursor { record: failure.clone(), owned: true, key: None, key_owned: false, ..cursor.clone() };
                 self.block(body, cursor)
             }
-            Some(Branch::Fail) => quote!(#local.fail(#id, #failure);),
+            Some(Branch::Fail) => {
+                let error = at.call(None, (rt, &quote!(ops::Failure)), "error", &quote!(#failure));
+                quote!(#local.fail(#id, #error);)
+            }
             Some(Branch::Skip) | None => quote!(let _ = #failure; #local.skip(#id);),
         }
     }
 
     /// `event_time`: a watermark that a late record must not overtake goes into every outlet that this clock rules.
-    fn set_time(&mut self, node: Id, f: &Expr, clock: usize, cursor: &mut Cursor) -> TokenStream {
+    fn set_time(&mut self, node: Id, place: usize, f: &Expr, clock: usize, cursor: &mut Cursor) -> TokenStream {
         let rt = &self.context.rt;
         let id = node_number(node);
-        let f = self.closure(f);
+        let call = self.operator(node, place, "event_time");
+        let result = Place::of_result(f);
+        let f = self.closure(f, 1);
         let record = &cursor.record;
         let ruled: Vec<Ident> = self
             .stage
@@ -283,8 +316,9 @@ impl<'a> Writer<'a> {
         let at = self.fresh("at");
         let (local, mark) = (ident("local"), ident("mark"));
         cursor.at = Some(at.clone());
+        let time = result.call(None, (rt, &quote!(time::EventTime)), "timestamp", &quote!(#call(#id, &#record, #f)));
         quote! {
-            let #at = #rt::ops::event_time(#id, &#record, #f);
+            let #at = #time;
             if let ::core::option::Option::Some(#mark) = #local.observe(#clock, #at) { #(#ruled.mark(#mark);)* }
         }
     }
@@ -297,7 +331,7 @@ impl<'a> Writer<'a> {
         let values: Vec<_> = fields
             .iter()
             .map(|field| {
-                let (f, ty) = (self.closure(&field.f), &field.ty);
+                let (f, ty) = (self.closure(&field.f, 1), &field.ty);
                 quote!(#rt::ops::key::<_, #ty>(#id, &#record, #f))
             })
             .collect();
@@ -321,7 +355,7 @@ impl<'a> Writer<'a> {
         let record = &cursor.record;
         let mut tokens = TokenStream::new();
         for (condition, branch) in conditions.iter().zip(branches) {
-            let (condition, Branch::To(body)) = (self.closure(condition), branch) else { continue };
+            let (condition, Branch::To(body)) = (self.closure(condition, 1), branch) else { continue };
             let body = self.block(body, cursor.clone());
             tokens.extend(quote!(if #rt::ops::filter(#id, &#record, #condition) { #body } else));
         }
@@ -335,15 +369,53 @@ impl<'a> Writer<'a> {
         quote!(#tokens { #rest })
     }
 
-    /// A closure or a path as it stands; anything else is evaluated once, before the stage is placed.
-    pub(super) fn closure(&mut self, f: &Expr) -> TokenStream {
-        if matches!(f, Expr::Closure(_) | Expr::Path(_)) {
-            return quote!(#f);
+    /// A function of the runtime's, called on behalf of an operator, at the operator's name.
+    fn operator(&self, node: Id, place: usize, function: &str) -> TokenStream {
+        let (rt, function) = (&self.context.rt, ident(function));
+        Place::of(&self.context.graph.node(node).ops()[place].name).put(quote!(#rt::ops::#function))
+    }
+
+    /// Where a node's record type is written, or else its name.
+    fn typed_at(&self, id: Id) -> Place {
+        match &self.context.graph.node(id).stream.ty {
+            Some(KnownType::Written(ty)) => Place::of(ty),
+            Some(KnownType::Record(_) | KnownType::Late(_)) | None => self.named_at(id),
         }
-        let name = self.fresh("function");
-        let bound = self.bindings(&quote!(#f));
-        self.hoisted.extend(quote!(let #name = { #bound #f };));
-        quote!(&#name)
+    }
+
+    /// Where only a closure says what a node's records are, rustc must have understood it by here.
+    fn known(&self, id: Id, record: &Ident) -> Option<TokenStream> {
+        let (rt, node) = (&self.context.rt, self.context.graph.node(id));
+        let record = self.named_at(id).called(&TokenStream::new(), [quote!(&#record)], rt);
+        let known = self.named_at(id).put(quote!(.known();));
+        node.stream.ty.is_none().then(|| quote!(#record #known))
+    }
+
+    /// Where a node has its name.
+    fn named_at(&self, id: Id) -> Place {
+        Place::of(&self.context.graph.node(id).name)
+    }
+
+    /// A closure as it stands; a function by its path in a closure, where it is asked whether it takes the record;
+    /// anything else evaluated once, before the stage is placed.
+    pub(super) fn closure(&mut self, f: &Expr, parameters: usize) -> TokenStream {
+        match f {
+            Expr::Closure(_) => quote!(#f),
+            Expr::Path(_) if parameters > 1 => quote!(#f),
+            Expr::Path(_) => {
+                let (rt, name) = (&self.context.rt, ident("given"));
+                let place = Place::of(f);
+                let give = place.function(None, (rt, &quote!(ops::GivenTo<_, _, _>)), "give_to");
+                let call = place.called(&give, [quote!(#name), quote!(&#f)], rt);
+                quote!(|#name| #call)
+            }
+            _ => {
+                let name = self.fresh("function");
+                let bound = self.bindings(&quote!(#f));
+                self.hoisted.extend(quote!(let #name = { #bound #f };));
+                quote!(&#name)
+            }
+        }
     }
 
     /// `let` for each param that the tokens mention. Reads `flow`.
@@ -375,30 +447,15 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A call whose errors rustc shows at a token of the user's.
-pub(super) fn spanned_call(function: &TokenStream, argument: &TokenStream, span: Span) -> TokenStream {
-    let function = respan(function.clone(), span);
-    let argument = respan(argument.clone(), span);
-    quote_spanned!(span=> #function(#argument))
+fn or_inferred(ty: Option<&Type>) -> TokenStream {
+    ty.map_or(quote!(_), |ty| quote!(#ty))
 }
 
-/// Our tokens at the user's place, resolved as ours.
-fn respan(tokens: TokenStream, place: Span) -> TokenStream {
-    let place_of = |span: Span| span.located_at(place);
-    tokens
-        .into_iter()
-        .map(|tree| match tree {
-            TokenTree::Group(group) => {
-                let mut new = proc_macro2::Group::new(group.delimiter(), respan(group.stream(), place));
-                new.set_span(place_of(group.span()));
-                TokenTree::Group(new)
-            }
-            mut tree => {
-                tree.set_span(place_of(tree.span()));
-                tree
-            }
-        })
-        .collect()
+/// A record held against the type that the user wrote for it.
+pub(super) fn written(ty: &Type, rt: &TokenStream, function: &str, record: &TokenStream) -> TokenStream {
+    let place = Place::of(ty);
+    let function = place.function(None, (rt, &quote!(record::Written<_>)), function);
+    place.called(&function, [quote!(#record), quote!(::core::marker::PhantomData::<#ty>)], rt)
 }
 
 /// A variable of our own, which neither collides with the user's nor is seen by them.

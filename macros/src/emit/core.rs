@@ -2,16 +2,17 @@
 
 use super::Context;
 use super::body::{Writer, core_args, ident, node_number};
+use super::place::Place;
+use super::types::element;
 use super::wire::duration;
 use crate::ast::{AggregateField, Args, Duration, FunctionArgs, Stateful};
 use crate::compile::own;
 use crate::graph::{Id, Node};
 use crate::lower::needs_records;
-use crate::operators::{Effect, Projection, WindowKind};
+use crate::operators::{Effect, FunctionState, Projection, WindowKind};
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
-use syn::Expr;
-use syn::spanned::Spanned;
+use quote::{format_ident, quote};
+use syn::{Expr, Type};
 
 fn projected(place: usize) -> Ident {
     format_ident!("input{place}", span = own())
@@ -32,13 +33,22 @@ impl Writer<'_> {
         let (FunctionArgs::Closure(f), false) = (&field.args, field.row.projection == Projection::Record) else {
             return quote!(());
         };
-        let f = self.closure(f);
-        match field.row.projection {
-            Projection::Number => quote!(#rt::aggregate::MeanInput::to_f64(#rt::ops::project(#id, #record, #f))),
-            Projection::Fingerprint => quote!(#rt::ops::fingerprint(#id, #record, #f)),
-            Projection::Value | Projection::Nothing | Projection::Record => {
-                quote!(#rt::ops::project(#id, #record, #f))
+        let (result, ty) = (Place::of_result(f), &field.ty);
+        let f = self.closure(f, 1);
+        let project = Place::of(&field.function).put(quote!(#rt::ops::project));
+        let projected = quote!(#project(#id, #record, #f));
+        match (field.row.projection, field.row.state) {
+            (Projection::Number, _) => {
+                result.call(None, (rt, &quote!(aggregate::MeanInput)), "to_f64", &projected)
             }
+            (Projection::Fingerprint, _) => {
+                result.call(None, (rt, &quote!(ops::Distinguished)), "fingerprint", &quote!(&#projected))
+            }
+            (_, FunctionState::OfElement(_)) => {
+                let element = element(ty);
+                quote!(#project::<_, #element>(#id, #record, #f))
+            }
+            _ => quote!(#project::<_, #ty>(#id, #record, #f)),
         }
     }
 
@@ -77,7 +87,8 @@ impl Writer<'_> {
         let result = self.result(id, false);
         let finish = self.owning(&quote!(#key, #state: #state_ty), &result);
         let emit = self.emit();
-        quote!(#rt::stages::running(#head, #keep, #init, #add, #finish, #emit))
+        let place = self.asked(quote!(#rt::stages::running));
+        quote!(#place(#head, #keep, #init, #add, #finish, #emit))
     }
 
     fn windowed(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
@@ -97,21 +108,21 @@ impl Writer<'_> {
         match kind {
             WindowKind::Tumbling => {
                 let windows = quote!(#rt::stages::TimeWindows::tumbling(#size, #allow));
-                quote!(#rt::stages::time_windows(
-                    #head, #windows, #rt::stages::taken_once, #init, #add, #finish, #late, #emit
-                ))
+                let place = self.asked(quote!(#rt::stages::time_windows));
+                quote!(#place(#head, #windows, #rt::stages::taken_once, #init, #add, #finish, #late, #emit))
             }
             WindowKind::Hopping => {
                 let every = every.as_ref().map(|every| self.bound_duration(every));
                 let windows = quote!(#rt::stages::TimeWindows::hopping(#size, #every, #allow));
-                quote!(#rt::stages::time_windows(
-                    #head, #windows, #rt::ops::share, #init, #add, #finish, #late, #emit
-                ))
+                let copy = Place::of(&op.name).function(None, (rt, &quote!(record::Overlapping<_>)), "overlap");
+                let place = self.asked(quote!(#rt::stages::time_windows));
+                quote!(#place(#head, #windows, #copy, #init, #add, #finish, #late, #emit))
             }
             WindowKind::Session => {
                 let windows = quote!(#rt::stages::SessionWindows::new(#size, #allow));
                 let merge = self.merge(id);
-                quote!(#rt::stages::sessions(#head, #windows, #init, #add, #merge, #finish, #late, #emit))
+                let place = self.asked(quote!(#rt::stages::sessions));
+                quote!(#place(#head, #windows, #init, #add, #merge, #finish, #late, #emit))
             }
         }
     }
@@ -125,7 +136,7 @@ impl Writer<'_> {
         let out_ty = &stateful.out;
         let (state, record, at, out) = (ident("state"), ident("record"), ident("at"), ident("out"));
         let out_parameter = quote!(#out: &mut #rt::stages::Emit<'_, _, _, #out_ty>);
-        let step = self.closure(&stateful.step);
+        let step = self.closure(&stateful.step, 3);
         let step = self.owning(
             &quote!(#state: &mut #state_ty, #record, #out_parameter),
             &quote!(#rt::ops::step(#number, #state, #record, #out, #step)),
@@ -133,7 +144,7 @@ impl Writer<'_> {
         let timer = match &stateful.timer {
             None => quote!(#rt::stages::no_timer),
             Some(timer) => {
-                let timer = self.closure(timer);
+                let timer = self.closure(timer, 3);
                 self.owning(
                     &quote!(#state: &mut #state_ty, #at, #out_parameter),
                     &quote!(#rt::ops::step(#number, #state, #at, #out, #timer)),
@@ -141,7 +152,8 @@ impl Writer<'_> {
             }
         };
         let emit = self.emit();
-        quote!(#rt::stages::stateful(#head, #keep, #init, #step, #timer, #emit))
+        let place = self.asked(quote!(#rt::stages::stateful));
+        quote!(#place(#head, #keep, #init, #step, #timer, #emit))
     }
 
     fn keep(&self, node: &Node) -> TokenStream {
@@ -165,27 +177,27 @@ impl Writer<'_> {
         let rt = &self.context.rt;
         let number = node_number(id);
         let node = self.context.graph.node(id);
-        let first = |value: &Expr| quote!(#rt::ops::init(#number, || #value));
+        let first = |ty: &Type, value: &Expr| quote!(#rt::ops::init::<#ty>(#number, || #value));
         let fields: Vec<TokenStream> = match core_args(node) {
             Some(Args::Aggregate(fields)) => fields
                 .iter()
-                .map(|AggregateField { name, args, .. }| match args {
+                .map(|AggregateField { name, ty, args, .. }| match args {
                     FunctionArgs::Fold { init, .. } => {
-                        let value = first(init);
+                        let value = first(ty, init);
                         quote!(#name: #value)
                     }
                     _ => quote!(#name: ::core::default::Default::default()),
                 })
                 .collect(),
             Some(Args::Fold(fold)) => {
-                let value = first(&fold.init);
+                let value = first(&fold.ty, &fold.init);
                 vec![quote!(value: #value)]
             }
             Some(Args::Stateful(stateful)) => stateful
                 .state
                 .iter()
                 .filter_map(|field| {
-                    let (name, value) = (&field.name, first(field.default.as_ref()?));
+                    let (name, value) = (&field.name, first(&field.ty, field.default.as_ref()?));
                     Some(quote!(#name: #value))
                 })
                 .collect(),
@@ -203,7 +215,7 @@ impl Writer<'_> {
         let (state, record, at) = (ident("state"), ident("record"), ident("at"));
         let state_ty = self.state_type(node);
         if let Some(Args::Fold(fold)) = core_args(node) {
-            let step = self.closure(&fold.step);
+            let step = self.closure(&fold.step, 2);
             let body = quote!(#rt::ops::fold(#number, &mut #state.value, &#record, #step););
             return self.owning(&quote!(#state: &mut #state_ty, #record, _), &body);
         }
@@ -237,15 +249,17 @@ impl Writer<'_> {
         let name = &field.name;
         match &field.args {
             FunctionArgs::None | FunctionArgs::Closure(_) => {
-                let span = field.ty.span().resolved_at(own());
-                quote_spanned!(span=> #rt::aggregate::Aggregate::add(&mut #state.#name, #input, #at);)
+                let state = self.given_field(field, quote!(&mut #state.#name));
+                quote!(#rt::aggregate::Aggregate::add(#state, #input, #at);)
             }
             FunctionArgs::Top { n, by } => {
-                let by = self.closure(by);
-                quote!(let () = #input; #state.#name.add(#number, &#record, #n, #by);)
+                let (state, record) = (self.given_field(field, quote!(&mut #state.#name)), self.listed(field, record));
+                let compare = rank(by, rt);
+                let by = self.closure(by, 1);
+                quote!(let () = #input; #state.add(#number, #record, #n, #by, #compare);)
             }
             FunctionArgs::Fold { step, .. } => {
-                let step = self.closure(step);
+                let step = self.closure(step, 2);
                 quote!(let () = #input; #rt::ops::fold(#number, &mut #state.#name, &#record, #step);)
             }
         }
@@ -261,22 +275,25 @@ impl Writer<'_> {
         let merges: Vec<TokenStream> = match core_args(node) {
             Some(Args::Aggregate(fields)) => fields
                 .iter()
-                .map(|AggregateField { name, args, .. }| match args {
+                .map(|field @ AggregateField { name, args, .. }| match args {
                     FunctionArgs::None | FunctionArgs::Closure(_) => {
-                        quote!(#rt::aggregate::Aggregate::merge(&mut #state.#name, #other.#name);)
+                        let state = self.given_field(field, quote!(&mut #state.#name));
+                        quote!(#rt::aggregate::Aggregate::merge(#state, #other.#name);)
                     }
                     FunctionArgs::Top { n, by } => {
-                        let by = self.closure(by);
-                        quote!(#state.#name.merge(#number, #other.#name, #n, #by);)
+                        let state = self.given_field(field, quote!(&mut #state.#name));
+                        let compare = rank(by, rt);
+                        let by = self.closure(by, 1);
+                        quote!(#state.merge(#number, #other.#name, #n, #by, #compare);)
                     }
                     FunctionArgs::Fold { merge, .. } => {
-                        let merge = merge.as_ref().map(|merge| self.closure(merge));
+                        let merge = merge.as_ref().map(|merge| self.closure(merge, 2));
                         quote!(#rt::ops::merge(#number, &mut #state.#name, #other.#name, #merge);)
                     }
                 })
                 .collect(),
             Some(Args::Fold(fold)) => {
-                let merge = fold.merge.as_ref().map(|merge| self.closure(merge));
+                let merge = fold.merge.as_ref().map(|merge| self.closure(merge, 2));
                 vec![quote!(#rt::ops::merge(#number, &mut #state.value, #other.value, #merge);)]
             }
             _ => Vec::new(),
@@ -304,15 +321,16 @@ impl Writer<'_> {
         let fields: Vec<TokenStream> = match core_args(node) {
             Some(Args::Aggregate(fields)) => fields
                 .iter()
-                .map(|AggregateField { name, ty, args, .. }| {
-                    let span = ty.span().resolved_at(own());
-                    match args {
-                        FunctionArgs::None | FunctionArgs::Closure(_) => {
-                            quote_spanned!(span=> #name: #rt::aggregate::Aggregate::finish(#state.#name))
-                        }
-                        FunctionArgs::Top { .. } => quote_spanned!(span=> #name: #state.#name.finish()),
-                        FunctionArgs::Fold { .. } => quote!(#name: #state.#name),
+                .map(|field @ AggregateField { name, args, .. }| match args {
+                    FunctionArgs::None | FunctionArgs::Closure(_) => {
+                        let state = self.given_field(field, quote!(#state.#name));
+                        quote!(#name: #rt::aggregate::Aggregate::finish(#state))
                     }
+                    FunctionArgs::Top { .. } => {
+                        let state = self.given_field(field, quote!(#state.#name));
+                        quote!(#name: #state.finish())
+                    }
+                    FunctionArgs::Fold { .. } => quote!(#name: #state.#name),
                 })
                 .collect(),
             _ => vec![quote!(value: #state.value)],
@@ -320,6 +338,11 @@ impl Writer<'_> {
         let (module, name) = (&self.context.module, node.record_name());
         quote!(#unpack #module::#name { #(#key_values,)* #window #(#fields,)* })
     }
+}
+
+/// How `top` compares what its closure returns.
+fn rank(by: &Expr, rt: &TokenStream) -> TokenStream {
+    Place::of_result(by).function(None, (rt, &quote!(aggregate::Rank)), "compare")
 }
 
 fn stream_key(context: &Context<'_>, id: Id) -> Vec<(Ident, syn::Type)> {

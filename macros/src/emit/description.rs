@@ -9,7 +9,7 @@ use quote::quote;
 use syn::Type;
 
 pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenStream {
-    let Context { graph, rt, .. } = context;
+    let Context { graph, path: rt, .. } = context;
     let flow = graph.name.to_string();
     let stage_of = stages_of_nodes(graph, plan);
     let nodes = graph.nodes.iter().enumerate().map(|(id, node)| {
@@ -92,7 +92,7 @@ fn fields(rt: &TokenStream, fields: &[(Ident, Type)]) -> Vec<TokenStream> {
 }
 
 fn outlet_meta(context: &Context<'_>, plan: Option<&Plan>, outlet: &Outlet) -> TokenStream {
-    let Context { graph, rt, .. } = context;
+    let Context { graph, path: rt, .. } = context;
     let from = graph.node(outlet.from).name.to_string();
     let stage_name = |stage: usize| {
         plan.map_or_else(String::new, |plan| graph.node(plan.stages[stage].node).name.to_string())

@@ -1,6 +1,7 @@
 //! The typed ports of a flow: its handle, its builder, and what a host sees of them.
 
 use super::Context;
+use super::types::inside;
 use crate::graph::{KnownType, Origin};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -9,6 +10,14 @@ use quote::{format_ident, quote};
 struct Port<'a> {
     name: &'a Ident,
     ty: Option<TokenStream>,
+    known: Option<KnownType>,
+}
+
+impl Port<'_> {
+    /// A function of the host's that is there only for a port whose records can be records.
+    fn given(&self, context: &Context<'_>, function: TokenStream) -> TokenStream {
+        self.known.iter().fold(function, |function, known| context.given_record(known, function))
+    }
 }
 
 fn inputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
@@ -20,7 +29,7 @@ fn inputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
     let nodes = nodes.map(|(_, node)| node);
     let port = |node: &'a crate::graph::Node| {
         let ty = &node.ty;
-        Port { name: &node.name, ty: Some(quote!(#ty)) }
+        Port { name: &node.name, ty: Some(inside(ty)), known: ty.clone().map(KnownType::Written) }
     };
     nodes.map(port).collect()
 }
@@ -28,7 +37,8 @@ fn inputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
 fn outputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
     let port = |output: &'a crate::graph::Output| {
         let known = output_type(context, output);
-        Port { name: &output.name, ty: known.map(|ty| ty.tokens(&TokenStream::new(), &context.rt)) }
+        let ty = known.as_ref().map(|ty| inside(&ty.tokens(&TokenStream::new(), &context.rt)));
+        Port { name: &output.name, ty, known }
     };
     let is_input = |output: &crate::graph::Output| {
         context.graph.nodes.iter().any(|node| matches!(node.origin, Origin::Input) && node.name == output.name)
@@ -59,6 +69,14 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             None => quote!(#rt::embedded::AnyOutput),
         })
         .collect();
+    let drained: Vec<_> = outputs
+        .iter()
+        .map(|port| {
+            let name = port.name;
+            let drain = port.ty.is_some().then(|| inside(&port.given(context, quote!(#rt::embedded::drain))));
+            quote!(#drain(&mut self.#name))
+        })
+        .collect();
     let edges: Vec<_> = outputs
         .iter()
         .map(|port| match &port.ty {
@@ -70,7 +88,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         Some(ty) => quote!(::std::vec::Vec<#ty>),
         None => quote!(#rt::embedded::AnyOutput),
     });
-    let unread = outputs.iter().map(|Port { name, ty }| match ty {
+    let unread = outputs.iter().map(|Port { name, ty, .. }| match ty {
         Some(_) => quote!(#name: self.#name.into_unread()),
         None => quote!(#name: self.#name),
     });
@@ -106,7 +124,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             #[doc = "The error that ended the flow, if it did not drain."]
             pub async fn finish(mut self) -> ::core::result::Result<Unread, #rt::error::FlowError> {
                 #(self.#input_names.close();)*
-                self.control.finish(&mut [#(&mut self.#output_names),*]).await?;
+                self.control.finish(&mut [#(#drained),*]).await?;
                 ::core::result::Result::Ok(Unread { #(#unread,)* })
             }
 
@@ -121,7 +139,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
                 deadline: ::core::time::Duration,
             ) -> ::core::result::Result<::std::vec::Vec<#rt::embedded::Dropped>, #rt::error::FlowError> {
                 #(self.#input_names.close();)*
-                self.control.shutdown(deadline, &mut [#(&mut self.#output_names),*]).await
+                self.control.shutdown(deadline, &mut [#(#drained),*]).await
             }
         }
 
@@ -141,7 +159,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
 fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> TokenStream {
     let rt = &context.rt;
     let flow = &context.graph.name;
-    let sources = inputs.iter().map(|Port { name, ty }| {
+    let sources = inputs.iter().map(|Port { name, ty, .. }| {
         let (method, text) = (format_ident!("{name}_from"), name.to_string());
         let doc = format!("Feeds the input `{name}` from a source.");
         quote! {
@@ -152,7 +170,7 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             }
         }
     });
-    let sinks = outputs.iter().filter_map(|Port { name, ty }| {
+    let sinks = outputs.iter().filter_map(|Port { name, ty, .. }| {
         let ty = ty.as_ref()?;
         let (method, text) = (format_ident!("{name}_to"), name.to_string());
         let doc = format!("Leads the output `{name}` into a sink.");
@@ -179,7 +197,7 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             pub fn capacity(self, batches: usize) -> Self {
                 Builder(self.0.set(|settings| settings.capacity = batches))
             }
-            #[doc = "The most records of a batch. Default 1,024."]
+            #[doc = "The most records of a batch. Default 4,096."]
             #[must_use]
             pub fn batch_limit(self, records: usize) -> Self {
                 Builder(self.0.set(|settings| settings.batch_limit = records))
@@ -212,36 +230,46 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
 /// `impl Flow`, and the methods of the flow's struct. A flow with mistakes has them too, so that its users' code is
 /// not blamed; it is never run.
 pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream, whole: bool) -> TokenStream {
-    let Context { graph, rt, module, .. } = context;
+    let Context { graph, rt, path, module, .. } = context;
     let flow = &graph.name;
     let vis = &graph.vis;
+    let import = context.import();
     let (inputs, outputs) = (inputs(context), outputs(context));
-    let input_names: Vec<_> = inputs.iter().map(|port| port.name).collect();
-    let output_names: Vec<_> = outputs.iter().map(|port| port.name).collect();
-    let input_texts: Vec<_> = input_names.iter().map(ToString::to_string).collect();
-    let places = 0..input_names.len();
-    let output_places = 0..output_names.len();
-    let takes = outputs.iter().map(|Port { name, ty }| {
-        let text = name.to_string();
-        match ty {
-            Some(_) => quote!(#name: parts.host.take_output(#text)),
-            None => quote!(#name: parts.host.take_any_output(#text)),
-        }
+    let host = quote!(#rt::embedded::EmbeddedHost);
+    let opens = inputs.iter().enumerate().map(|(place, port)| {
+        let (name, input) = (port.name, port.given(context, quote!(#rt::host::Edge::input)));
+        quote!(#name: #input(host, &graph.inputs[#place]))
+    });
+    let leads = outputs.iter().enumerate().map(|(place, port)| {
+        let edge = if port.ty.is_some() { quote!(Edge) } else { quote!(AnyEdge) };
+        let (name, output) = (port.name, port.given(context, quote!(#rt::host::#edge::output)));
+        quote!(#output(outputs.#name, host, &graph.outputs[#place]))
+    });
+    let input_takes = inputs.iter().map(|port| {
+        let (name, text) = (port.name, port.name.to_string());
+        let take = port.given(context, quote!(#host::take_input));
+        quote!(#name: #take(&mut *parts.host, #text))
+    });
+    let output_takes = outputs.iter().map(|port| {
+        let (name, text) = (port.name, port.name.to_string());
+        let take = if port.ty.is_some() { quote!(take_output) } else { quote!(take_any_output) };
+        let take = port.given(context, quote!(#host::#take));
+        quote!(#name: #take(&mut *parts.host, #text))
     });
     let (wire, handle) = if whole {
         let wire = quote! {
             let graph = <Self as #rt::flow::Flow>::GRAPH;
             let inputs = #module::Inputs {
-                #(#input_names: #rt::host::Edge::input(host, &graph.inputs[#places]),)*
+                #(#opens,)*
                 host: ::core::marker::PhantomData,
             };
             let outputs = Self::wire(flow, host, inputs);
-            #(outputs.#output_names.output(host, &graph.outputs[#output_places]);)*
+            #(#leads;)*
         };
         let handle = quote! {
             #module::Handle {
-                #(#input_names: parts.host.take_input(#input_texts),)*
-                #(#takes,)*
+                #(#input_takes,)*
+                #(#output_takes,)*
                 control: parts.control,
             }
         };
@@ -250,15 +278,18 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream, whole:
         (quote!(let _ = (flow, host); ::core::unreachable!()), quote!(let _ = parts; ::core::unreachable!()))
     };
     quote! {
-        impl #rt::flow::Flow for #flow {
-            const GRAPH: &'static #rt::graph::Graph = &#description;
+        #[allow(unused_imports, unused_parens, clippy::all, clippy::pedantic)]
+        impl #path::flow::Flow for #flow {
+            const GRAPH: &'static #path::graph::Graph = &#description;
             type Handle = #module::Handle;
 
-            fn wire_embedded(flow: &::std::sync::Arc<Self>, host: &mut #rt::embedded::EmbeddedHost) {
+            fn wire_embedded(flow: &::std::sync::Arc<Self>, host: &mut #path::embedded::EmbeddedHost) {
+                #import
                 #wire
             }
 
-            fn handle(parts: #rt::embedded::FlowParts<'_>) -> #module::Handle {
+            fn handle(parts: #path::embedded::FlowParts<'_>) -> #module::Handle {
+                #import
                 #handle
             }
         }
@@ -266,19 +297,19 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream, whole:
         #[allow(dead_code)]
         impl #flow {
             #[doc = "The flow as declared: its nodes, their state and its bounds, its stages."]
-            #vis const GRAPH: &'static #rt::graph::Graph = <Self as #rt::flow::Flow>::GRAPH;
+            #vis const GRAPH: &'static #path::graph::Graph = <Self as #path::flow::Flow>::GRAPH;
 
             #[doc = "To choose shards and other settings, and to attach sources and sinks."]
             #[must_use]
             #vis fn builder(self) -> #module::Builder {
-                #module::Builder(#rt::embedded::Builder::new(self))
+                #module::Builder(#path::embedded::Builder::new(self))
             }
 
             #[doc = "Runs the flow as tasks of the tokio runtime at hand, with the default settings."]
             #[doc = ""]
             #[doc = "# Errors"]
             #[doc = "If there is no runtime."]
-            #vis fn spawn(self) -> ::core::result::Result<#module::Handle, #rt::error::StartError> {
+            #vis fn spawn(self) -> ::core::result::Result<#module::Handle, #path::error::StartError> {
                 self.builder().spawn()
             }
         }

@@ -1,24 +1,37 @@
 //! From the plan to Rust. Emitting only spells: what is fused and cut was decided before.
 
+mod ask;
 mod body;
 mod core;
 mod description;
 mod handle;
+mod names;
+mod place;
 mod types;
 mod wire;
+
+pub(crate) use types::list_element;
 
 use crate::graph::{Graph, Id, snake};
 use crate::lower::Plan;
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
+use syn::Type;
 
 /// What all of the emitting needs to know.
+#[derive(Clone)]
 pub(crate) struct Context<'a> {
     pub(crate) graph: &'a Graph,
-    /// The path of the runtime: `$crate::__private`.
+    /// The runtime by the name that generated code imports it under, for bodies and the generated module.
     pub(crate) rt: TokenStream,
+    /// `$crate::__private`: where nothing is imported.
+    pub(crate) path: TokenStream,
     /// The module that holds what is generated.
     pub(crate) module: Ident,
+    /// The types that the user wrote, each of which the generated module has a name for.
+    pub(crate) named: Vec<Type>,
+    /// Whether what is written stands in that module, and not beside it.
+    pub(crate) within: bool,
     /// The nodes of a flow with mistakes whose types cannot stand beside others.
     pub(crate) untyped: Vec<Id>,
 }
@@ -28,16 +41,19 @@ pub(crate) struct Context<'a> {
 pub(crate) fn flow(graph: &Graph, plan: Option<&Plan>, facade: &TokenStream) -> TokenStream {
     let module = format_ident!("{}", snake(&graph.name.to_string()), span = graph.name.span());
     let untyped = crate::check::clashes(graph).into_iter().map(|(id, _)| id).collect();
-    let context = Context { graph, rt: quote!(#facade::__private), module, untyped };
+    let (rt, path, named) = (quote!(__psdf), quote!(#facade::__private), names::written_types(graph));
+    let context = Context { graph, rt, path, module, named, within: false, untyped };
     let params = types::params(&context);
-    let inside = [types::records_and_states(&context), handle::handle(&context)];
+    let inner = Context { within: true, ..context.clone() };
+    let inside = [names::names(&inner), types::records_and_states(&inner), handle::handle(&inner)];
     let body = match plan {
         Some(plan) => wire::wire(&context, plan),
         None => TokenStream::new(),
     };
     let description = description::description(&context, plan);
     let flow_impl = handle::flow_impl(&context, &description, plan.is_some());
-    let Context { module, rt, .. } = &context;
+    let Context { module, .. } = &context;
+    let import = context.import();
     let (vis, name) = (&graph.vis, &graph.name);
     let about = format!("What `dataflow!` generated for [`{name}`].");
     quote! {
@@ -46,11 +62,19 @@ pub(crate) fn flow(graph: &Graph, plan: Option<&Plan>, facade: &TokenStream) -> 
         #[allow(missing_docs, unreachable_pub, unused_imports, dead_code, clippy::all, clippy::pedantic)]
         #vis mod #module {
             use super::*;
-            use #rt::serde as __serde;
+            #import
             #(#inside)*
         }
         #flow_impl
         #body
+    }
+}
+
+impl Context<'_> {
+    /// Makes the runtime known by a name of one word, which can bear any span.
+    fn import(&self) -> TokenStream {
+        let (rt, path) = (&self.rt, &self.path);
+        quote!(use #path as #rt;)
     }
 }
 

@@ -1,12 +1,13 @@
 //! The flow's struct, and for each stateful node its record and its state.
 
 use super::Context;
+use super::body::ident;
 use crate::ast::{AggregateField, Args};
 use crate::graph::{Graph, Id, Node};
 use crate::operators::{Effect, FunctionState};
-use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use std::collections::HashSet;
 use syn::{Attribute, GenericArgument, PathArguments, Type};
 
 /// The flow's struct: a field for each param.
@@ -75,148 +76,165 @@ fn types_of(context: &Context<'_>, id: Id, node: &Node) -> Option<TokenStream> {
     Some(quote!(#record #state))
 }
 
+/// A field of a generated struct.
+struct Field<'a> {
+    docs: TokenStream,
+    name: Ident,
+    ty: TokenStream,
+    /// The type of the user's in it.
+    written: Option<&'a Type>,
+}
+
 /// The output record of an aggregate: the key, the window, the results.
 fn record(context: &Context<'_>, node: &Node, key: &[(Ident, Type)], args: &Args) -> TokenStream {
     let rt = &context.rt;
     let name = node.record_name();
     let docs = documented(&node.docs, &format!("A result of the node `{}`.", node.name));
-    // A flow in which a name stands twice has been told so; here it stands once.
-    let is_own = |name: &Ident| own_names(args).contains(name) || name == "window";
-    let key: Vec<_> = key.iter().filter(|(name, _)| !is_own(name)).collect();
-    let key_fields = key.iter().map(|(name, ty)| quote!(#[doc = "The key."] pub #name: #ty));
-    let window = node.window().map(|_| quote!(#[doc = "The window."] pub window: #rt::time::Window,));
-    let own: Vec<_> = match args {
-        Args::Aggregate(fields) => fields.iter().map(result_field).collect(),
-        Args::Fold(fold) => {
-            let ty = &fold.ty;
-            vec![quote!(#[doc = "What was folded."] pub value: #ty)]
-        }
-        _ => Vec::new(),
-    };
-    let results: Vec<&Type> = match args {
-        Args::Aggregate(fields) => fields.iter().map(|field| &field.ty).collect(),
-        _ => Vec::new(),
-    };
-    // Equality is derived where the results certainly have it: keys have it anyway.
-    let eq = (matches!(args, Args::Aggregate(_)) && results.into_iter().all(surely_comparable))
-        .then(|| quote!(PartialEq,));
-    let names: Vec<Ident> = key.iter().map(|(name, _)| name.clone()).chain(own_names(args)).collect();
+    let field = |docs, name: &Ident, ty| Field { docs, name: name.clone(), ty: inside(ty), written: Some(ty) };
+    let key_field = |(name, ty)| field(quote!(#[doc = "The key."]), name, ty);
+    let mut fields: Vec<Field<'_>> = key.iter().map(|(name, ty)| key_field((name, ty))).collect();
+    if node.window().is_some() {
+        let (docs, ty) = (quote!(#[doc = "The window."]), quote!(#rt::time::Window));
+        fields.push(Field { docs, name: ident("window"), ty, written: None });
+    }
+    match args {
+        Args::Aggregate(own) => fields.extend(own.iter().map(|own| {
+            let docs = &own.docs;
+            field(quote!(#(#docs)*), &own.name, &own.ty)
+        })),
+        Args::Fold(fold) => fields.push(field(quote!(#[doc = "What was folded."]), &ident("value"), &fold.ty)),
+        _ => {}
+    }
+    let fields = distinct(fields);
+    let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
     let texts = names.iter().map(ToString::to_string);
     let text = name.to_string();
-    let window_text = node.window().map(|_| quote!(.field("window", &self.window)));
+    let data = data(&quote!(#(#docs)*), &name, &fields);
+    let comparable = conditions(&fields, &quote!(::core::cmp::PartialEq));
     quote! {
-        #(#docs)*
-        #[derive(Clone, #eq __serde::Serialize, __serde::Deserialize)]
-        #[serde(crate = "__serde")]
-        pub struct #name { #(#key_fields,)* #window #(#own,)* }
+        #data
+
+        impl ::core::cmp::PartialEq for #name where #comparable {
+            fn eq(&self, other: &Self) -> bool {
+                true #(&& ::core::cmp::PartialEq::eq(&self.#names, &other.#names))*
+            }
+        }
 
         impl ::core::fmt::Debug for #name {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 use #rt::ops::{Opaque as _, Shown as _};
                 f.debug_struct(#text)
                     #(.field(#texts, &(&#rt::ops::Debugged(&self.#names)).shown()))*
-                    #window_text
                     .finish()
             }
         }
     }
 }
 
-fn own_names(args: &Args) -> Vec<Ident> {
-    match args {
-        Args::Aggregate(fields) => fields.iter().map(|field| field.name.clone()).collect(),
-        Args::Fold(_) => vec![Ident::new("value", crate::compile::own())],
-        _ => Vec::new(),
+/// A flow in which a name stands twice has been told so; here it stands once.
+fn distinct(mut fields: Vec<Field<'_>>) -> Vec<Field<'_>> {
+    let mut seen = HashSet::new();
+    fields.retain(|field| seen.insert(field.name.to_string()));
+    fields
+}
+
+/// A struct that can be copied and stored as far as its fields can.
+///
+/// It has conditions where it could derive: a type that falls short is then blamed by the flow that asks for it, once
+/// and in the flow's words, and not by every derive.
+fn data(docs: &TokenStream, name: &Ident, fields: &[Field<'_>]) -> TokenStream {
+    let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
+    let declared = fields.iter().map(|Field { docs, name, ty, .. }| quote!(#docs pub #name: #ty));
+    let copyable = conditions(fields, &quote!(::core::clone::Clone));
+    let writable = in_quotes(&conditions(fields, &quote!(__psdf::serde::Serialize)));
+    let readable = in_quotes(&conditions(fields, &quote!(__psdf::serde::de::DeserializeOwned)));
+    let storable = writable.zip(readable).map(|(writable, readable)| {
+        quote!(#[serde(bound(serialize = #writable, deserialize = #readable))])
+    });
+    quote! {
+        #docs
+        #[derive(__psdf::serde::Serialize, __psdf::serde::Deserialize)]
+        #[serde(crate = "__psdf::serde")]
+        #storable
+        pub struct #name { #(#declared,)* }
+
+        impl ::core::clone::Clone for #name where #copyable {
+            fn clone(&self) -> Self {
+                Self { #(#names: ::core::clone::Clone::clone(&self.#names),)* }
+            }
+        }
     }
 }
 
-fn result_field(field: &AggregateField) -> TokenStream {
-    let AggregateField { docs, name, ty, .. } = field;
-    quote!(#(#docs)* pub #name: #ty)
+/// `for<'t> Type: Bound` for the user's types: of a condition so written rustc does not ask at once whether it is true.
+fn conditions(fields: &[Field<'_>], bound: &TokenStream) -> TokenStream {
+    let doubtful = fields.iter().filter(|field| field.written.is_some_and(|ty| !surely_data(ty)));
+    doubtful.map(|Field { ty, .. }| quote!(for<'t> #ty: #bound,)).collect()
 }
 
-/// Whether a type is made of what the standard library and psdf can compare.
-fn surely_comparable(ty: &Type) -> bool {
+/// Conditions as serde takes them; `None` without any, or if they cannot be quoted, as a macro's `$crate` cannot.
+fn in_quotes(conditions: &TokenStream) -> Option<String> {
+    Some(conditions.to_string()).filter(|text| !text.is_empty() && !text.contains('$'))
+}
+
+/// Whether a type is made of what can surely be copied, compared and stored.
+fn surely_data(ty: &Type) -> bool {
     const KNOWN: &[&str] = &[
         "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
         "f64", "String", "Duration", "Timestamp", "Window",
     ];
     const CONTAINERS: &[&str] = &["Vec", "Option"];
     match ty {
-        Type::Tuple(tuple) => tuple.elems.iter().all(surely_comparable),
+        Type::Tuple(tuple) => tuple.elems.iter().all(surely_data),
         Type::Path(path) => path.path.segments.last().is_some_and(|last| {
             let name = last.ident.to_string();
             KNOWN.contains(&name.as_str())
-                || (CONTAINERS.contains(&name.as_str()) && type_arguments(last).into_iter().all(surely_comparable))
+                || (CONTAINERS.contains(&name.as_str()) && type_arguments(last).into_iter().all(surely_data))
         }),
         _ => false,
     }
 }
 
-fn type_arguments(segment: &syn::PathSegment) -> Vec<&Type> {
-    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return Vec::new() };
-    let mut types = Vec::new();
-    for argument in &arguments.args {
-        if let GenericArgument::Type(ty) = argument {
-            types.push(ty);
-        }
-    }
-    types
-}
-
 /// The state struct of a stateful node.
 fn state(context: &Context<'_>, node: &Node, args: &Args) -> TokenStream {
-    let name = node.state_name();
     let doc = format!("The state of the node `{}` for one key.", node.name);
-    let fields: Vec<TokenStream> = match args {
-        Args::Aggregate(fields) => fields
-            .iter()
-            .map(|field| {
-                let (name, ty) = (&field.name, function_state(context, field));
-                quote!(pub #name: #ty)
-            })
-            .collect(),
-        Args::Fold(fold) => {
-            let ty = &fold.ty;
-            vec![quote!(pub value: #ty)]
+    let field = |docs: &[Attribute], name: &Ident, ty: TokenStream, written| {
+        let docs = quote!(#(#docs)*);
+        Field { docs, name: name.clone(), ty, written: Some(written) }
+    };
+    let fields: Vec<Field<'_>> = match args {
+        Args::Aggregate(fields) => {
+            fields.iter().map(|own| field(&[], &own.name, function_state(context, own), &own.ty)).collect()
         }
-        Args::Stateful(stateful) => stateful
-            .state
-            .iter()
-            .map(|field| {
-                let (docs, name, ty) = (&field.docs, &field.name, &field.ty);
-                quote!(#(#docs)* pub #name: #ty)
-            })
-            .collect(),
+        Args::Fold(fold) => vec![field(&[], &ident("value"), inside(&fold.ty), &fold.ty)],
+        Args::Stateful(stateful) => {
+            stateful.state.iter().map(|own| field(&own.docs, &own.name, inside(&own.ty), &own.ty)).collect()
+        }
         _ => Vec::new(),
     };
-    quote! {
-        #[doc = #doc]
-        #[derive(Clone, __serde::Serialize, __serde::Deserialize)]
-        #[serde(crate = "__serde")]
-        pub struct #name { #(#fields,)* }
-    }
+    data(&quote!(#[doc = #doc]), &node.state_name(), &distinct(fields))
 }
 
-/// The type that holds what an aggregate function has seen.
-pub(super) fn function_state(context: &Context<'_>, field: &AggregateField) -> TokenStream {
+/// The type that holds what an aggregate function has seen, inside the generated module.
+fn function_state(context: &Context<'_>, field: &AggregateField) -> TokenStream {
     let rt = &context.rt;
     let ty = &field.ty;
-    let span = ty.span();
     let held = |name: &str| Ident::new(name, crate::compile::own());
-    match field.row.state {
+    let state = match field.row.state {
         FunctionState::Plain(name) => {
             let name = held(name);
             quote!(#rt::aggregate::#name)
         }
         FunctionState::OfField(name) => {
             let name = held(name);
-            quote_spanned!(span=> #rt::aggregate::#name<#ty>)
+            quote!(#rt::aggregate::#name<#ty>)
         }
         FunctionState::OfElement(name) => {
             let name = held(name);
-            quote_spanned!(span=> #rt::aggregate::#name<<#ty as ::core::iter::IntoIterator>::Item>)
+            let element = element(ty);
+            quote!(#rt::aggregate::#name<#element>)
         }
         FunctionState::Field => quote!(#ty),
-    }
+    };
+    inside(&state)
 }

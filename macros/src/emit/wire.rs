@@ -1,41 +1,41 @@
 //! The `wire` function: a call for each stage, in an order in which each comes after those that feed it.
 
 use super::Context;
+use super::place::Place;
 use super::body::{Cursor, Writer, ident, key_type, node_number, outlet_name};
-use crate::ast::{Args, Duration, DurationValue};
+use crate::ast::{Duration, DurationValue};
 use crate::compile::own;
-use crate::graph::Id;
+use crate::graph::{Id, Node, Origin};
 use crate::lower::{Head, Plan, Target};
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::{format_ident, quote};
 
 pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
-    let Context { graph, rt, module, .. } = context;
+    let Context { graph, rt, path, module, .. } = context;
     let flow = &graph.name;
     let (own_flow, host, inputs) = (ident("flow"), ident("host"), ident("inputs"));
-    let asserts = asserts(context);
+    let import = context.import();
     let stages = (0..plan.stages.len()).map(|place| stage(context, plan, place));
     let outputs = graph.outputs.iter().enumerate().map(|(place, output)| {
         let name = &output.name;
-        let edge = edge_to(plan, Target::Output(place)).into_iter().next();
+        let edge = edge_to(plan, Target::Output(place));
         match super::handle::output_type(context, output) {
             Some(_) => quote!(#name: #edge),
             None => quote!(#name: #edge.erase()),
         }
     });
     quote! {
-        #[allow(unused_imports, unused_variables, unused_mut, clippy::all, clippy::pedantic)]
+        #[allow(unused_imports, unused_variables, unused_mut, unused_parens, clippy::all, clippy::pedantic)]
         impl #flow {
             /// Wires the flow's stages into a host.
             #[doc(hidden)]
-            fn wire<H: #rt::host::Host>(
+            fn wire<H: #path::host::Host>(
                 #own_flow: &::std::sync::Arc<Self>,
                 #host: &mut H,
                 #inputs: #module::Inputs<H>,
             ) -> #module::Outputs<H> {
-                use #rt::ops::{ByReference as _, ByValue as _};
-                #asserts
+                #import
+                use #rt::ops::{ByReference as _, ByValue as _, Known as _};
                 #(#stages)*
                 #module::Outputs { #(#outputs,)* host: ::core::marker::PhantomData }
             }
@@ -49,33 +49,22 @@ fn edge(stage: usize, outlet: usize) -> Ident {
 }
 
 /// The edges that lead to a place.
-fn edge_to(plan: &Plan, target: Target) -> Vec<Ident> {
-    let edges = plan.stages.iter().enumerate().flat_map(|(stage, writer)| {
-        let outlets = writer.outlets.iter().enumerate();
-        outlets.filter(|(_, outlet)| outlet.target == target).map(move |(outlet, _)| edge(stage, outlet))
-    });
-    edges.collect()
+fn edge_to(plan: &Plan, target: Target) -> Option<Ident> {
+    edges(plan, target).next().map(|(_, edge)| edge)
 }
 
-/// Questions to rustc, at the tokens that they are about.
-fn asserts(context: &Context<'_>) -> TokenStream {
-    let rt = &context.rt;
-    let mut tokens = TokenStream::new();
-    for (id, node) in context.graph.nodes.iter().enumerate() {
-        let Some(core) = node.core() else { continue };
-        for (_, ty) in context.graph.before(id, core).key.unwrap_or_default() {
-            let span = ty.span().resolved_at(own());
-            tokens.extend(quote_spanned!(span=> #rt::ops::assert_key::<#ty>();));
-        }
-        if let Args::Stateful(stateful) = &node.ops()[core].args {
-            for field in &stateful.state {
-                let ty = &field.ty;
-                let span = ty.span().resolved_at(own());
-                tokens.extend(quote_spanned!(span=> #rt::ops::assert_state::<#ty>();));
-            }
-        }
-    }
-    tokens
+/// The edges that lead from a node to a place.
+fn edges_from(plan: &Plan, node: Id, target: Target) -> impl Iterator<Item = Ident> + '_ {
+    edges(plan, target).filter(move |(from, _)| *from == node).map(|(_, edge)| edge)
+}
+
+/// The edges that lead to a place, and the node each comes from.
+fn edges(plan: &Plan, target: Target) -> impl Iterator<Item = (Id, Ident)> + '_ {
+    plan.stages.iter().enumerate().flat_map(move |(stage, writer)| {
+        let outlets = writer.outlets.iter().enumerate();
+        let there = outlets.filter(move |(_, outlet)| outlet.target == target);
+        there.map(move |(place, outlet)| (outlet.from, edge(stage, place)))
+    })
 }
 
 /// The call that places a stage, and the edges that leave it.
@@ -87,7 +76,7 @@ fn stage(context: &Context<'_>, plan: &Plan, place: usize) -> TokenStream {
     let mut writer = Writer { context, plan, stage, hoisted: TokenStream::new(), count: 0 };
     let call = match stage.head {
         Head::Core => {
-            let input = edge_to(plan, Target::Core(place)).into_iter().next();
+            let input = edge_to(plan, Target::Core(place));
             writer.core(stage.node, &meta, &quote!(#input))
         }
         Head::Input | Head::Merge => writer.stateless(&meta, place),
@@ -110,9 +99,7 @@ impl Writer<'_> {
                 let name = &node.name;
                 vec![quote!(#inputs.#name)]
             }
-            Head::Merge | Head::Core => {
-                edge_to(self.plan, Target::Merge(place)).iter().map(|edge| quote!(#edge)).collect()
-            }
+            Head::Merge | Head::Core => self.merged(node, place),
         };
         let lateness: Vec<_> = self.stage.clocks.iter().map(|clock| self.bound_duration(clock)).collect();
         let pattern = if self.stage.timed {
@@ -122,11 +109,31 @@ impl Writer<'_> {
         };
         let cursor = self.cursor(item, self.stage.timed.then_some(at));
         let path = self.suffix(&quote!(#pattern), cursor, Suffix::Body);
-        quote!(#rt::stages::stateless(#host, #meta, ::std::vec![#(#sources),*], &[#(#lateness),*], #path))
+        let place = self.asked(quote!(#rt::stages::stateless));
+        quote!(#place(#host, #meta, ::std::vec![#(#sources),*], &[#(#lateness),*], #path))
+    }
+
+    /// The edges that a merge unites: the first, and the others held against it.
+    fn merged(&mut self, node: &Node, stage: usize) -> Vec<TokenStream> {
+        let Origin::Chain(chain) = &node.origin else { return Vec::new() };
+        let rt = &self.context.rt;
+        let mut edges: Vec<TokenStream> = Vec::new();
+        for (source, named) in chain.source.iter().zip(&chain.named) {
+            let place = Place::at(*named);
+            for edge in edges_from(self.plan, *source, Target::Merge(stage)) {
+                if let Some(first) = edges.first() {
+                    let merged = place.function(None, (rt, &quote!(host::Merges<_>)), "merged");
+                    let merged = place.called(&merged, [quote!(&#first), quote!(#edge)], rt);
+                    self.hoisted.extend(quote!(let #edge = #merged;));
+                }
+                edges.push(quote!(#edge));
+            }
+        }
+        edges
     }
 
     fn cursor(&self, record: Ident, at: Option<Ident>) -> Cursor {
-        Cursor { record, owned: true, at, key: None, key_owned: false, node: self.stage.node }
+        Cursor { record, owned: true, at, key: None, key_owned: false, node: self.stage.node, lender: self.stage.node }
     }
 
     /// The closure that gets each result of a stateful head.

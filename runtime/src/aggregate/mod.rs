@@ -4,6 +4,7 @@ mod collect;
 mod distinct;
 mod extreme;
 mod first;
+mod holds;
 mod sum;
 mod top;
 
@@ -11,8 +12,9 @@ pub use collect::Collect;
 pub use distinct::Distinct;
 pub use extreme::{Max, Min};
 pub use first::{First, Last};
+pub use holds::{Averaged, Compared, Counted, Summed};
 pub use sum::{Count, Mean, MeanInput, Sum};
-pub use top::Top;
+pub use top::{Rank, Top};
 
 use crate::record::StateData;
 use crate::time::Timestamp;

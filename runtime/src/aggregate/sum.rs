@@ -62,7 +62,8 @@ pub trait MeanInput {
 
 macro_rules! mean_input {
     ($($number:ty)*) => {
-        $(impl MeanInput for $number {
+        $(#[diagnostic::do_not_recommend]
+        impl MeanInput for $number {
             #[allow(clippy::cast_lossless, clippy::cast_precision_loss)]
             fn to_f64(self) -> f64 {
                 self as f64

@@ -23,7 +23,7 @@ pub struct Settings {
     pub shards: usize,
     /// The batches that each edge holds before it makes its writers wait. Default 16.
     pub capacity: usize,
-    /// The most records of a batch. Default 1,024.
+    /// The most records of a batch. Default 4,096.
     pub batch_limit: usize,
     /// The silence, in wall time, after which an input no longer holds back the watermark of what it is merged
     /// with. Default 10 s.

@@ -3,6 +3,7 @@
 //! One channel a pair, and not one a reader, so that a reader can tell its senders apart: each has a watermark
 //! of its own, and a barrier holds back only those that have sent it.
 
+use super::queue::{QueueReader, QueueWriter, queue};
 use super::shared::lock;
 use crate::batch::{Batch, Status};
 use crate::host::Transports;
@@ -11,22 +12,55 @@ use crate::record::Record;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc;
-use tokio_util::sync::PollSender;
 
+/// Into an input, from its handle and its clones.
 pub(super) type Sender<T> = mpsc::Sender<Batch<T>>;
-pub(super) type Receiver<T> = mpsc::Receiver<Batch<T>>;
+
+/// The reading end of a channel into a task.
+pub(super) enum Receiver<T> {
+    /// Of an input that is pushed into: many may write.
+    Pushed(mpsc::Receiver<Batch<T>>),
+    /// Of another task: it alone writes.
+    Task(QueueReader<T>),
+}
+
+impl<T> Receiver<T> {
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch<T>>> {
+        match self {
+            Receiver::Pushed(receiver) => receiver.poll_recv(cx),
+            Receiver::Task(reader) => reader.poll_read(cx),
+        }
+    }
+
+    /// Takes no more, but gives what has been sent. Only an input's handle can be told so.
+    fn close(&mut self) {
+        match self {
+            Receiver::Pushed(receiver) => receiver.close(),
+            Receiver::Task(_) => {}
+        }
+    }
+
+    /// Gives up: counts the records that nobody will read.
+    fn abandon(&mut self) -> u64 {
+        let records = |batch: Batch<T>| batch.items.len() as u64;
+        match self {
+            Receiver::Pushed(receiver) => {
+                receiver.close();
+                std::iter::from_fn(|| receiver.try_recv().ok()).map(records).sum()
+            }
+            Receiver::Task(reader) => reader.close().into_iter().map(records).sum(),
+        }
+    }
+}
 
 /// An edge that nobody reads yet.
-pub enum Link<T> {
+pub struct Link<T>(Ends<T>);
+
+enum Ends<T> {
     /// From a stage: its channels are made when somebody reads it. A slot for the senders of each writing shard.
     Open(Vec<Slot<T>>),
     /// From an input, whose channel is made, and which one task reads.
-    Input {
-        /// The channel.
-        receiver: Receiver<T>,
-        /// Whether the input is pushed into, or else a source feeds it.
-        pushed: bool,
-    },
+    Input(Receiver<T>),
 }
 
 /// How an input gets its records.
@@ -39,7 +73,7 @@ pub(super) enum InputKind {
 }
 
 /// Where a writing shard finds its senders, one for each reading shard.
-type Slot<T> = Arc<Mutex<Vec<Sender<T>>>>;
+type Slot<T> = Arc<Mutex<Vec<QueueWriter<T>>>>;
 
 impl<T: Record> Link<T> {
     /// Opens an edge with so many writing shards.
@@ -49,31 +83,36 @@ impl<T: Record> Link<T> {
             .iter()
             .map(|slot| Box::new(ChannelTransport { slot: Arc::clone(slot), senders: Vec::new() }) as _)
             .collect();
-        (transports, Link::Open(senders))
+        (transports, Link(Ends::Open(senders)))
+    }
+
+    /// An edge out of an input.
+    pub(super) fn of_input(receiver: Receiver<T>) -> Self {
+        Link(Ends::Input(receiver))
     }
 
     /// What kind of input this is, if it is one.
     pub(super) fn input_kind(&self) -> Option<InputKind> {
-        match self {
-            Link::Open(_) => None,
-            Link::Input { pushed: true, .. } => Some(InputKind::Pushed),
-            Link::Input { pushed: false, .. } => Some(InputKind::Fed),
+        match self.0 {
+            Ends::Open(_) => None,
+            Ends::Input(Receiver::Pushed(_)) => Some(InputKind::Pushed),
+            Ends::Input(Receiver::Task(_)) => Some(InputKind::Fed),
         }
     }
 
     /// The channels for so many readers: for each, one from every writer. An input has one reader.
     pub(super) fn read_by(self, readers: usize, capacity: usize) -> Vec<Vec<Receiver<T>>> {
-        let slots = match self {
-            Link::Input { receiver, .. } => return vec![vec![receiver]],
-            Link::Open(slots) => slots,
+        let slots = match self.0 {
+            Ends::Input(receiver) => return vec![vec![receiver]],
+            Ends::Open(slots) => slots,
         };
         let mut receivers: Vec<Vec<Receiver<T>>> = (0..readers).map(|_| Vec::new()).collect();
         for slot in &slots {
             let mut senders = lock(slot);
             for reader in &mut receivers {
-                let (sender, receiver) = mpsc::channel(capacity);
+                let (sender, receiver) = queue(capacity);
                 senders.push(sender);
-                reader.push(receiver);
+                reader.push(Receiver::Task(receiver));
             }
         }
         receivers
@@ -82,7 +121,7 @@ impl<T: Record> Link<T> {
 
 struct ChannelTransport<T> {
     slot: Slot<T>,
-    senders: Vec<PollSender<Batch<T>>>,
+    senders: Vec<QueueWriter<T>>,
 }
 
 impl<T: Record> Transport<T> for ChannelTransport<T> {
@@ -92,20 +131,16 @@ impl<T: Record> Transport<T> for ChannelTransport<T> {
 
     fn poll_send(&mut self, lane: usize, batch: &mut Option<Batch<T>>, cx: &mut Context<'_>) -> Poll<()> {
         if self.senders.is_empty() {
-            self.senders = lock(&self.slot).drain(..).map(PollSender::new).collect();
+            self.senders = std::mem::take(&mut *lock(&self.slot));
         }
-        let sender = &mut self.senders[lane];
-        let room = ready!(sender.poll_reserve(cx));
-        if let (Ok(()), Some(batch)) = (room, batch.take()) {
-            // It can fail only if the reader went away just now: then nobody wants the batch.
-            let _ = sender.send_item(batch);
-        }
+        // Where nobody reads, nobody wants the batch.
+        let _ = ready!(self.senders[lane].poll_write(batch, cx));
         *batch = None;
         Poll::Ready(())
     }
 
     fn is_closed(&self) -> bool {
-        !self.senders.is_empty() && self.senders.iter().all(PollSender::is_closed)
+        !self.senders.is_empty() && self.senders.iter().all(QueueWriter::is_closed)
     }
 }
 
@@ -166,18 +201,11 @@ impl<T> Inbox<T> {
 
     /// Takes no more, but gives what has been sent.
     pub(super) fn close(&mut self) {
-        self.receivers.iter_mut().for_each(mpsc::Receiver::close);
+        self.receivers.iter_mut().for_each(Receiver::close);
     }
 
     /// Gives up: counts the records that nobody will read.
     pub(super) fn abandon(&mut self) -> u64 {
-        self.close();
-        let mut records = 0;
-        for receiver in &mut self.receivers {
-            while let Ok(batch) = receiver.try_recv() {
-                records += batch.items.len() as u64;
-            }
-        }
-        records
+        self.receivers.iter_mut().map(Receiver::abandon).sum()
     }
 }

@@ -337,6 +337,7 @@ async fn drive(
     executor: &dyn Executor,
     watch: Option<(InputKind, Duration)>,
 ) -> Outcome {
+    let mut turns = 0u64;
     let mut open = watch.is_some_and(|(kind, _)| kind == InputKind::Pushed);
     loop {
         // Those who still send must not keep the input open by never letting it run dry.
@@ -370,12 +371,18 @@ async fn drive(
                 break;
             }
         }
-        give_way().await;
+        turns += 1;
+        if turns % TURNS == 0 {
+            give_way().await;
+        }
     }
     task.end();
     std::future::poll_fn(|cx| task.poll_send(cx)).await;
     Outcome::Drained
 }
+
+/// As often as a task fills a channel: handing work over to another worker costs a few microseconds.
+const TURNS: u64 = 16;
 
 /// Goes to the end of the queue, so that another worker can take this task up.
 ///

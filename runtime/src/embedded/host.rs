@@ -1,11 +1,12 @@
 //! The embedded host: it wires stages to channels and gathers the tasks.
 
 use super::builder::Settings;
-use super::channel::{Inbox, Link, Sender};
+use super::channel::{Inbox, Link, Receiver};
 use super::driver::{self, Task};
 use super::executor::{BoxFuture, Executor};
 use super::input::Input;
 use super::output::{AnyOutput, Output};
+use super::queue::{QueueWriter, queue};
 use super::shared::Shared;
 use super::tasks;
 use crate::connect::{Sink, Source};
@@ -35,8 +36,8 @@ pub struct EmbeddedHost {
 }
 
 pub(super) fn attach_source<S: Source>(port: &'static str, source: S) -> Box<dyn Any + Send> {
-    let attach: Attach<Sender<S::Item>> = Box::new(move |sender, shared, limit| {
-        Box::pin(tasks::feed(source, port, sender, shared, limit))
+    let attach: Attach<QueueWriter<S::Item>> = Box::new(move |writer, shared, limit| {
+        Box::pin(tasks::feed(source, port, writer, shared, limit))
     });
     Box::new(attach)
 }
@@ -104,7 +105,7 @@ impl EmbeddedHost {
 }
 
 impl Host for EmbeddedHost {
-    type Edge<T: Record> = Link<T>;
+    type Edge<T: 'static> = Link<T>;
 
     fn shards(&self, stage: &'static StageMeta) -> usize {
         if stage.keyed { self.settings.shards } else { 1 }
@@ -142,20 +143,22 @@ impl Host for EmbeddedHost {
     }
 
     fn input<T: Record>(&mut self, port: &'static PortMeta) -> Link<T> {
-        let (sender, receiver) = mpsc::channel(self.settings.capacity);
         let (shared, limit) = (Arc::clone(&self.shared), self.settings.batch_limit);
         let attached = self.attached.remove(port.name).and_then(|source| source.downcast().ok());
-        let pushed = attached.is_none();
-        let handle = match attached {
+        let (handle, receiver) = match attached {
             Some(attach) => {
-                let attach: Box<Attach<Sender<T>>> = attach;
-                self.add_task(port.name, attach(sender, Arc::clone(&shared), limit));
-                Input::<T>::new(None, shared, limit)
+                let attach: Box<Attach<QueueWriter<T>>> = attach;
+                let (writer, reader) = queue(self.settings.capacity);
+                self.add_task(port.name, attach(writer, Arc::clone(&shared), limit));
+                (Input::<T>::new(None, shared, limit), Receiver::Task(reader))
             }
-            None => Input::new(Some(sender), shared, limit),
+            None => {
+                let (sender, receiver) = mpsc::channel(self.settings.capacity);
+                (Input::new(Some(sender), shared, limit), Receiver::Pushed(receiver))
+            }
         };
         self.inputs.insert(port.name, Box::new(handle));
-        Link::Input { receiver, pushed }
+        Link::of_input(receiver)
     }
 
     fn output<T: Record>(&mut self, port: &'static PortMeta, edge: Link<T>) {

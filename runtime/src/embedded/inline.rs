@@ -8,9 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
+use tokio::task::unconstrained;
 
 /// Runs a flow on the calling thread, for tests: nothing happens but inside [`Inline::run`], [`Inline::block_on`]
 /// and [`Inline::advance`], and always in the same order.
+///
+/// That thread may be in a task of tokio's, so nothing here is subject to the turns that tokio gives its tasks.
 pub struct Inline {
     hand: Arc<Hand>,
     tasks: Vec<Slot>,
@@ -57,12 +60,12 @@ struct HandExecutor(Arc<Hand>);
 
 impl Executor for HandExecutor {
     fn spawn(&self, task: BoxFuture) {
-        lock(&self.0.spawned).push(task);
+        lock(&self.0.spawned).push(Box::pin(unconstrained(task)));
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture {
         let hand = Arc::clone(&self.0);
-        let until = lock(&hand.clock).now + duration;
+        let until = lock(&hand.clock).now.saturating_add(duration);
         Box::pin(std::future::poll_fn(move |cx| {
             let mut clock = lock(&hand.clock);
             if clock.now >= until {
@@ -113,7 +116,7 @@ impl Inline {
     /// # Panics
     /// If the future waits for something that no task will do.
     pub fn block_on<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let mut future = pin!(future);
+        let mut future = pin!(unconstrained(future));
         let woken = Flag::set();
         let waker = Waker::from(Arc::clone(&woken));
         loop {

@@ -32,6 +32,14 @@ impl<T> Clone for Input<T> {
     }
 }
 
+impl<T> Input<T> {
+    /// Says that no more comes from this handle. When every clone is closed or dropped, the input ends.
+    pub fn close(&mut self) {
+        self.sender = None;
+        self.polled = None;
+    }
+}
+
 impl<T: Send + 'static> Input<T> {
     pub(super) fn new(sender: Option<Sender<T>>, shared: Arc<Shared>, limit: usize) -> Self {
         Input { sender, waiting: None, polled: None, shared, limit }
@@ -96,12 +104,6 @@ impl<T: Send + 'static> Input<T> {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.sender.as_ref().is_none_or(Sender::is_closed)
-    }
-
-    /// Says that no more comes from this handle. When every clone is closed or dropped, the input ends.
-    pub fn close(&mut self) {
-        self.sender = None;
-        self.polled = None;
     }
 
     /// Sends the record that `start_send` found no room for.

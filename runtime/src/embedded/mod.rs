@@ -12,6 +12,7 @@ mod host;
 mod inline;
 mod input;
 mod output;
+mod queue;
 mod shared;
 mod tasks;
 
@@ -20,4 +21,4 @@ pub use control::{Dropped, FlowControl, FlowWatch, NodeCounts};
 pub use host::EmbeddedHost;
 pub use inline::Inline;
 pub use input::Input;
-pub use output::{AnyOutput, Drain, Output, WrongType};
+pub use output::{AnyOutput, Drain, Output, WrongType, drain};

@@ -7,7 +7,7 @@ use crate::record::Record;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -73,7 +73,9 @@ impl<T> Output<T> {
 
     /// The next record, if one is here now.
     pub fn next_now(&mut self) -> Option<T> {
-        match self.poll_record(&mut Context::from_waker(Waker::noop())) {
+        // Else tokio would say after 128 calls that nothing is here, for others to have their turn.
+        let next = tokio::task::unconstrained(std::future::poll_fn(|cx| self.poll_record(cx)));
+        match pin!(next).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(record) => record,
             Poll::Pending => None,
         }
@@ -145,6 +147,11 @@ impl<T: Send> Drain for Output<T> {
         }
         Poll::Ready(())
     }
+}
+
+/// An output among others of other types.
+pub fn drain<T: Record>(output: &mut Output<T>) -> &mut dyn Drain {
+    output
 }
 
 impl<T> Output<T> {

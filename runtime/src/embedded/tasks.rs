@@ -1,6 +1,7 @@
 //! Tasks that are not stages: those of sources and sinks. And the guard around every task.
 
 use super::channel::Sender;
+use super::queue::QueueWriter;
 use super::output::Output;
 use super::shared::Shared;
 use crate::batch::Batch;
@@ -58,11 +59,11 @@ pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Pani
 pub(super) async fn feed<S: Source>(
     source: S,
     input: &'static str,
-    sender: Sender<S::Item>,
+    mut writer: QueueWriter<S::Item>,
     shared: Arc<Shared>,
     limit: usize,
 ) {
-    match caught(pass_on(source, &sender, &shared, limit)).await {
+    match caught(pass_on(source, &mut writer, &shared, limit)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => shared.fail(FlowError::Source { flow: shared.graph.flow, input, error }),
         Err(panic) => shared.fail_by_panic(input, &*panic),
@@ -71,22 +72,36 @@ pub(super) async fn feed<S: Source>(
 
 async fn pass_on<S: Source>(
     mut source: S,
-    sender: &Sender<S::Item>,
+    writer: &mut QueueWriter<S::Item>,
     shared: &Shared,
     limit: usize,
 ) -> Result<(), SourceError> {
+    // Once, and not for each batch: each takes a lock to be told.
+    let (mut stopped, mut quitting) = (pin!(shared.stopped.cancelled()), pin!(shared.quitting.cancelled()));
     loop {
         let next = tokio::select! {
             biased;
-            () = shared.stopped.cancelled() => return Ok(()),
-            () = shared.quitting.cancelled() => return Ok(()),
+            () = &mut stopped => return Ok(()),
+            () = &mut quitting => return Ok(()),
             next = source.next_batch(limit) => next?,
         };
         let Some(items) = next else { return Ok(()) };
-        if send_in_batches(sender, items, limit).await.is_err() {
-            return Ok(());
+        for items in in_batches(items, limit) {
+            let mut batch = Some(Batch::of(items));
+            if std::future::poll_fn(|cx| writer.poll_write(&mut batch, cx)).await.is_err() {
+                return Ok(());
+            }
         }
     }
+}
+
+/// Cuts records into batches of at most `limit`.
+fn in_batches<T>(mut items: Vec<T>, limit: usize) -> impl Iterator<Item = Vec<T>> {
+    std::iter::from_fn(move || {
+        let rest = if items.len() > limit { items.split_off(limit) } else { Vec::new() };
+        let batch = std::mem::replace(&mut items, rest);
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// Sends records in batches of at most `limit`; what could not be sent comes back.

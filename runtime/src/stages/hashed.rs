@@ -14,19 +14,17 @@ pub(super) struct Hashed<K, A, P> {
     items: vec::IntoIter<Keyed<K, A, P>>,
     places: [Place; AHEAD],
     loaded: usize,
-    used: usize,
 }
 
 impl<K: Key, A, P> Hashed<K, A, P> {
     pub(super) fn new(items: Vec<Keyed<K, A, P>>) -> Self {
-        Hashed { items: items.into_iter(), places: [Place::default(); AHEAD], loaded: 0, used: 0 }
+        Hashed { items: items.into_iter(), places: [Place::default(); AHEAD], loaded: 0 }
     }
 
     /// Hashes the keys of the next chunk; whether there is one.
     pub(super) fn load(&mut self, hasher: &impl BuildHasher) -> bool {
         let chunk = self.items.as_slice();
         self.loaded = chunk.len().min(AHEAD);
-        self.used = 0;
         for (place, keyed) in self.places.iter_mut().zip(chunk) {
             *place = Place::of_hash(hasher.hash_one(&keyed.key));
         }
@@ -42,14 +40,14 @@ impl<K: Key, A, P> Hashed<K, A, P> {
         }
     }
 
-    /// The next record of the chunk.
+    /// The records of the chunk just loaded.
+    pub(super) fn chunk(&self) -> &[Keyed<K, A, P>] {
+        &self.items.as_slice()[..self.loaded]
+    }
+
+    /// Takes the records of the chunk, each with the place of its key.
     #[inline(always)]
-    pub(super) fn next(&mut self) -> Option<(Place, Keyed<K, A, P>)> {
-        if self.used == self.loaded {
-            return None;
-        }
-        let place = self.places[self.used];
-        self.used += 1;
-        Some((place, self.items.next()?))
+    pub(super) fn take_chunk(&mut self) -> impl Iterator<Item = (Place, Keyed<K, A, P>)> {
+        self.places[..self.loaded].iter().copied().zip(self.items.by_ref())
     }
 }

@@ -92,7 +92,7 @@ where
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
             items.locate(&self.table);
-            while let Some((place, Keyed { key, at, record })) = items.next() {
+            for (place, Keyed { key, at, record }) in items.take_chunk() {
                 let (entry, new) = self.table.find_or_insert(place, key, || Running {
                     state: (functions.init)(),
                     last: at,

@@ -27,11 +27,12 @@ impl SessionWindows {
     /// `session(gap)`: two records exactly `gap` apart are still in one session.
     ///
     /// # Panics
-    /// If `gap` is zero.
+    /// If `gap` is below a microsecond.
     #[must_use]
     pub fn new(gap: Duration, allow: Duration) -> Self {
-        assert!(!gap.is_zero(), "a session needs a gap above zero");
-        SessionWindows { gap: micros(gap), allow: micros(allow) }
+        let (gap, allow) = (micros(gap), micros(allow));
+        assert!(gap > 0, "a session needs a gap of at least a microsecond");
+        SessionWindows { gap, allow }
     }
 }
 
@@ -251,7 +252,7 @@ where
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
             items.locate(&self.table);
-            while let Some((place, keyed)) = items.next() {
+            for (place, keyed) in items.take_chunk() {
                 self.on_record(place, keyed, outs);
             }
         }

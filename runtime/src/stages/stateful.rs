@@ -177,7 +177,7 @@ where
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
             items.locate(&self.table);
-            while let Some((place, keyed)) = items.next() {
+            for (place, keyed) in items.take_chunk() {
                 self.on_record(place, keyed, outs);
             }
         }

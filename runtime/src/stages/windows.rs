@@ -32,7 +32,7 @@ impl TimeWindows {
     /// `tumbling(size)`: each record falls into one window.
     ///
     /// # Panics
-    /// If `size` is zero.
+    /// If `size` is below a microsecond.
     #[must_use]
     pub fn tumbling(size: Duration, allow: Duration) -> Self {
         Self::hopping(size, size, allow)
@@ -41,11 +41,12 @@ impl TimeWindows {
     /// `hopping(size, every d)`: each record falls into about `size / d` windows.
     ///
     /// # Panics
-    /// If one of the durations is zero.
+    /// If one of the durations is below a microsecond.
     #[must_use]
     pub fn hopping(size: Duration, every: Duration, allow: Duration) -> Self {
-        assert!(!size.is_zero() && !every.is_zero(), "a window needs a width above zero");
-        TimeWindows { size: micros(size), every: micros(every), allow: micros(allow) }
+        let (size, every, allow) = (micros(size), micros(every), micros(allow));
+        assert!(size > 0 && every > 0, "a window needs a width of at least a microsecond");
+        TimeWindows { size, every, allow }
     }
 
     fn window(&self, start: Timestamp) -> Window {
@@ -103,8 +104,6 @@ struct Windowed<K, P, S, R, O, F> {
     panes: VecDeque<Pane<K, S>>,
     /// Where the last record's window was: most likely where the next one's is.
     hint: usize,
-    /// The start of the window in whose table the keys at hand were looked up.
-    located: Option<Timestamp>,
     firing: Option<Firing<K, S>>,
     functions: Arc<F>,
     local: Local,
@@ -141,7 +140,6 @@ where
         hasher: DefaultHashBuilder::default(),
         panes: VecDeque::new(),
         hint: 0,
-        located: None,
         firing: None,
         functions: Arc::clone(&functions),
         local: Local::new(lateness),
@@ -207,27 +205,27 @@ where
         (self.functions.emit)(result, window.last(), &mut self.local, outs);
     }
 
-    /// Most records fall into the tumbling window of the one before: that takes no division and no search.
+    /// Takes a chunk whose records all fall into the tumbling window of the record before, as most do: that takes no
+    /// division and no search, and its keys can be looked up together. Whether the chunk was one.
     #[inline]
-    fn on_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
-        let (windows, at) = (self.windows, keyed.at);
-        if windows.size == windows.every
-            && let Some(pane) = self.panes.get_mut(self.hint)
-            && pane.start <= at
-            && at < windows.window(pane.start).end
-            && !pane.fired
-        {
-            let functions = &*self.functions;
-            let place = if self.located == Some(pane.start) { place } else { place.elsewhere() };
-            let state = pane.table.upsert(place, keyed.key, || (functions.init)());
-            (functions.add)(state, keyed.record, at);
-            return;
+    fn take_chunk_of_one_window(&mut self, items: &mut Hashed<K, Timestamp, P>) -> bool {
+        let windows = self.windows;
+        let Some(pane) = self.panes.get_mut(self.hint).filter(|pane| !pane.fired) else { return false };
+        let inside = pane.start..windows.window(pane.start).end;
+        if windows.size != windows.every || !items.chunk().iter().all(|keyed| inside.contains(&keyed.at)) {
+            return false;
         }
-        self.on_any_record(place.elsewhere(), keyed, outs);
+        pane.table.settle();
+        items.locate(&pane.table);
+        let functions = &*self.functions;
+        for (place, Keyed { key, at, record }) in items.take_chunk() {
+            let state = pane.table.upsert(place, key, || (functions.init)());
+            (functions.add)(state, record, at);
+        }
+        true
     }
 
-    #[inline(never)]
-    fn on_any_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
+    fn on_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
         let Keyed { key, at, record } = keyed;
         let (windows, watermark) = (self.windows, self.watermark);
         let mut open = windows.starts(at).filter(|&start| !windows.is_closed(start, watermark));
@@ -296,13 +294,10 @@ where
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
         let mut items = Hashed::new(items);
         while items.load(&self.hasher) {
-            self.located = None;
-            if let Some(pane) = self.panes.get_mut(self.hint) {
-                pane.table.settle();
-                items.locate(&pane.table);
-                self.located = Some(pane.start);
+            if self.take_chunk_of_one_window(&mut items) {
+                continue;
             }
-            while let Some((place, keyed)) = items.next() {
+            for (place, keyed) in items.take_chunk() {
                 self.on_record(place, keyed, outs);
             }
         }

@@ -24,36 +24,23 @@ pub(crate) struct KeyedTable<K, V> {
     hasher: DefaultHashBuilder,
     tables: Vec<HashTable<(K, V)>>,
     len: usize,
-    /// Counts the changes after which an entry may be in another bucket.
-    moves: u32,
 }
 
-/// A key's hash, and the bucket where it was found.
+/// A key's hash, and the bucket where it was found when it was looked up ahead. By the time it is used the entry may
+/// have moved: whoever uses the place looks whether it is still there.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
     hash: u64,
     bucket: u32,
-    /// The table's `moves` when it was found there; since another, it may be elsewhere.
-    moves: u32,
 }
 
-/// No table has made so many moves.
+/// No table has so many buckets.
 const NOT_LOCATED: u32 = u32::MAX;
-
-fn next_move(moves: u32) -> u32 {
-    if moves + 1 == NOT_LOCATED { 0 } else { moves + 1 }
-}
 
 impl Place {
     #[inline(always)]
     pub(crate) fn of_hash(hash: u64) -> Place {
-        Place { hash, bucket: 0, moves: NOT_LOCATED }
-    }
-
-    /// The place of the same key in another table, where it has not been looked up.
-    #[inline(always)]
-    pub(crate) fn elsewhere(self) -> Place {
-        Place::of_hash(self.hash)
+        Place { hash, bucket: NOT_LOCATED }
     }
 }
 
@@ -63,7 +50,7 @@ impl<K: Key, V> KeyedTable<K, V> {
     }
 
     pub(crate) fn with_hasher(hasher: DefaultHashBuilder) -> Self {
-        KeyedTable { hasher, tables: vec![HashTable::new()], len: 0, moves: 0 }
+        KeyedTable { hasher, tables: vec![HashTable::new()], len: 0 }
     }
 
     /// What hashes the keys: seeded per process, so that nobody can choose keys that collide.
@@ -82,10 +69,6 @@ impl<K: Key, V> KeyedTable<K, V> {
         (hash >> 48) as usize & (self.tables.len() - 1)
     }
 
-    fn has_moved(&mut self) {
-        self.moves = next_move(self.moves);
-    }
-
     pub(crate) fn is_worth_locating(&self) -> bool {
         self.len > IN_CACHE
     }
@@ -95,8 +78,7 @@ impl<K: Key, V> KeyedTable<K, V> {
     pub(crate) fn locate(&self, place: &mut Place, key: &K) {
         let table = &self.tables[self.table_of(place.hash)];
         if let Some(bucket) = table.find_bucket_index(place.hash, |(held, _)| held == key) {
-            place.bucket = bucket as u32;
-            place.moves = self.moves;
+            place.bucket = u32::try_from(bucket).unwrap_or(NOT_LOCATED);
         }
     }
 
@@ -110,9 +92,9 @@ impl<K: Key, V> KeyedTable<K, V> {
     #[inline(always)]
     pub(crate) fn find_or_insert(&mut self, place: Place, key: K, make: impl FnOnce() -> V) -> ((&K, &mut V), bool) {
         let table = self.table_of(place.hash);
-        if place.moves == self.moves {
-            let (key, value) =
-                self.tables[table].get_bucket_mut(place.bucket as usize).expect("nothing has moved since it was found");
+        let bucket = place.bucket as usize;
+        if self.tables[table].get_bucket(bucket).is_some_and(|(held, _)| *held == key) {
+            let (key, value) = self.tables[table].get_bucket_mut(bucket).expect("it was there just now");
             return ((key, value), false);
         }
         self.look_up_or_insert(table, place.hash, key, make)
@@ -125,8 +107,6 @@ impl<K: Key, V> KeyedTable<K, V> {
         key: K,
         make: impl FnOnce() -> V,
     ) -> ((&K, &mut V), bool) {
-        // A full table grows, or puts itself in order; otherwise a new entry moves no other.
-        let full = self.tables[table].len() == self.tables[table].capacity();
         let hasher = &self.hasher;
         let rehash = |(key, _): &(K, V)| hasher.hash_one(key);
         match self.tables[table].entry(hash, |(held, _)| *held == key, rehash) {
@@ -136,7 +116,6 @@ impl<K: Key, V> KeyedTable<K, V> {
             }
             Entry::Vacant(entry) => {
                 self.len += 1;
-                self.moves = if full { next_move(self.moves) } else { self.moves };
                 let (key, value) = entry.insert((key, make())).into_mut();
                 ((key, value), true)
             }
@@ -148,7 +127,6 @@ impl<K: Key, V> KeyedTable<K, V> {
         if self.tables.len() == SPLIT || self.len <= SPLIT_ABOVE {
             return;
         }
-        self.has_moved();
         let split = (0..SPLIT).map(|_| HashTable::with_capacity(2 * SPLIT_ABOVE / SPLIT)).collect();
         for entry in std::mem::replace(&mut self.tables, split).into_iter().flatten() {
             let hash = self.hasher.hash_one(&entry.0);
@@ -172,7 +150,6 @@ impl<K: Key, V> KeyedTable<K, V> {
         let found = self.tables[table].find_entry(hash, |(held, _)| held == key).ok()?;
         let value = found.remove().0.1;
         self.len -= 1;
-        self.has_moved();
         Some(value)
     }
 
@@ -185,7 +162,6 @@ impl<K: Key, V> KeyedTable<K, V> {
     pub(crate) fn take_part(&mut self, part: usize) -> Entries<K, V> {
         let taken = std::mem::take(&mut self.tables[part]);
         self.len -= taken.len();
-        self.has_moved();
         taken.into_iter()
     }
 

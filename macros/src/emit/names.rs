@@ -1,0 +1,183 @@
+//! Names for the types that the user wrote.
+//!
+//! They are written once, in the generated module, and go by these names everywhere else: then one that does not exist is
+//! missed once, and none is read from another module than where it was meant.
+
+use super::Context;
+use super::place::Place;
+use crate::ast::Args;
+use crate::graph::Graph;
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
+use syn::visit::Visit;
+use syn::{GenericArgument, PathArguments, Type, TypeInfer};
+
+/// All types in a flow that need a name.
+pub(super) fn written_types(graph: &Graph) -> Vec<Type> {
+    let mut types: Vec<Type> = Vec::new();
+    let of_nodes = graph.nodes.iter().flat_map(|node| {
+        let of_ops = node.ops().iter().flat_map(|op| types_of(&op.args));
+        node.ty.iter().chain(of_ops)
+    });
+    let of_params = graph.params.iter().map(|param| &param.ty);
+    let of_outputs = graph.outputs.iter().filter_map(|output| output.ty.as_ref());
+    for ty in of_params.chain(of_nodes).chain(of_outputs) {
+        if !is_plain(ty) && !is_partly_inferred(ty) && !types.contains(ty) {
+            types.push(ty.clone());
+        }
+    }
+    types
+}
+
+fn types_of(args: &Args) -> Vec<&Type> {
+    match args {
+        Args::Key(fields) => fields.iter().map(|field| &field.ty).collect(),
+        Args::Aggregate(fields) => fields.iter().flat_map(|field| [&field.ty, element(&field.ty)]).collect(),
+        Args::Fold(fold) => vec![&fold.ty],
+        Args::Stateful(stateful) => {
+            let state = stateful.state.iter().map(|field| &field.ty);
+            state.chain([&stateful.out]).collect()
+        }
+        Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } => Vec::new(),
+    }
+}
+
+/// The declarations of the names, in the generated module.
+pub(super) fn names(context: &Context<'_>) -> TokenStream {
+    let declared = context.named.iter().enumerate().map(|(place, ty)| {
+        let (name, ty) = (name(place), inside(ty));
+        quote!(#[doc(hidden)] pub(super) type #name = #ty;)
+    });
+    declared.collect()
+}
+
+fn name(place: usize) -> Ident {
+    format_ident!("__Type{place}", span = crate::compile::own())
+}
+
+impl Context<'_> {
+    /// A type of the user's.
+    pub(super) fn ty(&self, ty: &Type) -> TokenStream {
+        match self.named.iter().position(|named| named == ty) {
+            Some(place) => {
+                let (name, module) = (name(place), &self.module);
+                Place::of(ty).put(if self.within { quote!(self::#name) } else { quote!(#module::#name) })
+            }
+            None if self.within => inside(ty),
+            None => quote!(#ty),
+        }
+    }
+}
+
+/// Whether a type is made of what is there everywhere.
+fn is_plain(ty: &Type) -> bool {
+    const EVERYWHERE: &[&str] = &[
+        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
+        "f64", "str", "String", "Vec", "Option", "Box",
+    ];
+    match ty {
+        Type::Tuple(tuple) => tuple.elems.iter().all(is_plain),
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident().map_or_else(
+            || path.path.segments.len() == 1 && path.path.segments.iter().all(|segment| {
+                EVERYWHERE.iter().any(|name| segment.ident == name) && arguments(segment).into_iter().all(is_plain)
+            }),
+            |name| EVERYWHERE.iter().any(|known| name == known),
+        ),
+        _ => false,
+    }
+}
+
+/// Whether a type leaves something to rustc.
+fn is_partly_inferred(ty: &Type) -> bool {
+    #[derive(Default)]
+    struct Inferred(bool);
+
+    impl<'ast> Visit<'ast> for Inferred {
+        fn visit_type_infer(&mut self, _: &'ast TypeInfer) {
+            self.0 = true;
+        }
+    }
+
+    let mut inferred = Inferred::default();
+    inferred.visit_type(ty);
+    inferred.0
+}
+
+/// The types between the angle brackets of a path's segment.
+pub(super) fn arguments(segment: &syn::PathSegment) -> Vec<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return Vec::new() };
+    let mut types = Vec::new();
+    for argument in &arguments.args {
+        if let GenericArgument::Type(ty) = argument {
+            types.push(ty);
+        }
+    }
+    types
+}
+
+/// `T`, if a type is written as `Vec<T>`.
+pub(crate) fn list_element(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == "Vec")?;
+    arguments(last).first().copied()
+}
+
+/// `T`, of the `Vec<T>` that a field of `collect` or `top` is.
+pub(super) fn element(ty: &Type) -> &Type {
+    list_element(ty).unwrap_or(ty)
+}
+
+/// A type of the user's as written, seen from inside the generated module: one level down.
+pub(super) fn inside(ty: &Type) -> TokenStream {
+    deeper(ty.to_token_stream())
+}
+
+fn deeper(tokens: TokenStream) -> TokenStream {
+    let mut result = TokenStream::new();
+    let mut colons = 0;
+    for tree in tokens {
+        let before = std::mem::take(&mut colons);
+        match tree {
+            TokenTree::Ident(name) if before < 2 && (name == "self" || name == "super") => {
+                let up = Ident::new("super", name.span());
+                result.extend(if name == "self" { quote!(#up) } else { quote!(#up::#up) });
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), deeper(group.stream()));
+                inner.set_span(group.span());
+                result.extend([TokenTree::Group(inner)]);
+            }
+            TokenTree::Punct(punct) => {
+                colons = if punct.as_char() == ':' { before + 1 } else { 0 };
+                result.extend([TokenTree::Punct(punct)]);
+            }
+            other => result.extend([other]),
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ty(text: &str) -> Type {
+        syn::parse_str(text).expect("a type")
+    }
+
+    #[test]
+    fn paths_lead_from_inside_the_module_to_the_same_place() {
+        let deeper = |text: &str| inside(&ty(text)).to_string().replace(' ', "");
+        assert_eq!(deeper("self::a::B<super::C, crate::D>"), "super::a::B<super::super::C,crate::D>");
+        assert_eq!(deeper("super::super::B"), "super::super::super::B");
+        assert_eq!(deeper("(A, [self::B; 2])"), "(A,[super::B;2])");
+    }
+
+    #[test]
+    fn what_is_there_everywhere_needs_no_name() {
+        assert!(is_plain(&ty("Vec<(u64, Option<String>)>")));
+        assert!(!is_plain(&ty("Vec<Timestamp>")));
+        assert!(!is_plain(&ty("a::String")));
+        assert!(is_partly_inferred(&ty("Vec<_>")));
+    }
+}
