@@ -293,6 +293,9 @@ fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
     (quantile(&values, 0.5), values[0], values[values.len() - 1])
 }
 
+/// A name, a fraction of the records, and the code.
+type Contestant = (&'static str, usize, Box<dyn FnMut(Vec<Vec<Click>>) -> u64>);
+
 struct Contest {
     name: &'static str,
     /// How many times fewer records this one gets: it would take all day.
@@ -313,7 +316,7 @@ fn contest(
     title: &str,
     rounds: usize,
     clicks: &[Vec<Click>],
-    contestants: &mut [(&'static str, usize, Box<dyn FnMut(Vec<Vec<Click>>) -> u64>)],
+    contestants: &mut [Contestant],
 ) {
     let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
     if only.is_some_and(|word| !title.to_lowercase().contains(&word)) {

@@ -5,10 +5,11 @@
 use crate::ast::{Chain, Diversion, Duration, Flow, Input, Item, Keep, KeyField, Op, Param};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean};
 use crate::operators::Effect;
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, Span};
+use quote::format_ident;
 use std::collections::{HashMap, HashSet};
 use syn::spanned::Spanned;
+use syn::visit::Visit;
 use syn::{Attribute, Type, Visibility};
 
 /// A node, by its place in [`Graph::nodes`].
@@ -89,20 +90,6 @@ pub(crate) enum KnownType {
     /// The record generated for that node.
     Record(Ident),
     Late(Box<KnownType>),
-}
-
-impl KnownType {
-    /// The type, as seen from where `module` leads to the generated module.
-    pub(crate) fn tokens(&self, module: &TokenStream, rt: &TokenStream) -> TokenStream {
-        match self {
-            KnownType::Written(ty) => quote!(#ty),
-            KnownType::Record(name) => quote_spanned!(name.span()=> #module #name),
-            KnownType::Late(inner) => {
-                let inner = inner.tokens(module, rt);
-                quote!(#rt::record::Late<#inner>)
-            }
-        }
-    }
 }
 
 impl Node {
@@ -417,7 +404,7 @@ impl Graph {
                 Origin::Else { of, late } => self.diverted_stream(*of, *late),
                 Origin::Arm { of } => self.before(*of, self.nodes[*of].ops().len().saturating_sub(1)),
             };
-            if let Some(ty) = &self.nodes[id].ty {
+            if let Some(ty) = self.nodes[id].ty.as_ref().filter(|ty| !is_partly_inferred(ty)) {
                 stream.ty = Some(KnownType::Written(ty.clone()));
             }
             self.nodes[id].stream = stream;
@@ -491,6 +478,22 @@ fn after(node: &Node, op: &Op, before: Stream) -> Stream {
 
 fn key(fields: &[KeyField]) -> Vec<(Ident, Type)> {
     fields.iter().map(|field| (field.name.clone(), field.ty.clone())).collect()
+}
+
+/// Whether a type leaves something to rustc.
+pub(crate) fn is_partly_inferred(ty: &Type) -> bool {
+    #[derive(Default)]
+    struct Inferred(bool);
+
+    impl<'ast> Visit<'ast> for Inferred {
+        fn visit_type_infer(&mut self, _: &'ast syn::TypeInfer) {
+            self.0 = true;
+        }
+    }
+
+    let mut inferred = Inferred::default();
+    inferred.visit_type(ty);
+    inferred.0
 }
 
 /// The line on which something was written.

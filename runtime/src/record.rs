@@ -93,16 +93,16 @@ pub trait Written<Found, How = Met>: Sized {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T> Written<T> for T {
+impl<T: Same<Found>, Found> Written<Found> for T {
     type Given<X> = X;
 
     #[inline(always)]
-    fn typed(found: T, _: PhantomData<T>) -> T {
-        found
+    fn typed(found: Found, _: PhantomData<T>) -> T {
+        T::same(found)
     }
 
     #[inline(always)]
-    fn given_for<X>(_: &T, _: PhantomData<T>, x: X) -> X {
+    fn given_for<X>(_: &Found, _: PhantomData<T>, x: X) -> X {
         x
     }
 }
@@ -117,6 +117,19 @@ impl<T: Never, Found> Written<Found, Unmet> for T {
 
     fn given_for<X>(_: &Found, _: PhantomData<T>, x: X) -> X {
         x
+    }
+}
+
+/// One type by two names.
+pub trait Same<T> {
+    /// The value, by the other name.
+    fn same(value: T) -> Self;
+}
+
+impl<T> Same<T> for T {
+    #[inline(always)]
+    fn same(value: T) -> T {
+        value
     }
 }
 

@@ -4,6 +4,7 @@ mod closures;
 mod identity;
 mod operators;
 mod state;
+mod types;
 mod usage;
 
 use crate::diagnostics::Diagnostics;
@@ -17,7 +18,6 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     usage::every_reader_reads_records(graph, errors);
     operators::clauses_fit_their_operators(graph, errors);
     operators::windows_are_aggregated(graph, errors);
-    operators::lists_are_vecs(graph, errors);
     closures::closures_have_the_right_parameters(graph, errors);
     closures::closures_keep_no_state(graph, errors);
     state::stateful_operators_have_a_key(graph, errors);
@@ -25,6 +25,9 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     state::state_is_bounded(graph, errors);
     state::state_fields_have_a_first_value(graph, errors);
     state::sessions_can_merge(graph, errors);
+    types::state_owns_its_data(graph, errors);
+    types::records_own_their_data(graph, errors);
+    types::lists_are_vecs(graph, errors);
     identity::one_state_for_each_name(graph, errors);
     identity::generated_names_are_free(graph, errors);
     identity::ports_are_distinct(graph, errors);

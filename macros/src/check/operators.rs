@@ -1,9 +1,9 @@
 //! Operators have what belongs to them, and nothing else.
 
-use crate::ast::{AggregateField, Args, Diversion, Op};
+use crate::ast::{Diversion, Op};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::graph::{Graph, Origin};
-use crate::operators::{Effect, ElseRule, Holds};
+use crate::operators::{Effect, ElseRule};
 
 pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
     for node in &graph.nodes {
@@ -23,20 +23,6 @@ pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
             if op.row.effect == Effect::Route && place + 1 < node.ops().len() {
                 let message = "nothing can follow `route`: read its arms by their names";
                 errors.error(Code::NotAStream, &node.ops()[place + 1].name, message);
-            }
-        }
-    }
-}
-
-/// The type of what is in a list is taken from the type of the list, which must therefore be plain to see.
-pub(super) fn lists_are_vecs(graph: &Graph, errors: &Diagnostics) {
-    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
-        let Args::Aggregate(fields) = &op.args else { continue };
-        for field in fields {
-            if field.row.holds == Holds::List && crate::emit::list_element(&field.ty).is_none() {
-                let AggregateField { name, function, .. } = field;
-                let message = format!("`{function}` makes a list, so write its type as one: `{name}: Vec<Type> = ..`");
-                errors.error(Code::Arguments, &field.ty, message);
             }
         }
     }

@@ -1,15 +1,17 @@
 //! What is asked of the types that the user wrote, and where: see `psdf_runtime::requirement`.
 
 use super::Context;
-use super::body::{Writer, core_args, written};
+use super::body::{Writer, core_args, ident};
 use super::place::Place;
-use super::types::element;
+use super::names::element;
 use crate::ast::{AggregateField, Args};
 use crate::graph::{Id, KnownType};
 use crate::lower::{Head, Target};
 use crate::operators::Holds;
-use proc_macro2::TokenStream;
+use crate::parse::words;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote;
+use std::collections::HashSet;
 use syn::Type;
 
 /// A requirement of a type.
@@ -21,7 +23,7 @@ struct Ask {
 
 impl Context<'_> {
     fn ask(&self, ty: &Type, requirement: TokenStream) -> Ask {
-        Ask { place: Place::of(ty), ty: quote!(#ty), requirement }
+        Ask { place: Place::of(ty), ty: self.ty(ty), requirement }
     }
 
     fn of_key(&self, id: Id) -> Vec<Ask> {
@@ -82,6 +84,24 @@ impl Context<'_> {
         self.of_key(id).into_iter().chain(self.of_state(id)).collect()
     }
 
+    /// A record, held against the type that the user wrote for it.
+    pub(super) fn typed(&self, ty: &Type, record: &TokenStream) -> TokenStream {
+        let (typed, written) = self.written(ty, "typed");
+        Place::of(ty).called(&typed, [record.clone(), written], &self.rt)
+    }
+
+    /// A value that is there for rustc only if what is referred to is of the type that the user wrote for it.
+    pub(super) fn given_typed(&self, ty: &Type, reference: &TokenStream, value: TokenStream) -> TokenStream {
+        let (given, written) = self.written(ty, "given_for");
+        Place::of(ty).called(&given, [reference.clone(), written, value], &self.rt)
+    }
+
+    fn written(&self, ty: &Type, function: &str) -> (TokenStream, TokenStream) {
+        let function = Place::of(ty).function(None, (&self.rt, &quote!(record::Written<_, _>)), function);
+        let ty = self.ty(ty);
+        (function, quote!(::core::marker::PhantomData::<#ty>))
+    }
+
     /// A value that is there for rustc only if a record type can be a record.
     pub(super) fn given_record(&self, ty: &KnownType, value: TokenStream) -> TokenStream {
         self.given_all(&self.of_record(ty), value)
@@ -89,9 +109,10 @@ impl Context<'_> {
 }
 
 impl Writer<'_> {
-    /// The function that places the stage: it is there only if the types that it goes by are as they must be.
-    pub(super) fn asked(&self, function: TokenStream) -> TokenStream {
+    /// The call that places the stage. The function is there only if the types that it goes by are as they must be.
+    pub(super) fn placed(&self, function: &str, arguments: &TokenStream) -> TokenStream {
         let context = self.context;
+        let (rt, function) = (&context.rt, ident(function));
         let node = context.graph.node(self.stage.node);
         let mut asks = match (self.stage.head, &node.ty) {
             (Head::Input, Some(ty)) => vec![context.ask(ty, quote!(record::Record<_>))],
@@ -104,7 +125,12 @@ impl Writer<'_> {
         for core in (self.stage.head == Head::Core).then_some(self.stage.node).into_iter().chain(read) {
             asks.extend(context.of_core(core));
         }
-        context.given_all(&asks, function)
+        let mut mentioned = HashSet::new();
+        words(arguments.clone(), &mut mentioned);
+        let params = context.graph.params.iter().filter(|param| mentioned.contains(&param.name.to_string()));
+        asks.extend(params.map(|param| context.ask(&param.ty, quote!(flow::Param<_>))));
+        let function = context.given_all(&asks, quote!(#rt::stages::#function));
+        quote!(#function(#arguments))
     }
 
     /// A value that is there only if the key before a stateful operator can be a key.
@@ -117,9 +143,8 @@ impl Writer<'_> {
         self.context.given_all(&[self.context.of_field(field)], value)
     }
 
-    /// A reference to a record, which is of the type that a field of `top` lists.
-    pub(super) fn listed(&self, field: &AggregateField, record: &proc_macro2::Ident) -> TokenStream {
-        let rt = &self.context.rt;
-        written(element(&field.ty), rt, "typed_ref", &quote!(&#record))
+    /// The state of a field of `top`, if that lists records as they come.
+    pub(super) fn listed(&self, field: &AggregateField, state: TokenStream, record: &Ident) -> TokenStream {
+        self.context.given_typed(element(&field.ty), &quote!(&#record), state)
     }
 }

@@ -115,13 +115,12 @@ impl<'a> Writer<'a> {
         let Some(ty) = node.ty.as_ref().filter(|_| !matches!(node.origin, crate::graph::Origin::Input)) else {
             return TokenStream::new();
         };
-        let rt = &self.context.rt;
         let record = &cursor.record;
         if !cursor.owned {
-            let call = written(ty, rt, "typed_ref", &quote!(&#record));
-            return quote!(let _ = #call;);
+            let call = self.context.given_typed(ty, &quote!(&#record), quote!(()));
+            return quote!(#call;);
         }
-        let call = written(ty, rt, "typed", &quote!(#record));
+        let call = self.context.typed(ty, &quote!(#record));
         quote!(let #record = #call;)
     }
 
@@ -136,7 +135,7 @@ impl<'a> Writer<'a> {
             Target::Output(output) => {
                 let record = self.take(cursor);
                 let record = match &self.context.graph.outputs[output].ty {
-                    Some(ty) => written(ty, rt, "typed", &record),
+                    Some(ty) => self.context.typed(ty, &record),
                     None => record,
                 };
                 let record = sent(record);
@@ -229,9 +228,10 @@ impl<'a> Writer<'a> {
                 let (call, f, record) = (self.operator(node, place, "try_map"), self.closure(closure, 1), self.take(cursor));
                 let failure = self.fresh("failure");
                 let (result, made) = (Place::of_result(closure), self.made(node, place));
-                let failed = op.diverted.as_ref().and_then(|diverted| diverted.ty());
+                let failed = op.diverted.as_ref().and_then(|diverted| diverted.ty()).map(|ty| self.context.ty(ty));
                 let made = (made.is_some() || failed.is_some()).then(|| {
-                    let (made, failed) = (or_inferred(made), or_inferred(failed));
+                    let inferred = || quote!(_);
+                    let (made, failed) = (made.unwrap_or_else(inferred), failed.unwrap_or_else(inferred));
                     quote!(::<_, ::core::result::Result<#made, #failed>>)
                 });
                 let at = op.diverted.as_ref().map_or_else(|| Place::of(&op.name), |diverted| Place::at(diverted.span));
@@ -260,9 +260,9 @@ impl<'a> Writer<'a> {
     }
 
     /// The type that the user wrote for what an operator makes, so that a closure which makes another is wrong there.
-    fn made(&self, node: Id, place: usize) -> Option<&'a Type> {
+    fn made(&self, node: Id, place: usize) -> Option<TokenStream> {
         let node = self.context.graph.node(node);
-        node.ty.as_ref().filter(|_| place + 1 == node.ops().len())
+        node.ty.as_ref().filter(|_| place + 1 == node.ops().len()).map(|ty| self.context.ty(ty))
     }
 
     /// A new variable for the record that an operator makes.
@@ -327,11 +327,11 @@ impl<'a> Writer<'a> {
         let rt = &self.context.rt;
         let id = node_number(node);
         let record = cursor.record.clone();
-        let types: Vec<_> = fields.iter().map(|field| field.ty.clone()).collect();
+        let types: Vec<_> = fields.iter().map(|field| self.context.ty(&field.ty)).collect();
         let values: Vec<_> = fields
             .iter()
             .map(|field| {
-                let (f, ty) = (self.closure(&field.f, 1), &field.ty);
+                let (f, ty) = (self.closure(&field.f, 1), self.context.ty(&field.ty));
                 quote!(#rt::ops::key::<_, #ty>(#id, &#record, #f))
             })
             .collect();
@@ -447,17 +447,6 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn or_inferred(ty: Option<&Type>) -> TokenStream {
-    ty.map_or(quote!(_), |ty| quote!(#ty))
-}
-
-/// A record held against the type that the user wrote for it.
-pub(super) fn written(ty: &Type, rt: &TokenStream, function: &str, record: &TokenStream) -> TokenStream {
-    let place = Place::of(ty);
-    let function = place.function(None, (rt, &quote!(record::Written<_>)), function);
-    place.called(&function, [quote!(#record), quote!(::core::marker::PhantomData::<#ty>)], rt)
-}
-
 /// A variable of our own, which neither collides with the user's nor is seen by them.
 pub(super) fn ident(name: &str) -> Ident {
     Ident::new(name, own())
@@ -475,13 +464,11 @@ pub(super) fn node_number(node: Id) -> TokenStream {
 }
 
 /// The key type of a stream.
-pub(super) fn key_type(key: &[(Ident, syn::Type)]) -> TokenStream {
-    match key {
-        [(_, ty)] => quote!(#ty),
-        _ => {
-            let types = key.iter().map(|(_, ty)| ty);
-            quote!((#(#types),*))
-        }
+pub(super) fn key_type(context: &Context<'_>, key: &[(Ident, Type)]) -> TokenStream {
+    let types: Vec<TokenStream> = key.iter().map(|(_, ty)| context.ty(ty)).collect();
+    match &types[..] {
+        [ty] => quote!(#ty),
+        types => quote!((#(#types),*)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Context;
 use super::body::{Writer, core_args, ident, node_number};
 use super::place::Place;
-use super::types::element;
+use super::names::element;
 use super::wire::duration;
 use crate::ast::{AggregateField, Args, Duration, FunctionArgs, Stateful};
 use crate::compile::own;
@@ -33,7 +33,7 @@ impl Writer<'_> {
         let (FunctionArgs::Closure(f), false) = (&field.args, field.row.projection == Projection::Record) else {
             return quote!(());
         };
-        let (result, ty) = (Place::of_result(f), &field.ty);
+        let result = Place::of_result(f);
         let f = self.closure(f, 1);
         let project = Place::of(&field.function).put(quote!(#rt::ops::project));
         let projected = quote!(#project(#id, #record, #f));
@@ -45,10 +45,13 @@ impl Writer<'_> {
                 result.call(None, (rt, &quote!(ops::Distinguished)), "fingerprint", &quote!(&#projected))
             }
             (_, FunctionState::OfElement(_)) => {
-                let element = element(ty);
+                let element = self.context.ty(element(&field.ty));
                 quote!(#project::<_, #element>(#id, #record, #f))
             }
-            _ => quote!(#project::<_, #ty>(#id, #record, #f)),
+            _ => {
+                let ty = self.context.ty(&field.ty);
+                quote!(#project::<_, #ty>(#id, #record, #f))
+            }
         }
     }
 
@@ -79,7 +82,6 @@ impl Writer<'_> {
     }
 
     fn running(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
-        let rt = &self.context.rt;
         let keep = self.keep(node);
         let (init, add) = (self.init(id), self.add(id));
         let (key, state) = (ident("key"), ident("state"));
@@ -87,8 +89,7 @@ impl Writer<'_> {
         let result = self.result(id, false);
         let finish = self.owning(&quote!(#key, #state: #state_ty), &result);
         let emit = self.emit();
-        let place = self.asked(quote!(#rt::stages::running));
-        quote!(#place(#head, #keep, #init, #add, #finish, #emit))
+        self.placed("running", &quote!(#head, #keep, #init, #add, #finish, #emit))
     }
 
     fn windowed(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
@@ -108,21 +109,22 @@ impl Writer<'_> {
         match kind {
             WindowKind::Tumbling => {
                 let windows = quote!(#rt::stages::TimeWindows::tumbling(#size, #allow));
-                let place = self.asked(quote!(#rt::stages::time_windows));
-                quote!(#place(#head, #windows, #rt::stages::taken_once, #init, #add, #finish, #late, #emit))
+                let copy = quote!(#rt::stages::taken_once);
+                self.placed("time_windows", &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit))
             }
             WindowKind::Hopping => {
                 let every = every.as_ref().map(|every| self.bound_duration(every));
                 let windows = quote!(#rt::stages::TimeWindows::hopping(#size, #every, #allow));
-                let copy = Place::of(&op.name).function(None, (rt, &quote!(record::Overlapping<_>)), "overlap");
-                let place = self.asked(quote!(#rt::stages::time_windows));
-                quote!(#place(#head, #windows, #copy, #init, #add, #finish, #late, #emit))
+                let record = ident("record");
+                let overlapping = quote!(record::Overlapping<_>);
+                let copy = Place::of(&op.name).call(None, (rt, &overlapping), "overlap", &quote!(#record));
+                let copy = quote!(|#record| #copy);
+                self.placed("time_windows", &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit))
             }
             WindowKind::Session => {
                 let windows = quote!(#rt::stages::SessionWindows::new(#size, #allow));
                 let merge = self.merge(id);
-                let place = self.asked(quote!(#rt::stages::sessions));
-                quote!(#place(#head, #windows, #init, #add, #merge, #finish, #late, #emit))
+                self.placed("sessions", &quote!(#head, #windows, #init, #add, #merge, #finish, #late, #emit))
             }
         }
     }
@@ -133,7 +135,7 @@ impl Writer<'_> {
         let keep = self.keep(node);
         let init = self.init(id);
         let state_ty = self.state_type(node);
-        let out_ty = &stateful.out;
+        let out_ty = self.context.ty(&stateful.out);
         let (state, record, at, out) = (ident("state"), ident("record"), ident("at"), ident("out"));
         let out_parameter = quote!(#out: &mut #rt::stages::Emit<'_, _, _, #out_ty>);
         let step = self.closure(&stateful.step, 3);
@@ -152,8 +154,7 @@ impl Writer<'_> {
             }
         };
         let emit = self.emit();
-        let place = self.asked(quote!(#rt::stages::stateful));
-        quote!(#place(#head, #keep, #init, #step, #timer, #emit))
+        self.placed("stateful", &quote!(#head, #keep, #init, #step, #timer, #emit))
     }
 
     fn keep(&self, node: &Node) -> TokenStream {
@@ -177,7 +178,10 @@ impl Writer<'_> {
         let rt = &self.context.rt;
         let number = node_number(id);
         let node = self.context.graph.node(id);
-        let first = |ty: &Type, value: &Expr| quote!(#rt::ops::init::<#ty>(#number, || #value));
+        let first = |ty: &Type, value: &Expr| {
+            let ty = self.context.ty(ty);
+            quote!(#rt::ops::init::<#ty>(#number, || #value))
+        };
         let fields: Vec<TokenStream> = match core_args(node) {
             Some(Args::Aggregate(fields)) => fields
                 .iter()
@@ -253,10 +257,10 @@ impl Writer<'_> {
                 quote!(#rt::aggregate::Aggregate::add(#state, #input, #at);)
             }
             FunctionArgs::Top { n, by } => {
-                let (state, record) = (self.given_field(field, quote!(&mut #state.#name)), self.listed(field, record));
+                let state = self.listed(field, self.given_field(field, quote!(&mut #state.#name)), record);
                 let compare = rank(by, rt);
                 let by = self.closure(by, 1);
-                quote!(let () = #input; #state.add(#number, #record, #n, #by, #compare);)
+                quote!(let () = #input; #state.add(#number, &#record, #n, #by, #compare);)
             }
             FunctionArgs::Fold { step, .. } => {
                 let step = self.closure(step, 2);
@@ -342,7 +346,10 @@ impl Writer<'_> {
 
 /// How `top` compares what its closure returns.
 fn rank(by: &Expr, rt: &TokenStream) -> TokenStream {
-    Place::of_result(by).function(None, (rt, &quote!(aggregate::Rank)), "compare")
+    let (place, one, other) = (Place::of_result(by), ident("one"), ident("other"));
+    let compare = place.function(None, (rt, &quote!(aggregate::Rank)), "compare");
+    let compare = place.called(&compare, [quote!(#one), quote!(#other)], rt);
+    quote!(|#one, #other| #compare)
 }
 
 fn stream_key(context: &Context<'_>, id: Id) -> Vec<(Ident, syn::Type)> {

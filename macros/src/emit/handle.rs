@@ -1,8 +1,8 @@
 //! The typed ports of a flow: its handle, its builder, and what a host sees of them.
 
 use super::Context;
-use super::types::inside;
-use crate::graph::{KnownType, Origin};
+use super::names::declared;
+use crate::graph::{KnownType, Origin, is_partly_inferred};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
@@ -13,7 +13,12 @@ struct Port<'a> {
     known: Option<KnownType>,
 }
 
-impl Port<'_> {
+impl<'a> Port<'a> {
+    fn new(context: &Context<'_>, name: &'a Ident, known: Option<KnownType>) -> Port<'a> {
+        let ty = known.as_ref().map(|known| declared(context, known));
+        Port { name, ty, known }
+    }
+
     /// A function of the host's that is there only for a port whose records can be records.
     fn given(&self, context: &Context<'_>, function: TokenStream) -> TokenStream {
         self.known.iter().fold(function, |function, known| context.given_record(known, function))
@@ -28,17 +33,14 @@ fn inputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
     });
     let nodes = nodes.map(|(_, node)| node);
     let port = |node: &'a crate::graph::Node| {
-        let ty = &node.ty;
-        Port { name: &node.name, ty: Some(inside(ty)), known: ty.clone().map(KnownType::Written) }
+        Port::new(context, &node.name, node.ty.clone().map(KnownType::Written))
     };
     nodes.map(port).collect()
 }
 
 fn outputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
     let port = |output: &'a crate::graph::Output| {
-        let known = output_type(context, output);
-        let ty = known.as_ref().map(|ty| inside(&ty.tokens(&TokenStream::new(), &context.rt)));
-        Port { name: &output.name, ty, known }
+        Port::new(context, &output.name, output_type(context, output))
     };
     let is_input = |output: &crate::graph::Output| {
         context.graph.nodes.iter().any(|node| matches!(node.origin, Origin::Input) && node.name == output.name)
@@ -48,7 +50,7 @@ fn outputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
 
 /// The record type of an output: as written there, or as known of its node.
 pub(super) fn output_type(context: &Context<'_>, output: &crate::graph::Output) -> Option<KnownType> {
-    let written = output.ty.clone().map(KnownType::Written);
+    let written = output.ty.clone().filter(|ty| !is_partly_inferred(ty)).map(KnownType::Written);
     let known = written.or_else(|| output.node.and_then(|id| context.graph.node(id).stream.ty.clone()));
     let clashes = |name: &Ident| context.untyped.iter().any(|id| context.graph.node(*id).record_name() == *name);
     known.filter(|ty| !matches!(ty, KnownType::Record(name) if clashes(name)))
@@ -73,7 +75,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         .iter()
         .map(|port| {
             let name = port.name;
-            let drain = port.ty.is_some().then(|| inside(&port.given(context, quote!(#rt::embedded::drain))));
+            let drain = port.ty.is_some().then(|| port.given(context, quote!(#rt::embedded::drain)));
             quote!(#drain(&mut self.#name))
         })
         .collect();
@@ -229,7 +231,7 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
 
 /// `impl Flow`, and the methods of the flow's struct. A flow with mistakes has them too, so that its users' code is
 /// not blamed; it is never run.
-pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream, whole: bool) -> TokenStream {
+pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> TokenStream {
     let Context { graph, rt, path, module, .. } = context;
     let flow = &graph.name;
     let vis = &graph.vis;
@@ -256,7 +258,7 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream, whole:
         let take = port.given(context, quote!(#host::#take));
         quote!(#name: #take(&mut *parts.host, #text))
     });
-    let (wire, handle) = if whole {
+    let (wire, handle) = if context.whole {
         let wire = quote! {
             let graph = <Self as #rt::flow::Flow>::GRAPH;
             let inputs = #module::Inputs {

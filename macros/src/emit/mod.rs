@@ -10,7 +10,7 @@ mod place;
 mod types;
 mod wire;
 
-pub(crate) use types::list_element;
+pub(crate) use names::list_element;
 
 use crate::graph::{Graph, Id, snake};
 use crate::lower::Plan;
@@ -30,6 +30,8 @@ pub(crate) struct Context<'a> {
     pub(crate) module: Ident,
     /// The types that the user wrote, each of which the generated module has a name for.
     pub(crate) named: Vec<Type>,
+    /// Whether the flow is without mistakes.
+    pub(crate) whole: bool,
     /// Whether what is written stands in that module, and not beside it.
     pub(crate) within: bool,
     /// The nodes of a flow with mistakes whose types cannot stand beside others.
@@ -42,7 +44,7 @@ pub(crate) fn flow(graph: &Graph, plan: Option<&Plan>, facade: &TokenStream) -> 
     let module = format_ident!("{}", snake(&graph.name.to_string()), span = graph.name.span());
     let untyped = crate::check::clashes(graph).into_iter().map(|(id, _)| id).collect();
     let (rt, path, named) = (quote!(__psdf), quote!(#facade::__private), names::written_types(graph));
-    let context = Context { graph, rt, path, module, named, within: false, untyped };
+    let context = Context { graph, rt, path, module, named, whole: plan.is_some(), within: false, untyped };
     let params = types::params(&context);
     let inner = Context { within: true, ..context.clone() };
     let inside = [names::names(&inner), types::records_and_states(&inner), handle::handle(&inner)];
@@ -51,7 +53,7 @@ pub(crate) fn flow(graph: &Graph, plan: Option<&Plan>, facade: &TokenStream) -> 
         None => TokenStream::new(),
     };
     let description = description::description(&context, plan);
-    let flow_impl = handle::flow_impl(&context, &description, plan.is_some());
+    let flow_impl = handle::flow_impl(&context, &description);
     let Context { module, .. } = &context;
     let import = context.import();
     let (vis, name) = (&graph.vis, &graph.name);

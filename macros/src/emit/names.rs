@@ -6,11 +6,10 @@
 use super::Context;
 use super::place::Place;
 use crate::ast::Args;
-use crate::graph::Graph;
+use crate::graph::{Graph, KnownType, is_partly_inferred};
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
-use syn::visit::Visit;
-use syn::{GenericArgument, PathArguments, Type, TypeInfer};
+use quote::{format_ident, quote};
+use syn::{GenericArgument, PathArguments, Type};
 
 /// All types in a flow that need a name.
 pub(super) fn written_types(graph: &Graph) -> Vec<Type> {
@@ -19,9 +18,8 @@ pub(super) fn written_types(graph: &Graph) -> Vec<Type> {
         let of_ops = node.ops().iter().flat_map(|op| types_of(&op.args));
         node.ty.iter().chain(of_ops)
     });
-    let of_params = graph.params.iter().map(|param| &param.ty);
     let of_outputs = graph.outputs.iter().filter_map(|output| output.ty.as_ref());
-    for ty in of_params.chain(of_nodes).chain(of_outputs) {
+    for ty in of_nodes.chain(of_outputs) {
         if !is_plain(ty) && !is_partly_inferred(ty) && !types.contains(ty) {
             types.push(ty.clone());
         }
@@ -45,7 +43,7 @@ fn types_of(args: &Args) -> Vec<&Type> {
 /// The declarations of the names, in the generated module.
 pub(super) fn names(context: &Context<'_>) -> TokenStream {
     let declared = context.named.iter().enumerate().map(|(place, ty)| {
-        let (name, ty) = (name(place), inside(ty));
+        let (name, ty) = (name(place), context.inside(ty));
         quote!(#[doc(hidden)] pub(super) type #name = #ty;)
     });
     declared.collect()
@@ -63,44 +61,56 @@ impl Context<'_> {
                 let (name, module) = (name(place), &self.module);
                 Place::of(ty).put(if self.within { quote!(self::#name) } else { quote!(#module::#name) })
             }
-            None if self.within => inside(ty),
+            None if self.within => self.inside(ty),
             None => quote!(#ty),
+        }
+    }
+
+    /// A type of the user's as written, seen from inside the generated module: one level down.
+    ///
+    /// Of a flow with mistakes, one may be a reference without a lifetime.
+    pub(super) fn inside(&self, ty: &Type) -> TokenStream {
+        deeper(quote!(#ty), !self.whole)
+    }
+}
+
+/// The record type of a port, in the generated module, as a reader of the docs should see it.
+pub(super) fn declared(context: &Context<'_>, known: &KnownType) -> TokenStream {
+    let rt = &context.rt;
+    match known {
+        KnownType::Written(ty) => context.inside(ty),
+        KnownType::Record(name) => quote!(#name),
+        KnownType::Late(record) => {
+            let record = declared(context, record);
+            quote!(#rt::record::Late<#record>)
         }
     }
 }
 
 /// Whether a type is made of what is there everywhere.
 fn is_plain(ty: &Type) -> bool {
-    const EVERYWHERE: &[&str] = &[
-        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
-        "f64", "str", "String", "Vec", "Option", "Box",
-    ];
-    match ty {
-        Type::Tuple(tuple) => tuple.elems.iter().all(is_plain),
-        Type::Path(path) if path.qself.is_none() => path.path.get_ident().map_or_else(
-            || path.path.segments.len() == 1 && path.path.segments.iter().all(|segment| {
-                EVERYWHERE.iter().any(|name| segment.ident == name) && arguments(segment).into_iter().all(is_plain)
-            }),
-            |name| EVERYWHERE.iter().any(|known| name == known),
-        ),
-        _ => false,
-    }
+    is_made_of(ty, &|name| EVERYWHERE.contains(&name))
 }
 
-/// Whether a type leaves something to rustc.
-fn is_partly_inferred(ty: &Type) -> bool {
-    #[derive(Default)]
-    struct Inferred(bool);
+/// Whether a type is made of what can surely be copied, compared and stored.
+pub(super) fn is_surely_data(ty: &Type) -> bool {
+    is_made_of(ty, &|name| EVERYWHERE.contains(&name) || ["Duration", "Timestamp", "Window"].contains(&name))
+}
 
-    impl<'ast> Visit<'ast> for Inferred {
-        fn visit_type_infer(&mut self, _: &'ast TypeInfer) {
-            self.0 = true;
+const EVERYWHERE: &[&str] = &[
+    "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
+    "f64", "String", "Vec", "Option", "Box",
+];
+
+fn is_made_of(ty: &Type, known: &dyn Fn(&str) -> bool) -> bool {
+    match ty {
+        Type::Tuple(tuple) => tuple.elems.iter().all(|ty| is_made_of(ty, known)),
+        Type::Path(path) if path.qself.is_none() && path.path.segments.len() == 1 => {
+            let last = &path.path.segments[0];
+            known(&last.ident.to_string()) && arguments(last).into_iter().all(|ty| is_made_of(ty, known))
         }
+        _ => false,
     }
-
-    let mut inferred = Inferred::default();
-    inferred.visit_type(ty);
-    inferred.0
 }
 
 /// The types between the angle brackets of a path's segment.
@@ -127,15 +137,12 @@ pub(super) fn element(ty: &Type) -> &Type {
     list_element(ty).unwrap_or(ty)
 }
 
-/// A type of the user's as written, seen from inside the generated module: one level down.
-pub(super) fn inside(ty: &Type) -> TokenStream {
-    deeper(ty.to_token_stream())
-}
-
-fn deeper(tokens: TokenStream) -> TokenStream {
+/// The tokens of a type, one module further down. With `lasting`, what is borrowed is so for ever.
+fn deeper(tokens: TokenStream, lasting: bool) -> TokenStream {
     let mut result = TokenStream::new();
     let mut colons = 0;
-    for tree in tokens {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(tree) = tokens.next() {
         let before = std::mem::take(&mut colons);
         match tree {
             TokenTree::Ident(name) if before < 2 && (name == "self" || name == "super") => {
@@ -143,13 +150,16 @@ fn deeper(tokens: TokenStream) -> TokenStream {
                 result.extend(if name == "self" { quote!(#up) } else { quote!(#up::#up) });
             }
             TokenTree::Group(group) => {
-                let mut inner = Group::new(group.delimiter(), deeper(group.stream()));
+                let mut inner = Group::new(group.delimiter(), deeper(group.stream(), lasting));
                 inner.set_span(group.span());
                 result.extend([TokenTree::Group(inner)]);
             }
             TokenTree::Punct(punct) => {
                 colons = if punct.as_char() == ':' { before + 1 } else { 0 };
+                let elided = punct.as_char() == '&'
+                    && !matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '\'');
                 result.extend([TokenTree::Punct(punct)]);
+                result.extend((lasting && elided).then(|| quote!('static)));
             }
             other => result.extend([other]),
         }
@@ -160,6 +170,7 @@ fn deeper(tokens: TokenStream) -> TokenStream {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use quote::ToTokens;
 
     fn ty(text: &str) -> Type {
         syn::parse_str(text).expect("a type")
@@ -167,10 +178,11 @@ mod tests {
 
     #[test]
     fn paths_lead_from_inside_the_module_to_the_same_place() {
-        let deeper = |text: &str| inside(&ty(text)).to_string().replace(' ', "");
+        let deeper = |text: &str| deeper(ty(text).to_token_stream(), true).to_string().replace(' ', "");
         assert_eq!(deeper("self::a::B<super::C, crate::D>"), "super::a::B<super::super::C,crate::D>");
         assert_eq!(deeper("super::super::B"), "super::super::super::B");
         assert_eq!(deeper("(A, [self::B; 2])"), "(A,[super::B;2])");
+        assert_eq!(deeper("(&str, &'a str)"), "(&'staticstr,&'astr)");
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use super::Context;
 use super::body::ident;
-use crate::ast::{AggregateField, Args};
+use super::names::{element, is_surely_data};
+use crate::ast::{AggregateField, Args, StateField};
 use crate::graph::{Graph, Id, Node};
 use crate::operators::{Effect, FunctionState};
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
 use std::collections::HashSet;
-use syn::{Attribute, GenericArgument, PathArguments, Type};
+use syn::{Attribute, Type};
 
 /// The flow's struct: a field for each param.
 pub(super) fn params(context: &Context<'_>) -> TokenStream {
@@ -77,12 +78,21 @@ fn types_of(context: &Context<'_>, id: Id, node: &Node) -> Option<TokenStream> {
 }
 
 /// A field of a generated struct.
-struct Field<'a> {
+struct Field {
     docs: TokenStream,
     name: Ident,
+    /// Its type as it is declared.
     ty: TokenStream,
-    /// The type of the user's in it.
-    written: Option<&'a Type>,
+    /// Its type by name, if that depends on what the user wrote.
+    doubtful: Option<TokenStream>,
+}
+
+impl Field {
+    /// Of a type that the user wrote.
+    fn written(context: &Context<'_>, docs: TokenStream, name: &Ident, ty: &Type) -> Field {
+        let doubtful = (!is_surely_data(ty)).then(|| context.ty(ty));
+        Field { docs, name: name.clone(), ty: context.inside(ty), doubtful }
+    }
 }
 
 /// The output record of an aggregate: the key, the window, the results.
@@ -90,26 +100,27 @@ fn record(context: &Context<'_>, node: &Node, key: &[(Ident, Type)], args: &Args
     let rt = &context.rt;
     let name = node.record_name();
     let docs = documented(&node.docs, &format!("A result of the node `{}`.", node.name));
-    let field = |docs, name: &Ident, ty| Field { docs, name: name.clone(), ty: inside(ty), written: Some(ty) };
-    let key_field = |(name, ty)| field(quote!(#[doc = "The key."]), name, ty);
-    let mut fields: Vec<Field<'_>> = key.iter().map(|(name, ty)| key_field((name, ty))).collect();
+    let of_key = |(name, ty): &(Ident, Type)| Field::written(context, quote!(#[doc = "The key."]), name, ty);
+    let mut fields: Vec<Field> = key.iter().map(of_key).collect();
     if node.window().is_some() {
         let (docs, ty) = (quote!(#[doc = "The window."]), quote!(#rt::time::Window));
-        fields.push(Field { docs, name: ident("window"), ty, written: None });
+        fields.push(Field { docs, name: ident("window"), ty, doubtful: None });
     }
     match args {
-        Args::Aggregate(own) => fields.extend(own.iter().map(|own| {
-            let docs = &own.docs;
-            field(quote!(#(#docs)*), &own.name, &own.ty)
+        Args::Aggregate(own) => fields.extend(own.iter().map(|AggregateField { docs, name, ty, .. }| {
+            Field::written(context, quote!(#(#docs)*), name, ty)
         })),
-        Args::Fold(fold) => fields.push(field(quote!(#[doc = "What was folded."]), &ident("value"), &fold.ty)),
+        Args::Fold(fold) => {
+            let docs = quote!(#[doc = "What was folded."]);
+            fields.push(Field::written(context, docs, &ident("value"), &fold.ty));
+        }
         _ => {}
     }
     let fields = distinct(fields);
     let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
     let texts = names.iter().map(ToString::to_string);
     let text = name.to_string();
-    let data = data(&quote!(#(#docs)*), &name, &fields);
+    let data = data(context, &quote!(#(#docs)*), &name, &fields);
     let comparable = conditions(&fields, &quote!(::core::cmp::PartialEq));
     quote! {
         #data
@@ -132,7 +143,7 @@ fn record(context: &Context<'_>, node: &Node, key: &[(Ident, Type)], args: &Args
 }
 
 /// A flow in which a name stands twice has been told so; here it stands once.
-fn distinct(mut fields: Vec<Field<'_>>) -> Vec<Field<'_>> {
+fn distinct(mut fields: Vec<Field>) -> Vec<Field> {
     let mut seen = HashSet::new();
     fields.retain(|field| seen.insert(field.name.to_string()));
     fields
@@ -142,10 +153,13 @@ fn distinct(mut fields: Vec<Field<'_>>) -> Vec<Field<'_>> {
 ///
 /// It has conditions where it could derive: a type that falls short is then blamed by the flow that asks for it, once
 /// and in the flow's words, and not by every derive.
-fn data(docs: &TokenStream, name: &Ident, fields: &[Field<'_>]) -> TokenStream {
+fn data(context: &Context<'_>, docs: &TokenStream, name: &Ident, fields: &[Field]) -> TokenStream {
     let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
     let declared = fields.iter().map(|Field { docs, name, ty, .. }| quote!(#docs pub #name: #ty));
     let copyable = conditions(fields, &quote!(::core::clone::Clone));
+    if !context.whole {
+        return stub(docs, name, quote!(#(#declared,)*), &names);
+    }
     let writable = in_quotes(&conditions(fields, &quote!(__psdf::serde::Serialize)));
     let readable = in_quotes(&conditions(fields, &quote!(__psdf::serde::de::DeserializeOwned)));
     let storable = writable.zip(readable).map(|(writable, readable)| {
@@ -166,75 +180,77 @@ fn data(docs: &TokenStream, name: &Ident, fields: &[Field<'_>]) -> TokenStream {
     }
 }
 
-/// `for<'t> Type: Bound` for the user's types: of a condition so written rustc does not ask at once whether it is true.
-fn conditions(fields: &[Field<'_>], bound: &TokenStream) -> TokenStream {
-    let doubtful = fields.iter().filter(|field| field.written.is_some_and(|ty| !surely_data(ty)));
-    doubtful.map(|Field { ty, .. }| quote!(for<'t> #ty: #bound,)).collect()
-}
+/// The same, for a flow with mistakes: it is never run.
+fn stub(docs: &TokenStream, name: &Ident, declared: TokenStream, names: &[&Ident]) -> TokenStream {
+    quote! {
+        #docs
+        pub struct #name { #declared }
 
-/// Conditions as serde takes them; `None` without any, or if they cannot be quoted, as a macro's `$crate` cannot.
-fn in_quotes(conditions: &TokenStream) -> Option<String> {
-    Some(conditions.to_string()).filter(|text| !text.is_empty() && !text.contains('$'))
-}
+        impl ::core::clone::Clone for #name {
+            fn clone(&self) -> Self {
+                let _ = (#(&self.#names,)*);
+                ::core::unreachable!()
+            }
+        }
 
-/// Whether a type is made of what can surely be copied, compared and stored.
-fn surely_data(ty: &Type) -> bool {
-    const KNOWN: &[&str] = &[
-        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
-        "f64", "String", "Duration", "Timestamp", "Window",
-    ];
-    const CONTAINERS: &[&str] = &["Vec", "Option"];
-    match ty {
-        Type::Tuple(tuple) => tuple.elems.iter().all(surely_data),
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
-            let name = last.ident.to_string();
-            KNOWN.contains(&name.as_str())
-                || (CONTAINERS.contains(&name.as_str()) && type_arguments(last).into_iter().all(surely_data))
-        }),
-        _ => false,
+        impl __psdf::serde::Serialize for #name {
+            fn serialize<S: __psdf::serde::Serializer>(&self, _: S) -> ::core::result::Result<S::Ok, S::Error> {
+                ::core::unreachable!()
+            }
+        }
+
+        impl<'de> __psdf::serde::Deserialize<'de> for #name {
+            fn deserialize<D: __psdf::serde::Deserializer<'de>>(_: D) -> ::core::result::Result<Self, D::Error> {
+                ::core::unreachable!()
+            }
+        }
     }
+}
+
+/// `for<'t> Type: Bound` for the user's types: of a condition so written rustc does not ask at once whether it is true.
+fn conditions(fields: &[Field], bound: &TokenStream) -> TokenStream {
+    fields.iter().filter_map(|field| field.doubtful.as_ref()).map(|ty| quote!(for<'t> #ty: #bound,)).collect()
+}
+
+/// Conditions as serde takes them; `None` without any.
+fn in_quotes(conditions: &TokenStream) -> Option<String> {
+    (!conditions.is_empty()).then(|| conditions.to_string())
 }
 
 /// The state struct of a stateful node.
 fn state(context: &Context<'_>, node: &Node, args: &Args) -> TokenStream {
     let doc = format!("The state of the node `{}` for one key.", node.name);
-    let field = |docs: &[Attribute], name: &Ident, ty: TokenStream, written| {
-        let docs = quote!(#(#docs)*);
-        Field { docs, name: name.clone(), ty, written: Some(written) }
-    };
-    let fields: Vec<Field<'_>> = match args {
-        Args::Aggregate(fields) => {
-            fields.iter().map(|own| field(&[], &own.name, function_state(context, own), &own.ty)).collect()
-        }
-        Args::Fold(fold) => vec![field(&[], &ident("value"), inside(&fold.ty), &fold.ty)],
+    let fields: Vec<Field> = match args {
+        Args::Aggregate(fields) => fields.iter().map(|field| function_state(context, field)).collect(),
+        Args::Fold(fold) => vec![Field::written(context, TokenStream::new(), &ident("value"), &fold.ty)],
         Args::Stateful(stateful) => {
-            stateful.state.iter().map(|own| field(&own.docs, &own.name, inside(&own.ty), &own.ty)).collect()
+            let field = |StateField { docs, name, ty, .. }: &StateField| {
+                Field::written(context, quote!(#(#docs)*), name, ty)
+            };
+            stateful.state.iter().map(field).collect()
         }
         _ => Vec::new(),
     };
-    data(&quote!(#[doc = #doc]), &node.state_name(), &distinct(fields))
+    data(context, &quote!(#[doc = #doc]), &node.state_name(), &distinct(fields))
 }
 
-/// The type that holds what an aggregate function has seen, inside the generated module.
-fn function_state(context: &Context<'_>, field: &AggregateField) -> TokenStream {
+/// What holds what an aggregate function has seen.
+fn function_state(context: &Context<'_>, AggregateField { name, ty, row, .. }: &AggregateField) -> Field {
     let rt = &context.rt;
-    let ty = &field.ty;
-    let held = |name: &str| Ident::new(name, crate::compile::own());
-    let state = match field.row.state {
-        FunctionState::Plain(name) => {
-            let name = held(name);
-            quote!(#rt::aggregate::#name)
+    let docs = TokenStream::new();
+    let (holder, held) = match row.state {
+        FunctionState::Field => return Field::written(context, docs, name, ty),
+        FunctionState::Plain(holder) => {
+            let holder = ident(holder);
+            return Field { docs, name: name.clone(), ty: quote!(#rt::aggregate::#holder), doubtful: None };
         }
-        FunctionState::OfField(name) => {
-            let name = held(name);
-            quote!(#rt::aggregate::#name<#ty>)
-        }
-        FunctionState::OfElement(name) => {
-            let name = held(name);
-            let element = element(ty);
-            quote!(#rt::aggregate::#name<#element>)
-        }
-        FunctionState::Field => quote!(#ty),
+        FunctionState::OfField(holder) => (ident(holder), ty),
+        FunctionState::OfElement(holder) => (ident(holder), element(ty)),
     };
-    inside(&state)
+    let declared = context.inside(held);
+    let doubtful = (!is_surely_data(held)).then(|| {
+        let held = context.ty(held);
+        quote!(#rt::aggregate::#holder<#held>)
+    });
+    Field { docs, name: name.clone(), ty: quote!(#rt::aggregate::#holder<#declared>), doubtful }
 }

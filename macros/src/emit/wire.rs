@@ -109,8 +109,7 @@ impl Writer<'_> {
         };
         let cursor = self.cursor(item, self.stage.timed.then_some(at));
         let path = self.suffix(&quote!(#pattern), cursor, Suffix::Body);
-        let place = self.asked(quote!(#rt::stages::stateless));
-        quote!(#place(#host, #meta, ::std::vec![#(#sources),*], &[#(#lateness),*], #path))
+        self.placed("stateless", &quote!(#host, #meta, ::std::vec![#(#sources),*], &[#(#lateness),*], #path))
     }
 
     /// The edges that a merge unites: the first, and the others held against it.
@@ -185,7 +184,7 @@ impl Writer<'_> {
                 Target::Core(stage) => {
                     let id = self.plan.stages[stage].node;
                     let core = self.context.graph.node(id).core().unwrap_or(0);
-                    let key = key_type(&self.context.graph.before(id, core).key.unwrap_or_default());
+                    let key = key_type(self.context, &self.context.graph.before(id, core).key.unwrap_or_default());
                     quote!(#rt::record::Keyed<#key, _, _>)
                 }
                 Target::Output(_) | Target::Merge(_) => quote!(_),

@@ -372,7 +372,7 @@ async fn drive(
             }
         }
         turns += 1;
-        if turns % TURNS == 0 {
+        if turns.is_multiple_of(TURNS) {
             give_way().await;
         }
     }
