@@ -43,7 +43,9 @@ fn main() {
     for (name, of_80, of_160) in [("stateless", 2, 3), ("every fifth stateful", 4, 5)] {
         let whole = medians[of_160].0 / medians[of_80].0;
         let more = (medians[of_160].0 - medians[0].0) / (medians[of_80].0 - medians[0].0);
-        println!("  160 operators to 80, {name}: {whole:.2} times in all, {more:.2} times over the empty crate");
+        println!(
+            "  160 operators to 80, {name}: {whole:.2} times in all, {more:.2} times over the empty crate"
+        );
     }
     println!("  crates in the default build of a user's crate: {}", dependencies(&folders[0], &target));
 }
@@ -71,8 +73,12 @@ fn mixed_flow(operators: usize) -> String {
     let mut from = "t".to_string();
     for i in 1..=operators {
         let chain = match (i % 5, i % 3) {
-            (0, 0) => "key_by(k: u64 = |n| n % 10) -> tumbling(1 min) -> aggregate { n: u64 = count() } -> map(|r| r.n)",
-            (0, 1) => "key_by(k: u64 = |n| n % 10) -> aggregate { n: u64 = sum(|n| *n) } keep 1 hour -> map(|r| r.n)",
+            (0, 0) => {
+                "key_by(k: u64 = |n| n % 10) -> tumbling(1 min) -> aggregate { n: u64 = count() } -> map(|r| r.n)"
+            }
+            (0, 1) => {
+                "key_by(k: u64 = |n| n % 10) -> aggregate { n: u64 = sum(|n| *n) } keep 1 hour -> map(|r| r.n)"
+            }
             (0, _) => {
                 "key_by(k: u64 = |n| n % 10) -> stateful(u64) { state { last: u64 = 0 } keep 1 hour; \
                  |state, n, out| { out.emit(n ^ state.last); state.last = n; } }"
@@ -89,7 +95,11 @@ fn mixed_flow(operators: usize) -> String {
 
 fn target_dir() -> PathBuf {
     let exe = std::env::current_exe().expect("a process has a path");
-    exe.ancestors().find(|path| path.ends_with("release")).and_then(Path::parent).unwrap_or(&exe).join("compile_time")
+    exe.ancestors()
+        .find(|path| path.ends_with("release"))
+        .and_then(Path::parent)
+        .unwrap_or(&exe)
+        .join("compile_time")
 }
 
 fn write_crate(root: &Path, target: &Path, number: usize, code: &str) -> PathBuf {
@@ -114,7 +124,8 @@ fn check(folder: &Path, target: &Path) -> f64 {
     let touched = fs::File::options().append(true).open(&source).expect("it was written");
     touched.set_modified(std::time::SystemTime::now()).expect("files have times");
     let begin = Instant::now();
-    let output = cargo(target).arg("check").arg("--offline").current_dir(folder).output().expect("cargo runs");
+    let output =
+        cargo(target).arg("check").arg("--offline").current_dir(folder).output().expect("cargo runs");
     let seconds = begin.elapsed().as_secs_f64();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     seconds
@@ -122,7 +133,10 @@ fn check(folder: &Path, target: &Path) -> f64 {
 
 fn cargo(target: &Path) -> Command {
     let mut cargo = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
-    cargo.env("CARGO_TARGET_DIR", target.join("target")).env_remove("RUSTFLAGS").env("CARGO_INCREMENTAL", "0");
+    cargo
+        .env("CARGO_TARGET_DIR", target.join("target"))
+        .env_remove("RUSTFLAGS")
+        .env("CARGO_INCREMENTAL", "0");
     cargo
 }
 

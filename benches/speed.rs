@@ -109,7 +109,11 @@ fn chain_by_hand(clicks: Vec<Vec<Click>>) -> u64 {
 
 async fn chain_by_psdf(clicks: Vec<Vec<Click>>) -> u64 {
     let sum = Arc::new(AtomicU64::new(0));
-    let flow = Chain.builder().batch_limit(argument("--batch", BATCH)).clicks_from(Memory(clicks.into_iter())).kept_to(add(&sum, |n| *n));
+    let flow = Chain
+        .builder()
+        .batch_limit(argument("--batch", BATCH))
+        .clicks_from(Memory(clicks.into_iter()))
+        .kept_to(add(&sum, |n| *n));
     flow.spawn().expect("there is a runtime").finish().await.expect("it drains");
     sum.load(Ordering::Relaxed)
 }
@@ -191,7 +195,11 @@ fn count_by_hand(clicks: Vec<Vec<Click>>) -> u64 {
 
 async fn count_by_psdf(clicks: Vec<Vec<Click>>, shards: usize) -> u64 {
     let sum = Arc::new(AtomicU64::new(0));
-    let flow = Windowed.builder().batch_limit(argument("--batch", BATCH)).shards(shards).clicks_from(Memory(clicks.into_iter()));
+    let flow = Windowed
+        .builder()
+        .batch_limit(argument("--batch", BATCH))
+        .shards(shards)
+        .clicks_from(Memory(clicks.into_iter()));
     let flow = flow.users_to(add(&sum, |u: &windowed::Users| mix(u.user, u.clicks)));
     flow.spawn().expect("there is a runtime").finish().await.expect("it drains");
     sum.load(Ordering::Relaxed)
@@ -221,7 +229,8 @@ fn running_by_hand(clicks: Vec<Vec<Click>>) -> u64 {
 
 async fn running_by_psdf(clicks: Vec<Vec<Click>>) -> u64 {
     let sum = Arc::new(AtomicU64::new(0));
-    let flow = Running.builder().batch_limit(argument("--batch", BATCH)).clicks_from(Memory(clicks.into_iter()));
+    let flow =
+        Running.builder().batch_limit(argument("--batch", BATCH)).clicks_from(Memory(clicks.into_iter()));
     let flow = flow.users_to(add(&sum, |u: &running::Users| mix(u.user, u.clicks)));
     flow.spawn().expect("there is a runtime").finish().await.expect("it drains");
     sum.load(Ordering::Relaxed)
@@ -256,7 +265,11 @@ dataflow! {
 }
 
 /// Sends at a fixed rate and reports how long each record took, in microseconds, sorted.
-async fn latencies(input: psdf::Input<Instant>, mut output: psdf::Output<Instant>, records: usize) -> Vec<f64> {
+async fn latencies(
+    input: psdf::Input<Instant>,
+    mut output: psdf::Output<Instant>,
+    records: usize,
+) -> Vec<f64> {
     let reader = tokio::spawn(async move {
         let mut took = Vec::with_capacity(records);
         while let Some(sent) = output.next().await {
@@ -312,12 +325,7 @@ fn cpu_seconds() -> f64 {
     ticks.sum::<f64>() / 100.0
 }
 
-fn contest(
-    title: &str,
-    rounds: usize,
-    clicks: &[Vec<Click>],
-    contestants: &mut [Contestant],
-) {
+fn contest(title: &str, rounds: usize, clicks: &[Vec<Click>], contestants: &mut [Contestant]) {
     let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
     if only.is_some_and(|word| !title.to_lowercase().contains(&word)) {
         return;
@@ -329,7 +337,11 @@ fn contest(
     for round in 0..=rounds {
         let mut expected = None;
         for (contest, (name, fraction, run)) in contests.iter_mut().zip(contestants.iter_mut()) {
-            if std::env::args().skip_while(|argument| argument != "--contestant").nth(1).is_some_and(|c| c != *name) {
+            if std::env::args()
+                .skip_while(|argument| argument != "--contestant")
+                .nth(1)
+                .is_some_and(|c| c != *name)
+            {
                 continue;
             }
             let input = clicks[..clicks.len() / *fraction].to_vec();
@@ -339,7 +351,12 @@ fn contest(
             let ns = begin.elapsed().as_secs_f64() * 1e9 / records as f64;
             let cpu = (cpu_seconds() - cpu) * 1e9 / records as f64;
             if *fraction == 1 {
-                assert_eq!(*expected.get_or_insert(result), result, "{} computes something else", contest.name);
+                assert_eq!(
+                    *expected.get_or_insert(result),
+                    result,
+                    "{} computes something else",
+                    contest.name
+                );
             }
             // The first round warms up.
             if round > 0 {
@@ -373,22 +390,46 @@ fn main() {
     println!("{records} records of {} bytes in batches of {BATCH}, {rounds} rounds", size_of::<Click>());
     let clicks = clicks(records);
     let on = |runtime: &Arc<tokio::runtime::Runtime>| Arc::clone(runtime);
-    let (a, b, c, d, e, f) = (on(&runtime), on(&runtime), on(&runtime), on(&runtime), on(&runtime), on(&runtime));
-    contest("Stateless chain of five operators", rounds, &clicks, &mut [
-        ("hand-fused loop, one thread", 1, Box::new(chain_by_hand)),
-        ("psdf", 1, Box::new(move |clicks| a.block_on(chain_by_psdf(clicks)))),
-        ("a task for each operator, a send a record", 20, Box::new(move |c| b.block_on(chain_by_tasks(c)))),
-    ]);
-    contest("Count by key in a window, 1 M keys", rounds, &clicks, &mut [
-        ("hand-written hash loop, one thread", 1, Box::new(count_by_hand)),
-        ("psdf, 1 shard", 1, Box::new(move |clicks| c.block_on(count_by_psdf(clicks, 1)))),
-        ("psdf, 2 shards", 1, Box::new(move |clicks| d.block_on(count_by_psdf(clicks, 2)))),
-        ("a task for each operator, a send a record", 10, Box::new(move |c| e.block_on(count_by_tasks(c)))),
-    ]);
-    contest("Running count by key, 1 M keys, changed keys out", rounds, &clicks, &mut [
-        ("hand-written hash loop, one thread", 1, Box::new(running_by_hand)),
-        ("psdf, 1 shard", 1, Box::new(move |clicks| f.block_on(running_by_psdf(clicks)))),
-    ]);
+    let (a, b, c, d, e, f) =
+        (on(&runtime), on(&runtime), on(&runtime), on(&runtime), on(&runtime), on(&runtime));
+    contest(
+        "Stateless chain of five operators",
+        rounds,
+        &clicks,
+        &mut [
+            ("hand-fused loop, one thread", 1, Box::new(chain_by_hand)),
+            ("psdf", 1, Box::new(move |clicks| a.block_on(chain_by_psdf(clicks)))),
+            (
+                "a task for each operator, a send a record",
+                20,
+                Box::new(move |c| b.block_on(chain_by_tasks(c))),
+            ),
+        ],
+    );
+    contest(
+        "Count by key in a window, 1 M keys",
+        rounds,
+        &clicks,
+        &mut [
+            ("hand-written hash loop, one thread", 1, Box::new(count_by_hand)),
+            ("psdf, 1 shard", 1, Box::new(move |clicks| c.block_on(count_by_psdf(clicks, 1)))),
+            ("psdf, 2 shards", 1, Box::new(move |clicks| d.block_on(count_by_psdf(clicks, 2)))),
+            (
+                "a task for each operator, a send a record",
+                10,
+                Box::new(move |c| e.block_on(count_by_tasks(c))),
+            ),
+        ],
+    );
+    contest(
+        "Running count by key, 1 M keys, changed keys out",
+        rounds,
+        &clicks,
+        &mut [
+            ("hand-written hash loop, one thread", 1, Box::new(running_by_hand)),
+            ("psdf, 1 shard", 1, Box::new(move |clicks| f.block_on(running_by_psdf(clicks)))),
+        ],
+    );
     if std::env::args().any(|argument| argument == "--only") {
         return;
     }
@@ -397,8 +438,18 @@ fn main() {
         let stateless = Echo.spawn().expect("there is a runtime");
         let keyed = KeyedEcho.spawn().expect("there is a runtime");
         let mut flows = [
-            ("stateless, one stage", stateless.sent.clone(), { let mut s = stateless; let o = s.received.take(); s.sent.close(); (o, Box::new(s.control)) }),
-            ("stateful, two stages", keyed.sent.clone(), { let mut s = keyed; let o = s.received.take(); s.sent.close(); (o, Box::new(s.control)) }),
+            ("stateless, one stage", stateless.sent.clone(), {
+                let mut s = stateless;
+                let o = s.received.take();
+                s.sent.close();
+                (o, Box::new(s.control))
+            }),
+            ("stateful, two stages", keyed.sent.clone(), {
+                let mut s = keyed;
+                let o = s.received.take();
+                s.sent.close();
+                (o, Box::new(s.control))
+            }),
         ];
         for (name, input, (output, _control)) in &mut flows {
             let took = latencies(input.clone(), output.take(), 50_000);

@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
-
 #![deny(missing_docs)]
 
 pub use psdf_runtime::connect::{self, Sink, Source};
 pub use psdf_runtime::embedded::{
-    AnyOutput, Builder, Dropped, FlowControl, FlowWatch, Inline, Input, NodeCounts, Output, Settings, WrongType,
+    AnyOutput, Builder, Dropped, FlowControl, FlowWatch, Inline, Input, NodeCounts, Output, Settings,
+    WrongType,
 };
 pub use psdf_runtime::error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};
 pub use psdf_runtime::flow::Flow;

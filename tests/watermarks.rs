@@ -623,7 +623,6 @@ dataflow! {
 }
 
 #[test]
-#[ignore = "an `event_time` behind state has a clock on each shard, and nothing brings them together"]
 fn a_shard_without_records_does_not_hold_back_windows() {
     for shards in [1, 4] {
         let (mut flow, mut inline) = Retimed.builder().shards(shards).inline().unwrap();
@@ -634,7 +633,6 @@ fn a_shard_without_records_does_not_hold_back_windows() {
 }
 
 #[test]
-#[ignore = "an `event_time` behind state has a clock on each shard, and nothing brings them together"]
 fn what_is_late_does_not_depend_on_shards_where_time_is_set_behind_state() {
     for shards in [1, 4] {
         let (flow, mut inline) = Retimed.builder().shards(shards).inline().unwrap();

@@ -117,9 +117,16 @@ pub(crate) enum FunctionArgs {
     /// `(f)`
     Closure(Expr),
     /// `(n, by f)`
-    Top { n: Expr, by: Expr },
+    Top {
+        n: Expr,
+        by: Expr,
+    },
     /// `(init, step)`, also with `merge f`
-    Fold { init: Expr, step: Expr, merge: Option<Expr> },
+    Fold {
+        init: Expr,
+        step: Expr,
+        merge: Option<Expr>,
+    },
 }
 
 pub(crate) struct Fold {

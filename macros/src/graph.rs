@@ -44,9 +44,14 @@ pub(crate) enum Origin {
     Input,
     Chain(NodeChain),
     /// What an operator of another node diverts.
-    Else { of: Id, late: bool },
+    Else {
+        of: Id,
+        late: bool,
+    },
     /// One of the streams of a `route`.
-    Arm { of: Id },
+    Arm {
+        of: Id,
+    },
 }
 
 pub(crate) struct NodeChain {
@@ -188,16 +193,8 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
     builder.resolve();
     let order = builder.order();
     let nodes = builder.nodes;
-    let mut graph = Graph {
-        docs: flow.docs,
-        vis: flow.vis,
-        name: flow.name,
-        params,
-        nodes,
-        outputs,
-        order,
-        unread,
-    };
+    let mut graph =
+        Graph { docs: flow.docs, vis: flow.vis, name: flow.name, params, nodes, outputs, order, unread };
     graph.add_readers();
     graph.add_streams();
     graph
@@ -313,7 +310,8 @@ impl Builder<'_> {
             // The item that could not be read may have defined it.
             None if self.unread.contains(&name.to_string()) => None,
             None => {
-                let known = self.names.iter().filter(|(_, (node, _))| node.is_some()).map(|(name, _)| name.as_str());
+                let known =
+                    self.names.iter().filter(|(_, (node, _))| node.is_some()).map(|(name, _)| name.as_str());
                 let near = did_you_mean(&name.to_string(), known);
                 self.errors.error(Code::UnknownName, name, format!("there is no node `{name}`{near}"));
                 None
@@ -349,7 +347,8 @@ impl Builder<'_> {
             Seen::OnPath => {
                 let begin = path.iter().position(|&on| on == id).unwrap_or(0);
                 // The path was walked from reader to source: records flow the other way.
-                let mut cycle: Vec<_> = path[begin..].iter().rev().map(|&id| self.nodes[id].name.to_string()).collect();
+                let mut cycle: Vec<_> =
+                    path[begin..].iter().rev().map(|&id| self.nodes[id].name.to_string()).collect();
                 let last = cycle.last().cloned().unwrap_or_default();
                 cycle.insert(0, last);
                 let message = format!("these nodes read each other in a circle: {}", cycle.join(" -> "));
@@ -470,7 +469,7 @@ fn after(node: &Node, op: &Op, before: Stream) -> Stream {
             let ty = Some(KnownType::Written(stateful.out.clone()));
             Stream { key: None, ty, ..before }
         }
-                (Effect::Route, _) => before,
+        (Effect::Route, _) => before,
         _ if effect.keeps_type() => before,
         _ => Stream { ty: None, ..before },
     }

@@ -32,6 +32,8 @@ pub(crate) enum Head {
     Merge,
     /// The stateful operator of the node.
     Core,
+    /// What follows the stateful operator, where that sets time: its clock must see the records of all shards.
+    Relay,
 }
 
 /// Steps in order; a `Fork` or `Send` is the last.
@@ -73,7 +75,7 @@ pub(crate) struct Outlet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Output(usize),
-    /// The stage of a merge.
+    /// The stage of a merge, or of a relay.
     Merge(usize),
     /// The stage of a stateful operator.
     Core(usize),
@@ -96,11 +98,15 @@ pub(crate) fn lower(graph: &Graph) -> Plan {
         if node.is_merge() {
             heads.push((id, Head::Merge));
         }
-        if node.core().is_some() {
+        if let Some(core) = node.core() {
             heads.push((id, Head::Core));
+            if sets_time(graph, id, core + 1) {
+                heads.push((id, Head::Relay));
+            }
         }
     }
-    let mut lowering = Lowering { graph, heads: &heads, matters: HashMap::new(), outlets: Vec::new(), clocks: Vec::new() };
+    let mut lowering =
+        Lowering { graph, heads: &heads, matters: HashMap::new(), outlets: Vec::new(), clocks: Vec::new() };
     let stages = heads.iter().map(|&(id, head)| lowering.stage(id, head)).collect();
     Plan { stages }
 }
@@ -123,9 +129,16 @@ impl Lowering<'_> {
         let (body, late) = match head {
             Head::Input => (self.named(id, time), None),
             Head::Merge => (self.chain(id, 0, time), None),
+            Head::Relay => (self.chain(id, after_core(node), time), None),
             Head::Core => {
                 let late = late_node(self.graph, id);
-                let body = self.chain(id, node.core().map_or(0, |core| core + 1), time);
+                let body = if self.heads.contains(&(id, Head::Relay)) {
+                    let target = Target::Merge(self.stage_of(id, Head::Relay));
+                    let time = time.filter(|_| self.is_timed(id, Head::Relay));
+                    vec![self.send(id, target, time)]
+                } else {
+                    self.chain(id, after_core(node), time)
+                };
                 (body, late.map(|late| self.named(late, time)))
             }
         };
@@ -139,6 +152,7 @@ impl Lowering<'_> {
             Head::Input => return false,
             Head::Merge => 0,
             Head::Core => self.graph.node(id).core().unwrap_or(0),
+            Head::Relay => after_core(self.graph.node(id)),
         };
         self.graph.before(id, place).timed && self.time_matters(id, place)
     }
@@ -151,7 +165,9 @@ impl Lowering<'_> {
         let node = self.graph.node(id);
         let matters = match node.ops().get(place) {
             Some(op) if op.row.effect == Effect::SetTime => false,
-            Some(op) if op.row.effect == Effect::Route => arms(self.graph, id).any(|arm| self.name_matters(arm)),
+            Some(op) if op.row.effect == Effect::Route => {
+                arms(self.graph, id).any(|arm| self.name_matters(arm))
+            }
             Some(_) if asks_for_time(node, place) => true,
             Some(_) => self.time_matters(id, place + 1),
             None => self.name_matters(id),
@@ -236,7 +252,8 @@ impl Lowering<'_> {
     /// What the readers of a node do.
     fn named(&mut self, id: Id, time: Option<Time>) -> Body {
         let node = self.graph.node(id);
-        let mut bodies: Vec<Body> = node.readers.clone().into_iter().map(|reader| self.reader(id, reader, time)).collect();
+        let mut bodies: Vec<Body> =
+            node.readers.clone().into_iter().map(|reader| self.reader(id, reader, time)).collect();
         let mut body = vec![Step::Named(id)];
         match bodies.len() {
             1 => body.append(&mut bodies[0]),
@@ -258,6 +275,37 @@ impl Lowering<'_> {
     }
 }
 
+fn after_core(node: &Node) -> usize {
+    node.core().map_or(0, |core| core + 1)
+}
+
+/// Whether what is fused from an operator of a node on sets time.
+fn sets_time(graph: &Graph, id: Id, place: usize) -> bool {
+    let name_sets_time = |id: Id| {
+        graph.node(id).readers.iter().any(|reader| match *reader {
+            Reader::Node(reader) => !graph.node(reader).is_merge() && sets_time(graph, reader, 0),
+            Reader::Output(_) => false,
+        })
+    };
+    for op in &graph.node(id).ops()[place..] {
+        if op.row.effect.is_core() {
+            return false;
+        }
+        if op.row.effect == Effect::SetTime
+            || (op.row.effect == Effect::Route && arms(graph, id).any(name_sets_time))
+        {
+            return true;
+        }
+        if let Some(Diversion::Node { name, .. }) = op.diverted.as_ref().map(|diverted| &diverted.to)
+            && !matches!(op.row.effect, Effect::Window(_))
+            && graph.nodes.iter().position(|node| node.name == *name).is_some_and(name_sets_time)
+        {
+            return true;
+        }
+    }
+    name_sets_time(id)
+}
+
 /// The streams of a `route`, in the order of its arms.
 fn arms(graph: &Graph, of: Id) -> impl Iterator<Item = Id> + '_ {
     let is_arm = move |node: &Node| matches!(node.origin, Origin::Arm { of: owner } if owner == of);
@@ -266,7 +314,10 @@ fn arms(graph: &Graph, of: Id) -> impl Iterator<Item = Id> + '_ {
 
 /// The stream of the late records of a node's window.
 fn late_node(graph: &Graph, of: Id) -> Option<Id> {
-    graph.nodes.iter().position(|node| matches!(node.origin, Origin::Else { of: owner, late: true } if owner == of))
+    graph
+        .nodes
+        .iter()
+        .position(|node| matches!(node.origin, Origin::Else { of: owner, late: true } if owner == of))
 }
 
 /// Whether an operator asks for the time of its records.
@@ -275,7 +326,9 @@ fn asks_for_time(node: &Node, place: usize) -> bool {
     let keeps = op.keep.as_ref().is_some_and(|keep| keep.duration.is_some());
     match &op.args {
         Args::Stateful(_) | Args::Window { .. } => true,
-        Args::Aggregate(fields) => keeps || node.window().is_some() || fields.iter().any(|field| field.row.by_time),
+        Args::Aggregate(fields) => {
+            keeps || node.window().is_some() || fields.iter().any(|field| field.row.by_time)
+        }
         Args::Fold(_) => keeps || node.window().is_some(),
         Args::Closure(_) | Args::EventTime { .. } | Args::Key(_) | Args::Route(_) => false,
     }

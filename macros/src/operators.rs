@@ -98,7 +98,13 @@ pub(crate) struct Operator {
     pub(crate) usage: &'static str,
 }
 
-const fn op(name: &'static str, syntax: Syntax, effect: Effect, diverts: ElseRule, usage: &'static str) -> Operator {
+const fn op(
+    name: &'static str,
+    syntax: Syntax,
+    effect: Effect,
+    diverts: ElseRule,
+    usage: &'static str,
+) -> Operator {
     Operator { name, syntax, effect, diverts, usage }
 }
 
@@ -230,14 +236,73 @@ use Projection as P;
 pub(crate) const FUNCTIONS: &[Function] = &[
     function("count", F::None, Held::Plain("Count"), Holds::Count, P::Nothing, "n: u64 = count()"),
     function("sum", F::Closure, Held::OfField("Sum"), Holds::Sum, P::Value, "total: u64 = sum(|record| ..)"),
-    function("min", F::Closure, Held::OfField("Min"), Holds::Extreme, P::Value, "least: u64 = min(|record| ..)"),
-    function("max", F::Closure, Held::OfField("Max"), Holds::Extreme, P::Value, "most: u64 = max(|record| ..)"),
-    function("mean", F::Closure, Held::Plain("Mean"), Holds::Mean, P::Number, "mean: f64 = mean(|record| ..)"),
-    function("first", F::Closure, Held::OfField("First"), Holds::Any, P::Value, "first: String = first(|record| ..)").by_time(),
-    function("last", F::Closure, Held::OfField("Last"), Holds::Any, P::Value, "last: String = last(|record| ..)").by_time(),
-    function("distinct", F::Closure, Held::Plain("Distinct"), Holds::Count, P::Fingerprint, "n: u64 = distinct(|record| ..)"),
-    function("collect", F::Closure, Held::OfElement("Collect"), Holds::List, P::Value, "all: Vec<u64> = collect(|record| ..)").by_time(),
-    function("top", F::Top, Held::OfElement("Top"), Holds::List, P::Record, "best: Vec<Record> = top(10, by |record| ..)"),
+    function(
+        "min",
+        F::Closure,
+        Held::OfField("Min"),
+        Holds::Extreme,
+        P::Value,
+        "least: u64 = min(|record| ..)",
+    ),
+    function(
+        "max",
+        F::Closure,
+        Held::OfField("Max"),
+        Holds::Extreme,
+        P::Value,
+        "most: u64 = max(|record| ..)",
+    ),
+    function(
+        "mean",
+        F::Closure,
+        Held::Plain("Mean"),
+        Holds::Mean,
+        P::Number,
+        "mean: f64 = mean(|record| ..)",
+    ),
+    function(
+        "first",
+        F::Closure,
+        Held::OfField("First"),
+        Holds::Any,
+        P::Value,
+        "first: String = first(|record| ..)",
+    )
+    .by_time(),
+    function(
+        "last",
+        F::Closure,
+        Held::OfField("Last"),
+        Holds::Any,
+        P::Value,
+        "last: String = last(|record| ..)",
+    )
+    .by_time(),
+    function(
+        "distinct",
+        F::Closure,
+        Held::Plain("Distinct"),
+        Holds::Count,
+        P::Fingerprint,
+        "n: u64 = distinct(|record| ..)",
+    ),
+    function(
+        "collect",
+        F::Closure,
+        Held::OfElement("Collect"),
+        Holds::List,
+        P::Value,
+        "all: Vec<u64> = collect(|record| ..)",
+    )
+    .by_time(),
+    function(
+        "top",
+        F::Top,
+        Held::OfElement("Top"),
+        Holds::List,
+        P::Record,
+        "best: Vec<Record> = top(10, by |record| ..)",
+    ),
     function("fold", F::Fold, Held::Field, Holds::Any, P::Record, "acc: Type = fold(init, |acc, record| ..)"),
 ];
 

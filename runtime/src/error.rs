@@ -78,7 +78,10 @@ impl fmt::Display for FlowError {
                 write!(f, "flow `{flow}` ended: the sink of output `{output}` could not go on: {error}")
             }
             FlowError::Stopped { flow } => {
-                write!(f, "flow `{flow}` was stopped before it had drained; `finish` its handle to let it drain")
+                write!(
+                    f,
+                    "flow `{flow}` was stopped before it had drained; `finish` its handle to let it drain"
+                )
             }
         }
     }
@@ -214,7 +217,9 @@ impl<T> fmt::Display for SendError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             Refusal::Full => f.write_str("the flow is full; use `send`, which waits, or try again later"),
-            Refusal::Closed => f.write_str("the input is closed: the flow is finishing or has a source for it"),
+            Refusal::Closed => {
+                f.write_str("the input is closed: the flow is finishing or has a source for it")
+            }
             Refusal::Failed(error) => error.fmt(f),
         }
     }

@@ -33,5 +33,5 @@ pub mod time;
 pub use connect::{Sink, Source};
 pub use error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};
 pub use record::Late;
-pub use time::{Timestamp, Window};
 pub use serde;
+pub use time::{Timestamp, Window};

@@ -19,7 +19,10 @@ pub enum Met {}
 pub enum Unmet {}
 
 /// No type is this.
-pub trait Never: Hash + Ord + Clone + Default + AddAssign + Send + Sync + Serialize + DeserializeOwned + 'static {}
+pub trait Never:
+    Hash + Ord + Clone + Default + AddAssign + Send + Sync + Serialize + DeserializeOwned + 'static
+{
+}
 
 /// Declares a requirement: a trait that every type with these bounds implements.
 macro_rules! requirement {

@@ -30,11 +30,13 @@ fn closures_of(op: &Op) -> Vec<Used<'_>> {
         Args::Window { .. } => Vec::new(),
         Args::Aggregate(fields) => fields
             .iter()
-            .flat_map(|field| function_closures(&field.args).map(|(closure, parameters)| Used {
-                operator: field.function.to_string(),
-                closure,
-                parameters,
-            }))
+            .flat_map(|field| {
+                function_closures(&field.args).map(|(closure, parameters)| Used {
+                    operator: field.function.to_string(),
+                    closure,
+                    parameters,
+                })
+            })
             .collect(),
         Args::Fold(fold) => {
             let merge = fold.merge.as_ref().map(|merge| used(merge, MERGE));
@@ -51,7 +53,9 @@ fn function_closures(args: &FunctionArgs) -> impl Iterator<Item = (&Expr, &'stat
     let (first, second) = match args {
         FunctionArgs::None => (None, None),
         FunctionArgs::Closure(f) | FunctionArgs::Top { by: f, .. } => (Some((f, RECORD)), None),
-        FunctionArgs::Fold { step, merge, .. } => (Some((step, FOLD)), merge.as_ref().map(|merge| (merge, MERGE))),
+        FunctionArgs::Fold { step, merge, .. } => {
+            (Some((step, FOLD)), merge.as_ref().map(|merge| (merge, MERGE)))
+        }
     };
     first.into_iter().chain(second)
 }
@@ -190,11 +194,13 @@ mod tests {
 
     #[test]
     fn only_what_lies_outside_counts() {
-        assert_eq!(assigned("|r| { total += r.n; seen[0] = 1; *last = r.at; &mut cache; r }"), [
-            "total", "seen", "last", "cache"
-        ]);
-        assert_eq!(assigned("|mut r| { r.n += 1; let mut n = 0; n += 1; if let Some(x) = &mut r.o { *x = n } }"), [
-            ""; 0
-        ]);
+        assert_eq!(
+            assigned("|r| { total += r.n; seen[0] = 1; *last = r.at; &mut cache; r }"),
+            ["total", "seen", "last", "cache"]
+        );
+        assert_eq!(
+            assigned("|mut r| { r.n += 1; let mut n = 0; n += 1; if let Some(x) = &mut r.o { *x = n } }"),
+            [""; 0]
+        );
     }
 }

@@ -35,7 +35,8 @@ pub(super) fn generated_names_are_free(graph: &Graph, errors: &Diagnostics) {
     for name in OWN {
         if let Some(at) = used.names.get(*name) {
             let module = snake(&graph.name.to_string());
-            let message = format!("`{name}` is hidden by `{module}::{name}` here; write a path to it: `super::{name}`");
+            let message =
+                format!("`{name}` is hidden by `{module}::{name}` here; write a path to it: `super::{name}`");
             errors.error(Code::SameIdentity, at, message);
         }
     }
@@ -74,8 +75,11 @@ pub(crate) fn clashes(graph: &Graph) -> Vec<(Id, String)> {
 
 /// The handle has one field for each input and output.
 pub(super) fn ports_are_distinct(graph: &Graph, errors: &Diagnostics) {
-    let inputs = graph.nodes.iter().filter(|node| matches!(node.origin, Origin::Input)).map(|node| &node.name);
-    for name in inputs.chain(graph.outputs.iter().map(|output| &output.name)).filter(|name| *name == "control") {
+    let inputs =
+        graph.nodes.iter().filter(|node| matches!(node.origin, Origin::Input)).map(|node| &node.name);
+    for name in
+        inputs.chain(graph.outputs.iter().map(|output| &output.name)).filter(|name| *name == "control")
+    {
         let message = "the handle has a field `control` of its own; give this one another name";
         errors.error(Code::SameIdentity, name, message);
     }
@@ -172,7 +176,8 @@ pub(super) fn record_fields_are_distinct(graph: &Graph, errors: &Diagnostics) {
 fn repeated(fields: &[&Ident], names: &mut Vec<String>, node: &Node, errors: &Diagnostics) {
     for field in fields {
         if names.contains(&field.to_string()) {
-            let message = format!("the field `{field}` of `{}` would be there twice; rename this one", node.name);
+            let message =
+                format!("the field `{field}` of `{}` would be there twice; rename this one", node.name);
             errors.error(Code::DefinedTwice, field, message);
         }
         names.push(field.to_string());

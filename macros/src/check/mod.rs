@@ -22,6 +22,7 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     closures::closures_keep_no_state(graph, errors);
     state::stateful_operators_have_a_key(graph, errors);
     state::windows_and_timers_have_event_time(graph, errors);
+    state::timers_are_heard(graph, errors);
     state::state_is_bounded(graph, errors);
     state::state_fields_have_a_first_value(graph, errors);
     state::sessions_can_merge(graph, errors);

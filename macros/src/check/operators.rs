@@ -33,7 +33,8 @@ fn check_else(op: &Op, errors: &Diagnostics) {
     let name = &op.name;
     match (&op.diverted, op.row.diverts) {
         (None, ElseRule::Must) if op.row.effect == Effect::Route => {
-            let message = "where do records go that fit no arm? Add `else rest`, or `else skip` to count them";
+            let message =
+                "where do records go that fit no arm? Add `else rest`, or `else skip` to count them";
             errors.error(Code::NoElse, name, message);
         }
         (None, ElseRule::Must) => {

@@ -4,6 +4,9 @@ use crate::ast::{Args, FunctionArgs};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::graph::{Graph, Id, Node};
 use crate::operators::{Effect, WindowKind};
+use proc_macro2::Ident;
+use syn::visit::Visit;
+use syn::{Expr, ExprMethodCall, Pat};
 
 /// What is spoken of as the source of a node's records.
 fn source_name(graph: &Graph, node: &Node) -> String {
@@ -15,7 +18,8 @@ pub(super) fn stateful_operators_have_a_key(graph: &Graph, errors: &Diagnostics)
     for (id, node) in graph.nodes.iter().enumerate() {
         for (place, op) in node.ops().iter().enumerate() {
             let windowed = place > 0 && matches!(node.ops()[place - 1].row.effect, Effect::Window(_));
-            let needs_key = matches!(op.row.effect, Effect::Window(_)) || (op.row.effect.is_core() && !windowed);
+            let needs_key =
+                matches!(op.row.effect, Effect::Window(_)) || (op.row.effect.is_core() && !windowed);
             let before = graph.before(id, place);
             if !needs_key || before.key.is_some() || before.unknown {
                 continue;
@@ -56,15 +60,66 @@ pub(super) fn windows_and_timers_have_event_time(graph: &Graph, errors: &Diagnos
                 );
                 errors.error_at(Code::NoEventTime, keep.span, message);
             }
-            if let Args::Stateful(stateful) = &op.args
-                && let Some(timer) = &stateful.timer
-            {
-                let message =
-                    format!("timers run on event time, but nothing before `{}` sets it; {add} upstream", node.name);
-                errors.error(Code::NoEventTime, timer, message);
+            if let Args::Stateful(stateful) = &op.args {
+                let name = &node.name;
+                if let Some(timer) = &stateful.timer {
+                    let message = format!(
+                        "timers run on event time, but nothing before `{name}` sets it; {add} upstream"
+                    );
+                    errors.error(Code::NoEventTime, timer, message);
+                } else if let Some(call) = call_on_out(&stateful.step, &["time", "watermark", "set_timer"]) {
+                    let message = format!(
+                        "`{call}` speaks of event time, but nothing before `{name}` sets it; {add} upstream"
+                    );
+                    errors.error(Code::NoEventTime, call, message);
+                }
             }
         }
     }
+}
+
+/// A timer that rings where nobody is would be lost in silence.
+pub(super) fn timers_are_heard(graph: &Graph, errors: &Diagnostics) {
+    for node in &graph.nodes {
+        for op in node.ops() {
+            if let Args::Stateful(stateful) = &op.args
+                && stateful.timer.is_none()
+                && let Some(call) = call_on_out(&stateful.step, &["set_timer"])
+            {
+                let message = format!(
+                    "`{}` sets timers and does not say what they do; add `on timer |state, at, out| {{ .. }}` after \
+                     this closure",
+                    node.name
+                );
+                errors.error(Code::Arguments, call, message);
+            }
+        }
+    }
+}
+
+/// The first call, in a closure `|state, record, out|`, of one of these methods on `out`.
+fn call_on_out(closure: &Expr, methods: &'static [&'static str]) -> Option<Ident> {
+    struct Calls {
+        out: Ident,
+        methods: &'static [&'static str],
+        first: Option<Ident>,
+    }
+
+    impl<'ast> Visit<'ast> for Calls {
+        fn visit_expr_method_call(&mut self, call: &'ast ExprMethodCall) {
+            let on_out = matches!(&*call.receiver, Expr::Path(path) if path.path.is_ident(&self.out));
+            if on_out && self.first.is_none() && self.methods.iter().any(|method| call.method == method) {
+                self.first = Some(call.method.clone());
+            }
+            syn::visit::visit_expr_method_call(self, call);
+        }
+    }
+
+    let Expr::Closure(closure) = closure else { return None };
+    let Some(Pat::Ident(out)) = closure.inputs.iter().nth(2) else { return None };
+    let mut calls = Calls { out: out.ident.clone(), methods, first: None };
+    calls.visit_expr(&closure.body);
+    calls.first
 }
 
 /// Nothing grows without saying so.
@@ -127,7 +182,9 @@ fn session_can_merge(graph: &Graph, id: Id, errors: &Diagnostics) {
     let message = "two sessions may turn out to be one, so a fold in a session says how to unite them: add \
                    `, merge |acc, other| ..`";
     match &node.ops()[core].args {
-        Args::Fold(fold) if fold.merge.is_none() => errors.error(Code::NoMerge, &node.ops()[core].name, message),
+        Args::Fold(fold) if fold.merge.is_none() => {
+            errors.error(Code::NoMerge, &node.ops()[core].name, message)
+        }
         Args::Aggregate(fields) => {
             for field in fields {
                 if matches!(field.args, FunctionArgs::Fold { merge: None, .. }) {

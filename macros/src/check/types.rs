@@ -15,7 +15,11 @@ pub(super) fn state_owns_its_data(graph: &Graph, errors: &Diagnostics) {
     for op in graph.nodes.iter().flat_map(|node| node.ops()) {
         let (what, types) = held_types(&op.args);
         for reference in types.into_iter().filter_map(|ty| first_reference(ty, |_| true)) {
-            errors.error(Code::Arguments, reference, format!("{what} is stored, so it must own its data: {OWNED}"));
+            errors.error(
+                Code::Arguments,
+                reference,
+                format!("{what} is stored, so it must own its data: {OWNED}"),
+            );
         }
     }
 }
@@ -73,7 +77,8 @@ pub(super) fn lists_are_vecs(graph: &Graph, errors: &Diagnostics) {
         let Args::Aggregate(fields) = &op.args else { continue };
         for AggregateField { name, ty, function, row, .. } in fields {
             if row.holds == Holds::List && list_element(ty).is_none() {
-                let message = format!("`{function}` makes a list, so write its type as one: `{name}: Vec<Type> = ..`");
+                let message =
+                    format!("`{function}` makes a list, so write its type as one: `{name}: Vec<Type> = ..`");
                 errors.error(Code::Arguments, ty, message);
             }
         }

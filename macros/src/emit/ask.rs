@@ -2,8 +2,8 @@
 
 use super::Context;
 use super::body::{Writer, core_args, ident};
-use super::place::Place;
 use super::names::element;
+use super::place::Place;
 use crate::ast::{AggregateField, Args};
 use crate::graph::{Id, KnownType};
 use crate::lower::{Head, Target};
@@ -71,7 +71,9 @@ impl Context<'_> {
         match ty {
             KnownType::Written(ty) => vec![self.ask(ty, quote!(record::Record<_>))],
             KnownType::Record(name) => {
-                let made = |&id: &Id| self.graph.node(id).core().is_some() && self.graph.node(id).record_name() == *name;
+                let made = |&id: &Id| {
+                    self.graph.node(id).core().is_some() && self.graph.node(id).record_name() == *name
+                };
                 let node = (0..self.graph.nodes.len()).find(made);
                 node.into_iter().flat_map(|id| self.of_core(id)).collect()
             }
@@ -116,7 +118,7 @@ impl Writer<'_> {
         let node = context.graph.node(self.stage.node);
         let mut asks = match (self.stage.head, &node.ty) {
             (Head::Input, Some(ty)) => vec![context.ask(ty, quote!(record::Record<_>))],
-            (Head::Input | Head::Merge | Head::Core, _) => Vec::new(),
+            (Head::Input | Head::Merge | Head::Relay | Head::Core, _) => Vec::new(),
         };
         let read = self.stage.outlets.iter().filter_map(|outlet| match outlet.target {
             Target::Core(stage) => Some(self.plan.stages[stage].node),

@@ -80,7 +80,8 @@ impl<'a> Writer<'a> {
                         let last = reader + 1 == bodies.len();
                         let owned = cursor.owned && last;
                         let key_owned = cursor.key_owned && last;
-                        tokens.extend(self.block(body, Cursor { owned, key_owned, lender, ..cursor.clone() }));
+                        tokens
+                            .extend(self.block(body, Cursor { owned, key_owned, lender, ..cursor.clone() }));
                     }
                 }
                 Step::Op { node, place: op, clock, branches } => {
@@ -112,7 +113,8 @@ impl<'a> Writer<'a> {
     fn named(&mut self, id: Id, cursor: &mut Cursor) -> TokenStream {
         cursor.node = id;
         let node = self.context.graph.node(id);
-        let Some(ty) = node.ty.as_ref().filter(|_| !matches!(node.origin, crate::graph::Origin::Input)) else {
+        let Some(ty) = node.ty.as_ref().filter(|_| !matches!(node.origin, crate::graph::Origin::Input))
+        else {
             return TokenStream::new();
         };
         let record = &cursor.record;
@@ -130,7 +132,8 @@ impl<'a> Writer<'a> {
         let Outlet { from, target, time } = &self.stage.outlets[outlet];
         let place = self.typed_at(*from);
         let known = self.known(*from, &cursor.record);
-        let sent = |record: TokenStream| place.call(None, (rt, &quote!(record::Record<_>)), "itself", &record);
+        let sent =
+            |record: TokenStream| place.call(None, (rt, &quote!(record::Record<_>)), "itself", &record);
         match *target {
             Target::Output(output) => {
                 let record = self.take(cursor);
@@ -144,7 +147,9 @@ impl<'a> Writer<'a> {
             Target::Merge(_) => {
                 let record = sent(self.take(cursor));
                 match (time, &cursor.at) {
-                    (Some(_), Some(at)) => quote!(#known #out.push(#rt::record::Timed { at: #at, record: #record });),
+                    (Some(_), Some(at)) => {
+                        quote!(#known #out.push(#rt::record::Timed { at: #at, record: #record });)
+                    }
                     _ => quote!(#known #out.push(#record);),
                 }
             }
@@ -174,7 +179,9 @@ impl<'a> Writer<'a> {
     fn expand(&mut self, node: Id, op: usize, rest: &'a [Step], cursor: &Cursor) -> TokenStream {
         let rt = &self.context.rt;
         let id = node_number(node);
-        let Args::Closure(f) = &self.context.graph.node(node).ops()[op].args else { return TokenStream::new() };
+        let Args::Closure(f) = &self.context.graph.node(node).ops()[op].args else {
+            return TokenStream::new();
+        };
         let call = self.operator(node, op, "flat_map");
         let place = Place::of_result(f);
         let f = self.closure(f, 1);
@@ -200,16 +207,19 @@ impl<'a> Writer<'a> {
         let going_on = |tokens| Written { tokens, leaves: false };
         match (&op.args, op.row.effect) {
             (Args::Closure(f), Effect::Select) => {
-                let (call, f, record) = (self.operator(node, place, "filter"), self.closure(f, 1), &cursor.record);
+                let (call, f, record) =
+                    (self.operator(node, place, "filter"), self.closure(f, 1), &cursor.record);
                 let tokens = quote!(if !#call(#id, &#record, #f) { break #label; });
                 Written { tokens, leaves: true }
             }
             (Args::Closure(f), Effect::Inspect) => {
-                let (call, f, record) = (self.operator(node, place, "inspect"), self.closure(f, 1), &cursor.record);
+                let (call, f, record) =
+                    (self.operator(node, place, "inspect"), self.closure(f, 1), &cursor.record);
                 going_on(quote!(#call(#id, &#record, #f);))
             }
             (Args::Closure(f), Effect::Replace) => {
-                let (call, f, record) = (self.operator(node, place, "map"), self.closure(f, 1), self.take(cursor));
+                let (call, f, record) =
+                    (self.operator(node, place, "map"), self.closure(f, 1), self.take(cursor));
                 let next = self.next(cursor);
                 let made = self.made(node, place).map(|ty| quote!(::<_, #ty>));
                 going_on(quote!(let #next = #call #made(#id, #record, #f);))
@@ -225,21 +235,30 @@ impl<'a> Writer<'a> {
                 Written { tokens, leaves: true }
             }
             (Args::Closure(closure), Effect::Try) => {
-                let (call, f, record) = (self.operator(node, place, "try_map"), self.closure(closure, 1), self.take(cursor));
+                let (call, f, record) =
+                    (self.operator(node, place, "try_map"), self.closure(closure, 1), self.take(cursor));
                 let failure = self.fresh("failure");
                 let (result, made) = (Place::of_result(closure), self.made(node, place));
-                let failed = op.diverted.as_ref().and_then(|diverted| diverted.ty()).map(|ty| self.context.ty(ty));
+                let failed =
+                    op.diverted.as_ref().and_then(|diverted| diverted.ty()).map(|ty| self.context.ty(ty));
                 let made = (made.is_some() || failed.is_some()).then(|| {
                     let inferred = || quote!(_);
                     let (made, failed) = (made.unwrap_or_else(inferred), failed.unwrap_or_else(inferred));
                     quote!(::<_, ::core::result::Result<#made, #failed>>)
                 });
-                let at = op.diverted.as_ref().map_or_else(|| Place::of(&op.name), |diverted| Place::at(diverted.span));
+                let at = op
+                    .diverted
+                    .as_ref()
+                    .map_or_else(|| Place::of(&op.name), |diverted| Place::at(diverted.span));
                 let diverted = self.diverted(&id, branches.first(), &failure, at, cursor);
                 let next = self.next(cursor);
                 let rt = &self.context.rt;
-                let outcome =
-                    result.call(None, (rt, &quote!(ops::Outcome)), "outcome", &quote!(#call #made(#id, #record, #f)));
+                let outcome = result.call(
+                    None,
+                    (rt, &quote!(ops::Outcome)),
+                    "outcome",
+                    &quote!(#call #made(#id, #record, #f)),
+                );
                 let tokens = quote! {
                     let #next = match #outcome {
                         ::core::result::Result::Ok(#next) => #next,
@@ -248,7 +267,9 @@ impl<'a> Writer<'a> {
                 };
                 Written { tokens, leaves: true }
             }
-            (Args::EventTime { f, .. }, _) => going_on(self.set_time(node, place, f, clock.unwrap_or(0), cursor)),
+            (Args::EventTime { f, .. }, _) => {
+                going_on(self.set_time(node, place, f, clock.unwrap_or(0), cursor))
+            }
             (Args::Key(fields), _) => going_on(self.set_key(node, fields, cursor)),
             (Args::Route(arms), _) => {
                 let conditions: Vec<Expr> = arms.iter().map(|arm| arm.condition.clone()).collect();
@@ -285,8 +306,13 @@ impl<'a> Writer<'a> {
         let local = ident("local");
         match branch {
             Some(Branch::To(body)) => {
-                let cursor =
-                    Cursor { record: failure.clone(), owned: true, key: None, key_owned: false, ..cursor.clone() };
+                let cursor = Cursor {
+                    record: failure.clone(),
+                    owned: true,
+                    key: None,
+                    key_owned: false,
+                    ..cursor.clone()
+                };
                 self.block(body, cursor)
             }
             Some(Branch::Fail) => {
@@ -298,7 +324,14 @@ impl<'a> Writer<'a> {
     }
 
     /// `event_time`: a watermark that a late record must not overtake goes into every outlet that this clock rules.
-    fn set_time(&mut self, node: Id, place: usize, f: &Expr, clock: usize, cursor: &mut Cursor) -> TokenStream {
+    fn set_time(
+        &mut self,
+        node: Id,
+        place: usize,
+        f: &Expr,
+        clock: usize,
+        cursor: &mut Cursor,
+    ) -> TokenStream {
         let rt = &self.context.rt;
         let id = node_number(node);
         let call = self.operator(node, place, "event_time");
@@ -316,7 +349,8 @@ impl<'a> Writer<'a> {
         let at = self.fresh("at");
         let (local, mark) = (ident("local"), ident("mark"));
         cursor.at = Some(at.clone());
-        let time = result.call(None, (rt, &quote!(time::EventTime)), "timestamp", &quote!(#call(#id, &#record, #f)));
+        let time =
+            result.call(None, (rt, &quote!(time::EventTime)), "timestamp", &quote!(#call(#id, &#record, #f)));
         quote! {
             let #at = #time;
             if let ::core::option::Option::Some(#mark) = #local.observe(#clock, #at) { #(#ruled.mark(#mark);)* }
@@ -424,7 +458,8 @@ impl<'a> Writer<'a> {
         words(tokens.clone(), &mut mentioned);
         let rt = &self.context.rt;
         let flow = ident("flow");
-        let params = self.context.graph.params.iter().filter(|param| mentioned.contains(&param.name.to_string()));
+        let params =
+            self.context.graph.params.iter().filter(|param| mentioned.contains(&param.name.to_string()));
         params
             .map(|param| {
                 let name = &param.name;

@@ -2,8 +2,8 @@
 
 use super::Context;
 use super::body::{Writer, core_args, ident, node_number};
-use super::place::Place;
 use super::names::element;
+use super::place::Place;
 use super::wire::duration;
 use crate::ast::{AggregateField, Args, Duration, FunctionArgs, Stateful};
 use crate::compile::own;
@@ -30,7 +30,8 @@ impl Writer<'_> {
     fn projection(&mut self, id: Id, field: &AggregateField, record: &TokenStream) -> TokenStream {
         let rt = &self.context.rt;
         let id = node_number(id);
-        let (FunctionArgs::Closure(f), false) = (&field.args, field.row.projection == Projection::Record) else {
+        let (FunctionArgs::Closure(f), false) = (&field.args, field.row.projection == Projection::Record)
+        else {
             return quote!(());
         };
         let result = Place::of_result(f);
@@ -99,7 +100,10 @@ impl Writer<'_> {
             return TokenStream::new();
         };
         let size = self.bound_duration(size);
-        let allow = op.allow.as_ref().map_or(quote!(::core::time::Duration::ZERO), |allow| self.bound_duration(allow));
+        let allow = op
+            .allow
+            .as_ref()
+            .map_or(quote!(::core::time::Duration::ZERO), |allow| self.bound_duration(allow));
         let (init, add) = (self.init(id), self.add(id));
         let (key, window, state) = (ident("key"), ident("window"), ident("state"));
         let state_ty = self.state_type(node);
@@ -110,7 +114,10 @@ impl Writer<'_> {
             WindowKind::Tumbling => {
                 let windows = quote!(#rt::stages::TimeWindows::tumbling(#size, #allow));
                 let copy = quote!(#rt::stages::taken_once);
-                self.placed("time_windows", &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit))
+                self.placed(
+                    "time_windows",
+                    &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit),
+                )
             }
             WindowKind::Hopping => {
                 let every = every.as_ref().map(|every| self.bound_duration(every));
@@ -119,7 +126,10 @@ impl Writer<'_> {
                 let overlapping = quote!(record::Overlapping<_>);
                 let copy = Place::of(&op.name).call(None, (rt, &overlapping), "overlap", &quote!(#record));
                 let copy = quote!(|#record| #copy);
-                self.placed("time_windows", &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit))
+                self.placed(
+                    "time_windows",
+                    &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit),
+                )
             }
             WindowKind::Session => {
                 let windows = quote!(#rt::stages::SessionWindows::new(#size, #allow));
@@ -315,7 +325,10 @@ impl Writer<'_> {
             [name] => (TokenStream::new(), vec![quote!(#name: #key)]),
             names => {
                 let vars: Vec<_> = (0..names.len()).map(|i| format_ident!("key{i}", span = own())).collect();
-                (quote!(let (#(#vars),*) = #key;), names.iter().zip(&vars).map(|(n, v)| quote!(#n: #v)).collect())
+                (
+                    quote!(let (#(#vars),*) = #key;),
+                    names.iter().zip(&vars).map(|(n, v)| quote!(#n: #v)).collect(),
+                )
             }
         };
         let window = windowed.then(|| {

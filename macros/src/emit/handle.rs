@@ -39,20 +39,30 @@ fn inputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
 }
 
 fn outputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
-    let port = |output: &'a crate::graph::Output| {
-        Port::new(context, &output.name, output_type(context, output))
-    };
+    let port =
+        |output: &'a crate::graph::Output| Port::new(context, &output.name, output_type(context, output));
     let is_input = |output: &crate::graph::Output| {
-        context.graph.nodes.iter().any(|node| matches!(node.origin, Origin::Input) && node.name == output.name)
+        context
+            .graph
+            .nodes
+            .iter()
+            .any(|node| matches!(node.origin, Origin::Input) && node.name == output.name)
     };
-    context.graph.outputs.iter().filter(|output| !is_input(output) && output.name != "control").map(port).collect()
+    context
+        .graph
+        .outputs
+        .iter()
+        .filter(|output| !is_input(output) && output.name != "control")
+        .map(port)
+        .collect()
 }
 
 /// The record type of an output: as written there, or as known of its node.
 pub(super) fn output_type(context: &Context<'_>, output: &crate::graph::Output) -> Option<KnownType> {
     let written = output.ty.clone().filter(|ty| !is_partly_inferred(ty)).map(KnownType::Written);
     let known = written.or_else(|| output.node.and_then(|id| context.graph.node(id).stream.ty.clone()));
-    let clashes = |name: &Ident| context.untyped.iter().any(|id| context.graph.node(*id).record_name() == *name);
+    let clashes =
+        |name: &Ident| context.untyped.iter().any(|id| context.graph.node(*id).record_name() == *name);
     known.filter(|ty| !matches!(ty, KnownType::Record(name) if clashes(name)))
 }
 
@@ -94,7 +104,26 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         Some(_) => quote!(#name: self.#name.into_unread()),
         None => quote!(#name: self.#name),
     });
-    let about = format!("A running [`{flow}`](super::{flow}): a field for each input and output. Dropping it stops the flow.");
+    let (finish, shutdown) = if context.whole {
+        let finish = quote! {
+            #(self.#input_names.close();)*
+            self.control.finish(&mut [#(#drained),*]).await?;
+            ::core::result::Result::Ok(Unread { #(#unread,)* })
+        };
+        let shutdown = quote! {
+            #(self.#input_names.close();)*
+            self.control.shutdown(deadline, &mut [#(#drained),*]).await
+        };
+        (finish, shutdown)
+    } else {
+        (
+            quote!(let _ = &mut self; ::core::unreachable!()),
+            quote!(let _ = (&mut self, deadline); ::core::unreachable!()),
+        )
+    };
+    let about = format!(
+        "A running [`{flow}`](super::{flow}): a field for each input and output. Dropping it stops the flow."
+    );
     let builder = builder(context, &inputs, &outputs);
     quote! {
         #[doc = #about]
@@ -125,9 +154,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             #[doc = "# Errors"]
             #[doc = "The error that ended the flow, if it did not drain."]
             pub async fn finish(mut self) -> ::core::result::Result<Unread, #rt::error::FlowError> {
-                #(self.#input_names.close();)*
-                self.control.finish(&mut [#(#drained),*]).await?;
-                ::core::result::Result::Ok(Unread { #(#unread,)* })
+                #finish
             }
 
             #[doc = "As `finish`, but sources give no more, and the tasks are stopped where they stand when the deadline has"]
@@ -140,8 +167,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
                 mut self,
                 deadline: ::core::time::Duration,
             ) -> ::core::result::Result<::std::vec::Vec<#rt::embedded::Dropped>, #rt::error::FlowError> {
-                #(self.#input_names.close();)*
-                self.control.shutdown(deadline, &mut [#(#drained),*]).await
+                #shutdown
             }
         }
 

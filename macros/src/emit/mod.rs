@@ -107,7 +107,10 @@ mod tests {
     fn types_are_written_as_people_write_them() {
         let written = |text: &str| written(&syn::parse_str::<syn::Type>(text).expect("a type"));
         assert_eq!(written("Vec<(u64, String)>"), "Vec<(u64, String)>");
-        assert_eq!(written("std::collections::HashMap<u64, Option<&'static str>>"), "std::collections::HashMap<u64, Option<&'static str>>");
+        assert_eq!(
+            written("std::collections::HashMap<u64, Option<&'static str>>"),
+            "std::collections::HashMap<u64, Option<&'static str>>"
+        );
         assert_eq!(written("[u8; 4]"), "[u8; 4]");
     }
 }

@@ -98,8 +98,8 @@ pub(super) fn is_surely_data(ty: &Type) -> bool {
 }
 
 const EVERYWHERE: &[&str] = &[
-    "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
-    "f64", "String", "Vec", "Option", "Box",
+    "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize",
+    "f32", "f64", "String", "Vec", "Option", "Box",
 ];
 
 fn is_made_of(ty: &Type, known: &dyn Fn(&str) -> bool) -> bool {

@@ -162,9 +162,9 @@ fn data(context: &Context<'_>, docs: &TokenStream, name: &Ident, fields: &[Field
     }
     let writable = in_quotes(&conditions(fields, &quote!(__psdf::serde::Serialize)));
     let readable = in_quotes(&conditions(fields, &quote!(__psdf::serde::de::DeserializeOwned)));
-    let storable = writable.zip(readable).map(|(writable, readable)| {
-        quote!(#[serde(bound(serialize = #writable, deserialize = #readable))])
-    });
+    let storable = writable
+        .zip(readable)
+        .map(|(writable, readable)| quote!(#[serde(bound(serialize = #writable, deserialize = #readable))]));
     quote! {
         #docs
         #[derive(__psdf::serde::Serialize, __psdf::serde::Deserialize)]

@@ -1,8 +1,8 @@
 //! The `wire` function: a call for each stage, in an order in which each comes after those that feed it.
 
 use super::Context;
-use super::place::Place;
 use super::body::{Cursor, Writer, ident, key_type, node_number, outlet_name};
+use super::place::Place;
 use crate::ast::{Duration, DurationValue};
 use crate::compile::own;
 use crate::graph::{Id, Node, Origin};
@@ -79,7 +79,7 @@ fn stage(context: &Context<'_>, plan: &Plan, place: usize) -> TokenStream {
             let input = edge_to(plan, Target::Core(place));
             writer.core(stage.node, &meta, &quote!(#input))
         }
-        Head::Input | Head::Merge => writer.stateless(&meta, place),
+        Head::Input | Head::Merge | Head::Relay => writer.stateless(&meta, place),
     };
     let edges = (0..stage.outlets.len()).rev().fold(quote!(()), |rest, outlet| {
         let edge = edge(place, outlet);
@@ -99,7 +99,11 @@ impl Writer<'_> {
                 let name = &node.name;
                 vec![quote!(#inputs.#name)]
             }
-            Head::Merge | Head::Core => self.merged(node, place),
+            Head::Merge => self.merged(node, place),
+            Head::Relay | Head::Core => {
+                let edges = edges_from(self.plan, self.stage.node, Target::Merge(place));
+                edges.into_iter().map(|edge| quote!(#edge)).collect()
+            }
         };
         let lateness: Vec<_> = self.stage.clocks.iter().map(|clock| self.bound_duration(clock)).collect();
         let pattern = if self.stage.timed {
@@ -132,7 +136,15 @@ impl Writer<'_> {
     }
 
     fn cursor(&self, record: Ident, at: Option<Ident>) -> Cursor {
-        Cursor { record, owned: true, at, key: None, key_owned: false, node: self.stage.node, lender: self.stage.node }
+        Cursor {
+            record,
+            owned: true,
+            at,
+            key: None,
+            key_owned: false,
+            node: self.stage.node,
+            lender: self.stage.node,
+        }
     }
 
     /// The closure that gets each result of a stateful head.
@@ -152,7 +164,8 @@ impl Writer<'_> {
             let types = self.outlet_types();
             return quote!(move |_, _, _, #local: &mut #rt::stage::Local, #outs: &mut #types| #local.late(#number));
         }
-        let wrap = quote!(let #record = #rt::record::Late { record: #record, at: #at, watermark: #watermark };);
+        let wrap =
+            quote!(let #record = #rt::record::Late { record: #record, at: #at, watermark: #watermark };);
         let cursor = self.cursor(record.clone(), Some(at.clone()));
         self.suffix(&quote!(#record, #at, #watermark), cursor, Suffix::Late(wrap))
     }
@@ -184,7 +197,8 @@ impl Writer<'_> {
                 Target::Core(stage) => {
                     let id = self.plan.stages[stage].node;
                     let core = self.context.graph.node(id).core().unwrap_or(0);
-                    let key = key_type(self.context, &self.context.graph.before(id, core).key.unwrap_or_default());
+                    let key =
+                        key_type(self.context, &self.context.graph.before(id, core).key.unwrap_or_default());
                     quote!(#rt::record::Keyed<#key, _, _>)
                 }
                 Target::Output(_) | Target::Merge(_) => quote!(_),

@@ -2,7 +2,9 @@
 
 use super::chain::keep_clause;
 use super::duration::{duration, peek_word, take_argument, take_word};
-use crate::ast::{AggregateField, Args, Arm, Duration, Fold, FunctionArgs, Keep, KeyField, StateField, Stateful};
+use crate::ast::{
+    AggregateField, Args, Arm, Duration, Fold, FunctionArgs, Keep, KeyField, StateField, Stateful,
+};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean};
 use crate::operators::{FUNCTIONS, FunctionSyntax, Operator, Syntax, aggregate_function};
 use proc_macro2::{Ident, TokenStream};
@@ -58,7 +60,9 @@ fn read(
         Syntax::EventTime => plain(parenthesized(input, name, |args| event_time(args, errors))?),
         Syntax::Key => plain(Args::Key(parenthesized(input, name, |args| list(args, key_field))?)),
         Syntax::Route => plain(Args::Route(braced(input, name, |args| list(args, arm))?)),
-        Syntax::Window | Syntax::HoppingWindow => parenthesized(input, name, |args| window(args, row, errors)),
+        Syntax::Window | Syntax::HoppingWindow => {
+            parenthesized(input, name, |args| window(args, row, errors))
+        }
         Syntax::Aggregate => {
             let field = |args: ParseStream<'_>| aggregate_field(args, errors);
             let fields = braced(input, name, |args| list(args, field))?;
@@ -117,10 +121,7 @@ fn whole<T>(
 }
 
 /// Items with commas between them.
-fn list<T>(
-    args: ParseStream<'_>,
-    read: impl Fn(ParseStream<'_>) -> syn::Result<T>,
-) -> syn::Result<Vec<T>> {
+fn list<T>(args: ParseStream<'_>, read: impl Fn(ParseStream<'_>) -> syn::Result<T>) -> syn::Result<Vec<T>> {
     let mut items = Vec::new();
     while !args.is_empty() {
         items.push(read(args)?);
@@ -138,7 +139,10 @@ fn list<T>(
 fn event_time(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Args> {
     let f = args.parse()?;
     if !take_argument(args, "lateness")? {
-        return Err(syn::Error::new(args.span(), "how far out of order may records be? Add `, lateness 1 min`"));
+        return Err(syn::Error::new(
+            args.span(),
+            "how far out of order may records be? Add `, lateness 1 min`",
+        ));
     }
     Ok(Args::EventTime { f, lateness: duration(args, errors)? })
 }
@@ -146,7 +150,10 @@ fn event_time(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Args> 
 fn key_field(args: ParseStream<'_>) -> syn::Result<KeyField> {
     let ahead = args.fork();
     if ahead.parse::<Ident>().is_err() || !ahead.peek(Token![:]) || ahead.peek(Token![::]) {
-        return Err(syn::Error::new(args.span(), "a key has a name and a type, because it is stored and shown"));
+        return Err(syn::Error::new(
+            args.span(),
+            "a key has a name and a type, because it is stored and shown",
+        ));
     }
     let name = args.parse()?;
     args.parse::<Token![:]>()?;
@@ -178,7 +185,9 @@ fn window(
         }
     }
     match (row.syntax, &every) {
-        (Syntax::HoppingWindow, None) => Err(syn::Error::new(args.span(), "how often does a new window begin? Add `, every 5 min`")),
+        (Syntax::HoppingWindow, None) => {
+            Err(syn::Error::new(args.span(), "how often does a new window begin? Add `, every 5 min`"))
+        }
         (Syntax::Window, Some(_)) => Err(syn::Error::new(args.span(), "only `hopping` windows have `every`")),
         _ => Ok((Args::Window { size, every }.into(), allow)),
     }

@@ -86,7 +86,10 @@ fn unknown(name: &str) -> String {
 fn else_clause(input: ParseStream<'_>) -> syn::Result<Else> {
     let span = input.parse::<Token![else]>()?.span;
     if !input.peek(syn::Ident) {
-        return Err(syn::Error::new(input.span(), "expected a name for what is diverted, or `skip` or `fail`: `else failed`"));
+        return Err(syn::Error::new(
+            input.span(),
+            "expected a name for what is diverted, or `skip` or `fail`: `else failed`",
+        ));
     }
     let name: Ident = input.parse()?;
     let to = if name == "skip" {

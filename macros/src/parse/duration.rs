@@ -61,8 +61,9 @@ pub(super) fn duration(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Res
             Some((_, micros)) => *micros,
             None => {
                 let near = did_you_mean(unit, UNITS.iter().map(|(name, _)| *name));
-                let message =
-                    format!("`{unit}` is not a unit of time{near} (units: us, ms, s, min, hours, days, weeks)");
+                let message = format!(
+                    "`{unit}` is not a unit of time{near} (units: us, ms, s, min, hours, days, weeks)"
+                );
                 errors.error_at(Code::Unit, *span, message);
                 1
             }
@@ -74,7 +75,10 @@ pub(super) fn duration(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Res
 /// The name of a param, or an expression in parentheses.
 fn param(input: ParseStream<'_>) -> syn::Result<Duration> {
     if !input.peek(syn::Ident) && !input.peek(syn::token::Paren) {
-        return Err(syn::Error::new(input.span(), "expected a duration such as `30 s` or `1 hour`, or the name of a param"));
+        return Err(syn::Error::new(
+            input.span(),
+            "expected a duration such as `30 s` or `1 hour`, or the name of a param",
+        ));
     }
     let expr: Expr = if input.peek(syn::token::Paren) {
         let inner;

@@ -53,7 +53,10 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Flow> {
     let vis: Visibility = input.parse()?;
     let keyword: Ident = input.call(Ident::parse_any)?;
     if keyword != "flow" {
-        return Err(syn::Error::new(keyword.span(), "expected `flow Name { .. }`, perhaps with `pub` before it"));
+        return Err(syn::Error::new(
+            keyword.span(),
+            "expected `flow Name { .. }`, perhaps with `pub` before it",
+        ));
     }
     let name: Ident = input.parse()?;
     let body;
@@ -169,7 +172,10 @@ fn input(input: ParseStream<'_>, docs: Vec<Attribute>) -> syn::Result<Input> {
     input.call(Ident::parse_any)?;
     let name = input.parse()?;
     if !input.peek(Token![:]) {
-        return Err(syn::Error::new(input.span(), "an input needs the type of its records: `input name: Type;`"));
+        return Err(syn::Error::new(
+            input.span(),
+            "an input needs the type of its records: `input name: Type;`",
+        ));
     }
     input.parse::<Token![:]>()?;
     Ok(Input { docs, name, ty: input.parse()? })
@@ -197,7 +203,10 @@ fn node(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> s
         let name: Ident = input.parse()?;
         let ty = written_type(input)?;
         if !input.peek(Token![=]) {
-            return Err(syn::Error::new(input.span(), "expected `=` and a chain: `name = source -> operator;`"));
+            return Err(syn::Error::new(
+                input.span(),
+                "expected `=` and a chain: `name = source -> operator;`",
+            ));
         }
         input.parse::<Token![=]>()?;
         (Some(name), ty)

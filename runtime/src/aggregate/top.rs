@@ -37,7 +37,14 @@ impl<R: Ord> Rank for R {
 
 impl<T: Clone> Top<T> {
     /// Takes a record, if it is among the `n` greatest so far.
-    pub fn add<R>(&mut self, node: NodeId, record: &T, n: usize, f: impl Fn(&T) -> R, compare: impl Fn(&R, &R) -> Ordering) {
+    pub fn add<R>(
+        &mut self,
+        node: NodeId,
+        record: &T,
+        n: usize,
+        f: impl Fn(&T) -> R,
+        compare: impl Fn(&R, &R) -> Ordering,
+    ) {
         on_behalf_of(node, || {
             let rank = f(record);
             let place = self.0.partition_point(|held| compare(&f(held), &rank).is_ge());
@@ -49,7 +56,14 @@ impl<T: Clone> Top<T> {
     }
 
     /// Takes what another state holds.
-    pub fn merge<R>(&mut self, node: NodeId, other: Self, n: usize, f: impl Fn(&T) -> R, compare: impl Fn(&R, &R) -> Ordering) {
+    pub fn merge<R>(
+        &mut self,
+        node: NodeId,
+        other: Self,
+        n: usize,
+        f: impl Fn(&T) -> R,
+        compare: impl Fn(&R, &R) -> Ordering,
+    ) {
         other.0.iter().for_each(|record| self.add(node, record, n, &f, &compare));
     }
 

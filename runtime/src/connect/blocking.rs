@@ -101,7 +101,11 @@ impl<T> Basket<T> {
     }
 
     /// Reads an iterator to its end; whoever takes what is in the basket decides how fast.
-    fn fill<E: Into<Box<dyn Error + Send + Sync>>>(&self, items: impl Iterator<Item = Result<T, E>>, room: usize) {
+    fn fill<E: Into<Box<dyn Error + Send + Sync>>>(
+        &self,
+        items: impl Iterator<Item = Result<T, E>>,
+        room: usize,
+    ) {
         let read = || {
             for item in items {
                 match item.map(|item| self.put(item, room)) {

@@ -118,7 +118,10 @@ impl<F: Flow> Builder<F> {
         let control = FlowControl::new(Arc::clone(&shared), TaskTracker::new(), Arc::clone(&executor));
         let mut host = EmbeddedHost::new(self.settings, shared, executor, self.attached);
         let wired = catch_unwind(AssertUnwindSafe(|| F::wire_embedded(&Arc::new(self.flow), &mut host)));
-        wired.map_err(|payload| StartError::Panicked { flow: F::GRAPH.flow, message: panic::message(&*payload) })?;
+        wired.map_err(|payload| StartError::Panicked {
+            flow: F::GRAPH.flow,
+            message: panic::message(&*payload),
+        })?;
         for task in host.take_tasks() {
             control.spawn(task);
         }

@@ -36,9 +36,8 @@ pub struct EmbeddedHost {
 }
 
 pub(super) fn attach_source<S: Source>(port: &'static str, source: S) -> Box<dyn Any + Send> {
-    let attach: Attach<QueueWriter<S::Item>> = Box::new(move |writer, shared, limit| {
-        Box::pin(tasks::feed(source, port, writer, shared, limit))
-    });
+    let attach: Attach<QueueWriter<S::Item>> =
+        Box::new(move |writer, shared, limit| Box::pin(tasks::feed(source, port, writer, shared, limit)));
     Box::new(attach)
 }
 
@@ -111,11 +110,7 @@ impl Host for EmbeddedHost {
         if stage.keyed { self.settings.shards } else { 1 }
     }
 
-    fn open<T: Record>(
-        &mut self,
-        _: &'static OutletMeta,
-        producers: usize,
-    ) -> (Transports<T>, Link<T>) {
+    fn open<T: Record>(&mut self, _: &'static OutletMeta, producers: usize) -> (Transports<T>, Link<T>) {
         Link::open(producers)
     }
 
@@ -128,7 +123,8 @@ impl Host for EmbeddedHost {
         let input = inputs.iter().find_map(Link::input_kind);
         let mut receivers: Vec<Vec<_>> = shards.iter().map(|_| Vec::new()).collect();
         for edge in inputs {
-            for (shard, of_edge) in edge.read_by(shards.len(), self.settings.capacity).into_iter().enumerate() {
+            for (shard, of_edge) in edge.read_by(shards.len(), self.settings.capacity).into_iter().enumerate()
+            {
                 receivers[shard].extend(of_edge);
             }
         }
@@ -136,7 +132,8 @@ impl Host for EmbeddedHost {
             let inbox = Inbox::new(receivers);
             let shared = Arc::clone(&self.shared);
             let limit = self.settings.batch_limit;
-            let task = Box::new(Task::new(stage, outs, meta, Arc::clone(&shared), inbox, input.is_some(), limit));
+            let task =
+                Box::new(Task::new(stage, outs, meta, Arc::clone(&shared), inbox, input.is_some(), limit));
             let watch = input.map(|kind| (kind, self.settings.idle_after));
             self.add_task(meta.name, driver::run(task, meta.name, shared, Arc::clone(&self.executor), watch));
         }

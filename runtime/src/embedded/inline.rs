@@ -134,7 +134,8 @@ impl Inline {
         let mut clock = lock(&self.hand.clock);
         clock.now += duration;
         let now = clock.now;
-        let (due, waiting) = std::mem::take(&mut clock.sleepers).into_iter().partition(|(until, _)| *until <= now);
+        let (due, waiting) =
+            std::mem::take(&mut clock.sleepers).into_iter().partition(|(until, _)| *until <= now);
         clock.sleepers = waiting;
         drop(clock);
         let due: Vec<(Duration, Waker)> = due;

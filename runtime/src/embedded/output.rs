@@ -215,7 +215,10 @@ impl Drain for AnyOutput {
 
 impl fmt::Debug for AnyOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AnyOutput").field("name", &self.name).field("record", &self.record).finish_non_exhaustive()
+        f.debug_struct("AnyOutput")
+            .field("name", &self.name)
+            .field("record", &self.record)
+            .finish_non_exhaustive()
     }
 }
 

@@ -50,7 +50,11 @@ fn wake(waker: Option<Waker>) {
 impl<T> QueueWriter<T> {
     /// Writes the batch, which leaves `None`, once there is room. Where the reader is gone the batch stays: whose it
     /// is may want it back.
-    pub(super) fn poll_write(&mut self, batch: &mut Option<Batch<T>>, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+    pub(super) fn poll_write(
+        &mut self,
+        batch: &mut Option<Batch<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ()>> {
         let mut queue = lock(&self.0);
         if queue.reader_is_gone {
             return Poll::Ready(Err(()));

@@ -1,8 +1,8 @@
 //! Tasks that are not stages: those of sources and sinks. And the guard around every task.
 
 use super::channel::Sender;
-use super::queue::QueueWriter;
 use super::output::Output;
+use super::queue::QueueWriter;
 use super::shared::Shared;
 use crate::batch::Batch;
 use crate::connect::{Sink, Source};
@@ -15,11 +15,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 /// Runs a task; a panic in it ends the flow with an error that names the node, and hangs nobody.
-pub(super) async fn guarded(
-    task: impl Future<Output = ()> + Send,
-    place: &'static str,
-    shared: Arc<Shared>,
-) {
+pub(super) async fn guarded(task: impl Future<Output = ()> + Send, place: &'static str, shared: Arc<Shared>) {
     let task: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(task);
     let mut unfinished = Unfinished(Some(&shared));
     if let Err(panic) = caught(task).await {
@@ -105,7 +101,11 @@ fn in_batches<T>(mut items: Vec<T>, limit: usize) -> impl Iterator<Item = Vec<T>
 }
 
 /// Sends records in batches of at most `limit`; what could not be sent comes back.
-pub(super) async fn send_in_batches<T>(sender: &Sender<T>, mut items: Vec<T>, limit: usize) -> Result<(), Vec<T>> {
+pub(super) async fn send_in_batches<T>(
+    sender: &Sender<T>,
+    mut items: Vec<T>,
+    limit: usize,
+) -> Result<(), Vec<T>> {
     while !items.is_empty() {
         let rest = if items.len() > limit { items.split_off(limit) } else { Vec::new() };
         if let Err(unsent) = sender.send(Batch::of(items)).await {
@@ -119,7 +119,12 @@ pub(super) async fn send_in_batches<T>(sender: &Sender<T>, mut items: Vec<T>, li
 }
 
 /// Empties an output into a sink, until the flow ends.
-pub(super) async fn drain<K: Sink>(mut sink: K, name: &'static str, mut output: Output<K::Item>, shared: Arc<Shared>) {
+pub(super) async fn drain<K: Sink>(
+    mut sink: K,
+    name: &'static str,
+    mut output: Output<K::Item>,
+    shared: Arc<Shared>,
+) {
     let result = async {
         while let Some(batch) = output.next_batch().await {
             sink.write(batch).await?;

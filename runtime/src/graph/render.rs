@@ -59,7 +59,9 @@ impl Graph {
     #[must_use]
     pub fn to_dot(&self) -> String {
         let mut text = format!("digraph {} {{\n  rankdir=LR;\n", self.flow);
-        text.push_str("  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\", fontsize=10];\n");
+        text.push_str(
+            "  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\", fontsize=10];\n",
+        );
         for (id, node) in self.nodes.iter().enumerate() {
             let label: Vec<_> =
                 node.label().iter().map(|line| line.replace('\\', "\\\\").replace('"', "\\\"")).collect();
@@ -68,7 +70,10 @@ impl Graph {
                 NodeKind::Stateless => "#f4f4f4",
                 NodeKind::Stateful => "#fff2cc",
             };
-            push(&mut text, format_args!("  n{id} [label=\"{}\", fillcolor=\"{colour}\"];", label.join("\\n")));
+            push(
+                &mut text,
+                format_args!("  n{id} [label=\"{}\", fillcolor=\"{colour}\"];", label.join("\\n")),
+            );
         }
         for (id, output) in self.outputs.iter().enumerate() {
             let shape = "shape=ellipse, fillcolor=\"#e8f0fe\"";
@@ -83,12 +88,12 @@ impl Graph {
 
     /// Edges between nodes, and from nodes to outputs, by the names of the drawing.
     fn edges(&self) -> impl Iterator<Item = (String, String)> {
-        let between = self
-            .nodes
-            .iter()
-            .enumerate()
-            .flat_map(|(to, node)| node.reads.iter().map(move |from| (format!("n{from}"), format!("n{to}"))));
-        let out = self.outputs.iter().enumerate().map(|(id, port)| (format!("n{}", port.node), format!("o{id}")));
+        let between =
+            self.nodes.iter().enumerate().flat_map(|(to, node)| {
+                node.reads.iter().map(move |from| (format!("n{from}"), format!("n{to}")))
+            });
+        let out =
+            self.outputs.iter().enumerate().map(|(id, port)| (format!("n{}", port.node), format!("o{id}")));
         between.chain(out)
     }
 }

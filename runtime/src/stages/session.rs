@@ -159,7 +159,14 @@ where
             if ended && !session.fired {
                 fired += 1;
                 session.fired = true;
-                emit(&self.functions, &mut self.local, session.window, key.clone(), session.state.clone(), outs);
+                emit(
+                    &self.functions,
+                    &mut self.local,
+                    session.window,
+                    key.clone(),
+                    session.state.clone(),
+                    outs,
+                );
             }
             if !closed {
                 open.push(session);

@@ -103,13 +103,8 @@ where
             held.state = (functions.init)();
         }
         held.used = at.timestamp().max(held.used);
-        let mut emit = Emit {
-            key,
-            at,
-            watermark: self.watermark,
-            emitted: &mut self.emitted,
-            timers: &mut self.armed,
-        };
+        let mut emit =
+            Emit { key, at, watermark: self.watermark, emitted: &mut self.emitted, timers: &mut self.armed };
         (functions.step)(&mut held.state, record, &mut emit);
         held.arm(key, &mut self.armed, &mut self.deadlines);
         for record in self.emitted.drain(..) {

@@ -61,7 +61,8 @@ impl TimeWindows {
     fn starts(self, at: Timestamp) -> impl Iterator<Item = Timestamp> {
         let last = at.align_down(self.every);
         // The first window there can be may begin before time does: then it is the last of these.
-        let starts = std::iter::successors(Some(last), move |start| start.0.checked_sub(self.every).map(Timestamp));
+        let starts =
+            std::iter::successors(Some(last), move |start| start.0.checked_sub(self.every).map(Timestamp));
         starts.take_while(move |&start| self.window(start).end > at)
     }
 }
@@ -321,7 +322,11 @@ where
                 self.fire_and_keep(due, outs);
             }
         }
-        while self.panes.front().is_some_and(|pane| pane.fired && self.windows.is_closed(pane.start, watermark)) {
+        while self
+            .panes
+            .front()
+            .is_some_and(|pane| pane.fired && self.windows.is_closed(pane.start, watermark))
+        {
             self.panes.pop_front();
             self.hint = 0;
         }

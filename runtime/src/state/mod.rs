@@ -3,6 +3,6 @@
 mod expiry;
 mod table;
 
-pub(crate) use expiry::{Deadlines, Expiry};
 pub use expiry::Keep;
+pub(crate) use expiry::{Deadlines, Expiry};
 pub(crate) use table::{Entries, KeyedTable, Place};

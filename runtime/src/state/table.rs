@@ -90,7 +90,12 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     /// The entry of a key, made if it is not there, and whether it was made.
     #[inline(always)]
-    pub(crate) fn find_or_insert(&mut self, place: Place, key: K, make: impl FnOnce() -> V) -> ((&K, &mut V), bool) {
+    pub(crate) fn find_or_insert(
+        &mut self,
+        place: Place,
+        key: K,
+        make: impl FnOnce() -> V,
+    ) -> ((&K, &mut V), bool) {
         let table = self.table_of(place.hash);
         let bucket = place.bucket as usize;
         if self.tables[table].get_bucket(bucket).is_some_and(|(held, _)| *held == key) {

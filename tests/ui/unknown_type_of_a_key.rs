@@ -1,0 +1,11 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Words {
+        input words: String;
+        counts = words -> key_by(word: Wrod = |w| w.clone()) -> aggregate { n: u64 = count() } keep forever;
+        output counts;
+    }
+}
+
+fn main() {}
