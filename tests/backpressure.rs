@@ -4,7 +4,7 @@
 mod threads;
 
 use futures_util::{FutureExt, StreamExt};
-use psdf::{Inline, Input, Output, Refusal, dataflow};
+use psdf::{Inline, Input, Output, Refusal, dataflow, sources};
 use threads::on_threads;
 
 dataflow! {
@@ -333,5 +333,31 @@ fn records_of_one_input_keep_their_order_on_every_path() {
         assert_eq!(first, (0..1000).collect::<Vec<_>>());
         assert_eq!(second, (1..1001).collect::<Vec<_>>());
         assert_eq!(third, (0..1000).step_by(2).collect::<Vec<_>>());
+    });
+}
+
+dataflow! {
+    /// Gives a result early on, and then nothing for ever.
+    flow Early {
+        input numbers: u64;
+        tenth = numbers -> key_by(n: u64 = |n| n % 512) -> stateful(u64) {
+            state { all: u64 = 0 } keep forever;
+            |state, n, out| {
+                // So much to do that its input never runs dry.
+                state.all = (0..200).fold(state.all, |all, step| all.wrapping_mul(31).wrapping_add(n + step));
+                if n == 10 {
+                    out.emit(n);
+                }
+            }
+        };
+        output tenth;
+    }
+}
+
+#[test]
+fn a_result_is_passed_on_although_there_is_always_more_to_do() {
+    on_threads(async {
+        let mut flow = Early.builder().numbers_from(sources::iter(0..)).spawn().unwrap();
+        assert_eq!(flow.tenth.next().await, Some(10));
     });
 }

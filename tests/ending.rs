@@ -3,11 +3,11 @@
 #[path = "support/threads.rs"]
 mod threads;
 
-use futures_util::{FutureExt, Sink, StreamExt};
-use psdf::{Dropped, FlowError, Output, Refusal, Timestamp, dataflow};
+use futures_util::{FutureExt, Sink as _, StreamExt};
+use psdf::{Dropped, FlowError, Output, Refusal, Sink, SinkError, Timestamp, dataflow, sources};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use threads::{in_time, on_threads, threads};
@@ -274,6 +274,14 @@ fn a_shutdown_that_drains_in_time_drops_nothing() {
     assert_eq!(again.collect::<Vec<_>>().now_or_never().unwrap().len(), 100);
 }
 
+#[test]
+fn a_shutdown_accounts_for_what_nobody_has_read() {
+    let (flow, mut inline) = Line.builder().inline().unwrap();
+    inline.block_on(flow.numbers.send_batch((0..100).collect())).unwrap();
+    let dropped = inline.block_on(flow.shutdown(Duration::from_secs(1))).unwrap();
+    assert_eq!(dropped.iter().map(|dropped| dropped.records).sum::<u64>(), 100);
+}
+
 /// Fills a flow whose output somebody has taken and does not read, and shuts it down: what it took, what it says it has
 /// dropped, and what can still be read.
 fn shut_down_when_full(capacity: usize, batch_limit: usize, shards: usize) -> (u64, Vec<Dropped>, u64) {
@@ -313,6 +321,54 @@ fn what_is_read_and_what_is_dropped_is_all_there_was() {
         let dropped: u64 = dropped.iter().map(|dropped| dropped.records).sum();
         assert_eq!(read + dropped, taken, "capacity {capacity}, limit {batch_limit}, {shards} shards");
     }
+}
+
+/// Takes what it is given, and is never done with it.
+struct Stuck(mpsc::Sender<usize>);
+
+impl Sink for Stuck {
+    type Item = u64;
+
+    async fn write(&mut self, records: Vec<u64>) -> Result<(), SinkError> {
+        self.0.send(records.len()).expect("the test listens");
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn what_waits_for_a_sink_is_dropped_under_the_name_of_its_output() {
+    let (take, taken) = mpsc::channel();
+    let flow = Line.builder().capacity(2).batch_limit(1).again_to(Stuck(take));
+    let (flow, mut inline) = flow.inline().unwrap();
+    let mut sent = 0;
+    while flow.numbers.try_send(sent).is_ok() {
+        sent += 1;
+        inline.run();
+    }
+    let mut shutdown = Box::pin(flow.shutdown(Duration::from_secs(5)));
+    assert!(poll(&mut shutdown).is_pending());
+    inline.advance(Duration::from_secs(5));
+    let dropped = inline.block_on(shutdown).unwrap();
+    let taken: usize = taken.iter().sum();
+    let all: u64 = dropped.iter().map(|dropped| dropped.records).sum();
+    assert_eq!((taken, all + 1), (1, sent), "{dropped:?}");
+}
+
+#[test]
+fn what_a_source_has_given_is_read_or_dropped() {
+    let (tell, told) = mpsc::channel();
+    let numbers = (0..1000).inspect(move |_| tell.send(()).expect("the test listens"));
+    let flow = Line.builder().capacity(2).batch_limit(3).numbers_from(sources::iter(numbers));
+    let (mut flow, mut inline) = flow.inline().unwrap();
+    let mut again = Output::take(&mut flow.again);
+    inline.run();
+    let mut shutdown = Box::pin(flow.shutdown(Duration::from_secs(5)));
+    assert!(poll(&mut shutdown).is_pending());
+    inline.advance(Duration::from_secs(5));
+    let dropped = inline.block_on(shutdown).unwrap();
+    let read = std::iter::from_fn(|| again.next_now()).count() as u64;
+    let all: u64 = dropped.iter().map(|dropped| dropped.records).sum();
+    assert_eq!(read + all, told.iter().count() as u64, "{read} read, {dropped:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,7 +12,9 @@ use events::{Chunk, Event, Feeding, Gather, THREADS, events, events_in_any_order
 use naive::{Summary, in_order, sorted, summary};
 use proptest::prelude::*;
 use psdf::{Timestamp, dataflow};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 dataflow! {
@@ -197,6 +199,34 @@ fn told(events: &[Event], delay: i64) -> Vec<Told> {
 }
 
 dataflow! {
+    /// Which keys have fallen silent: the example of the language's reference.
+    flow Silence {
+        param patience: Duration;
+
+        input events: Event;
+
+        silent = events
+            -> event_time(|e| e.at, lateness 0 s)
+            -> key_by(key: u8 = |e| e.key)
+            -> stateful((u8, Timestamp)) {
+                state { last: Timestamp = Timestamp::MIN } keep forever;
+                |state, _event, out| {
+                    state.last = out.time();
+                    out.set_timer(out.time() + patience);
+                }
+                on timer |state, at, out| {
+                    if state.last + patience == at {
+                        let key = *out.key();
+                        out.emit((key, at));
+                    }
+                }
+            };
+
+        output silent: (u8, Timestamp);
+    }
+}
+
+dataflow! {
     /// Forgets a key some time after its last event.
     flow Forgetful {
         param lateness: Duration;
@@ -304,4 +334,82 @@ proptest! {
         let (_, steps) = run_on_threads!(forgetful(lateness, keep), &feeding, events = &events => counts_to, steps_to);
         prop_assert_eq!(sorted(steps), remembered(&events, lateness, keep));
     }
+}
+
+/// Keys that all have the same hash.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Alike(u32);
+
+impl Hash for Alike {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        0u8.hash(hasher);
+    }
+}
+
+dataflow! {
+    /// Keys come and go. Each tells the how-manieth of its life a record is.
+    flow Churn {
+        param keep_for: Duration;
+
+        input records: (i64, u32);
+
+        timed = records -> event_time(|r| Timestamp(r.0), lateness 0 s);
+        plain = timed -> key_by(key: u32 = |r| r.1) -> stateful((u32, u64)) {
+            state { count: u64 = 0 } keep keep_for;
+            |state, record, out| { state.count += 1; out.emit((record.1, state.count)) }
+        };
+        alike = timed -> filter(|r| r.1 < 300) -> key_by(key: Alike = |r| Alike(r.1)) -> stateful((u32, u64)) {
+            state { count: u64 = 0 } keep keep_for;
+            |state, record, out| { state.count += 1; out.emit((record.1, state.count)) }
+        };
+        sums = timed -> filter(|r| r.1 < 300) -> key_by(key: Alike = |r| Alike(r.1)) -> tumbling(100 us)
+            -> aggregate { count: u64 = count() };
+
+        output plain: (u32, u64);
+        output alike: (u32, u64);
+        output sums;
+    }
+}
+
+/// What each record is told, and the counts of each key in each window.
+type Lives = (Vec<(u32, u64)>, Vec<(u32, Timestamp, u64)>);
+
+fn lives(records: &[(i64, u32)], keep: i64) -> Lives {
+    let (mut held, mut told) = (HashMap::<u32, (i64, u64)>::new(), Vec::new());
+    let mut windows = BTreeMap::new();
+    for &(at, key) in records {
+        let (last, count) = held.entry(key).or_insert((at, 0));
+        *count = if at > *last + keep { 1 } else { *count + 1 };
+        *last = at;
+        told.push((key, *count));
+        *windows.entry((key, Timestamp(at.div_euclid(100) * 100))).or_default() += 1;
+    }
+    (sorted(told), windows.into_iter().map(|((key, start), count)| (key, start, count)).collect())
+}
+
+fn check_churn(keys: u32, records: u32, keep: i64, shards: usize) {
+    let numbers = (0..u64::from(records)).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29));
+    let records: Vec<(i64, u32)> = (0..).zip(numbers).map(|(at, n)| (at, (n >> 20) as u32 % keys)).collect();
+    let chunks = vec![Chunk { records: 700, rest: true }, Chunk { records: 1, rest: true }];
+    let feeding = Feeding { shards, capacity: 16, batch_limit: 1024, chunks };
+    let flow = Churn { keep_for: micros(keep) };
+    let (plain, alike, sums) = run!(flow, &feeding, records = &records => plain_to, alike_to, sums_to);
+    let (told, _) = lives(&records, keep);
+    assert_eq!(sorted(plain), told);
+    let few: Vec<(i64, u32)> = records.into_iter().filter(|(_, key)| *key < 300).collect();
+    let (told, counts) = lives(&few, keep);
+    assert_eq!(sorted(alike), told);
+    assert_eq!(sorted(sums.into_iter().map(|r| (r.key.0, r.window.start, r.count)).collect()), counts);
+}
+
+#[test]
+fn keys_that_come_and_go_are_kept_apart() {
+    check_churn(2000, 40_000, 1500, 1);
+    check_churn(100_000, 60_000, 20_000, 2);
+}
+
+#[test]
+fn keys_that_all_hash_alike_are_kept_apart() {
+    check_churn(300, 6000, 100, 1);
+    check_churn(300, 6000, 1000, 3);
 }

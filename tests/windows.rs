@@ -359,7 +359,7 @@ proptest! {
     ) {
         let flow = Clocks { lateness: micros(lateness), other_lateness: micros(other_lateness), size: micros(size) };
         let packs: Vec<Vec<Event>> = events.chunks(pack).map(<[Event]>::to_vec).collect();
-        // Where time is set behind a key, each shard has a clock of its own: here there is one.
+        // What comes through several shards is in no order, and what is late then depends on it: here there is one.
         let feeding = Feeding { shards: 1, ..feeding };
         let (first, second, late_for_second, of_late, too_late) = run!(
             flow, &feeding, packs = &packs => first_to, second_to, late_for_second_to, of_late_to, too_late_to

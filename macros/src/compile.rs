@@ -1,15 +1,26 @@
 //! The whole pipeline.
 
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{Code, Diagnostics};
 use crate::{check, emit, graph, lower, parse};
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
+use std::collections::HashMap;
 
 /// Compiles what stands between the braces of `dataflow! { .. }`, led by the path of the facade.
 pub(crate) fn compile(input: TokenStream) -> TokenStream {
     let errors = Diagnostics::new();
     let (facade, flows) = parse::flows(input, &errors);
     let mut code = TokenStream::new();
+    let mut modules: HashMap<String, Ident> = HashMap::new();
     for flow in flows {
+        let module = graph::module_name(&flow.name);
+        if let Some(other) = modules.insert(module.to_string(), flow.name.clone()) {
+            let message = format!(
+                "`{}` and `{other}` would both generate the module `{module}`; rename one",
+                flow.name
+            );
+            errors.error(Code::SameIdentity, &flow.name, message);
+            continue;
+        }
         let graph = graph::build(flow, &errors);
         check::check(&graph, &errors);
         // A flow with a mistake gets the types its users name, and no body: rustc then has nothing to add.

@@ -8,6 +8,7 @@ use crate::operators::Effect;
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use std::collections::{HashMap, HashSet};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
 use syn::{Attribute, Type, Visibility};
@@ -136,19 +137,44 @@ impl Node {
 
     /// The name of the record generated for it.
     pub(crate) fn record_name(&self) -> Ident {
-        format_ident!("{}", pascal(&self.name.to_string()), span = self.name.span())
+        identifier(&pascal(&text(&self.name)), self.name.span())
     }
 
     /// The name of the state struct generated for it.
     pub(crate) fn state_name(&self) -> Ident {
-        format_ident!("{}State", pascal(&self.name.to_string()), span = self.name.span())
+        identifier(&format!("{}State", pascal(&text(&self.name))), self.name.span())
+    }
+}
+
+/// A name as it is shown and stored: without the `r#` that makes a name of a keyword.
+pub(crate) fn text(name: &Ident) -> String {
+    name.unraw().to_string()
+}
+
+/// The name of the module of a flow, which is another than that of the flow itself.
+pub(crate) fn module_name(flow: &Ident) -> Ident {
+    let (flow, span) = (text(flow), flow.span());
+    let module = snake(&flow);
+    if module == flow { identifier(&format!("{module}_"), span) } else { identifier(&module, span) }
+}
+
+/// What is nearest to a text and can be a name.
+fn identifier(text: &str, span: Span) -> Ident {
+    let text = match text.chars().next() {
+        Some(first) if !first.is_numeric() => text.to_string(),
+        _ => format!("_{text}_"),
+    };
+    match text.as_str() {
+        "self" | "Self" | "super" | "crate" | "_" => Ident::new(&format!("{text}_"), span),
+        text if syn::parse_str::<Ident>(text).is_ok() => Ident::new(text, span),
+        text => Ident::new_raw(text, span),
     }
 }
 
 /// `page_hours` becomes `PageHours`.
-pub(crate) fn pascal(name: &str) -> String {
+fn pascal(name: &str) -> String {
     let mut result = String::new();
-    for part in name.trim_start_matches("r#").split('_') {
+    for part in name.split('_') {
         let mut letters = part.chars();
         result.extend(letters.next().into_iter().flat_map(char::to_uppercase));
         result.extend(letters);
@@ -157,9 +183,9 @@ pub(crate) fn pascal(name: &str) -> String {
 }
 
 /// `WebTraffic` becomes `web_traffic`.
-pub(crate) fn snake(name: &str) -> String {
+fn snake(name: &str) -> String {
     let mut result = String::new();
-    let letters: Vec<char> = name.trim_start_matches("r#").chars().collect();
+    let letters: Vec<char> = name.chars().collect();
     for (i, &letter) in letters.iter().enumerate() {
         let begins = letter.is_uppercase()
             && i > 0
@@ -522,5 +548,15 @@ mod tests {
         assert_eq!(pascal("page_hours"), "PageHours");
         assert_eq!(snake("WebTraffic"), "web_traffic");
         assert_eq!(snake("HTTPLog"), "http_log");
+    }
+
+    #[test]
+    fn every_name_leads_to_names() {
+        let named = |name: &str| identifier(name, Span::call_site()).to_string();
+        assert_eq!([pascal("_"), pascal("__1")], ["", "1"]);
+        assert_eq!(
+            [named(""), named("1"), named("Self"), named("type"), named("a")],
+            ["__", "_1_", "Self_", "r#type", "a"]
+        );
     }
 }

@@ -1,5 +1,4 @@
 use psdf::{Timestamp, dataflow};
-use std::time::Duration;
 
 dataflow! {
     flow Words {
@@ -10,7 +9,7 @@ dataflow! {
             keep 1 day;
             |state, word, out| {
                 state.seen += 1;
-                out.set_timer(word.0 + Duration::from_secs(60));
+                out.set_timer(word.0 + std::time::Duration::from_secs(60));
                 out.emit(word.1);
             }
         };

@@ -2,7 +2,8 @@
 
 use crate::ast::{Args, Op};
 use crate::diagnostics::{Code, Diagnostics};
-use crate::graph::{Graph, Id, Node, Origin, Reader, snake};
+use crate::emit::OWN;
+use crate::graph::{Graph, Id, Node, Origin, Reader, module_name};
 use crate::operators::Effect;
 use proc_macro2::Ident;
 use std::collections::HashMap;
@@ -23,22 +24,10 @@ pub(super) fn one_state_for_each_name(graph: &Graph, errors: &Diagnostics) {
     }
 }
 
-/// What is generated for every flow.
-const OWN: &[&str] = &["Handle", "Builder", "Inputs", "Outputs", "Unread"];
-
 /// Generated types stand in the flow's module, together with what its parent sees: none may hide another.
 pub(super) fn generated_names_are_free(graph: &Graph, errors: &Diagnostics) {
     for (id, message) in clashes(graph) {
         errors.error(Code::SameIdentity, &graph.node(id).name, message);
-    }
-    let used = UsedTypes::of(graph);
-    for name in OWN {
-        if let Some(at) = used.names.get(*name) {
-            let module = snake(&graph.name.to_string());
-            let message =
-                format!("`{name}` is hidden by `{module}::{name}` here; write a path to it: `super::{name}`");
-            errors.error(Code::SameIdentity, at, message);
-        }
     }
 }
 
@@ -57,7 +46,7 @@ pub(crate) fn clashes(graph: &Graph) -> Vec<(Id, String)> {
             } else if OWN.contains(&text.as_str()) {
                 format!("`{}` would generate `{text}`, which every flow has; rename it", node.name)
             } else if used.names.contains_key(&text) {
-                let module = snake(&graph.name.to_string());
+                let module = module_name(&graph.name);
                 format!(
                     "`{}` generates the type `{text}`, and the flow uses a type of that name; rename the node, or write \
                      `{module}::{text}` if that is the one you mean",

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::body::{Writer, core_args, ident};
-use super::names::element;
+use super::names::{element, is_made_of, is_surely_data};
 use super::place::Place;
 use crate::ast::{AggregateField, Args};
 use crate::graph::{Id, KnownType};
@@ -14,53 +14,85 @@ use quote::quote;
 use std::collections::HashSet;
 use syn::Type;
 
+/// What a type must be.
+#[derive(Clone, Copy)]
+enum Requirement {
+    Record,
+    Key,
+    Param,
+    /// What a field must be to hold the result of its function.
+    Field(Holds),
+}
+
+const STATE: Requirement = Requirement::Field(Holds::Any);
+
+impl Requirement {
+    /// Its trait in the runtime.
+    fn path(self) -> TokenStream {
+        match self {
+            Requirement::Record => quote!(record::Record<_>),
+            Requirement::Key => quote!(record::Key<_>),
+            Requirement::Param => quote!(flow::Param<_>),
+            Requirement::Field(Holds::Count) => quote!(aggregate::Counted),
+            Requirement::Field(Holds::Mean) => quote!(aggregate::Averaged),
+            Requirement::Field(Holds::Sum) => quote!(aggregate::Summed<_>),
+            Requirement::Field(Holds::Extreme) => quote!(aggregate::Compared<_>),
+            Requirement::Field(Holds::List | Holds::Any) => quote!(record::StateData<_>),
+        }
+    }
+
+    /// Whether a type can only meet it, so that there is nothing to ask.
+    fn is_surely_met(self, ty: &Type) -> bool {
+        const NO_NUMBERS: &[&str] =
+            &["bool", "char", "String", "Vec", "Option", "Box", "Duration", "Timestamp", "Window"];
+        let is = |wanted: &str| is_made_of(ty, &|name| name == wanted);
+        let has_no = |unwanted: &[&str]| is_made_of(ty, &|name| !unwanted.contains(&name));
+        is_surely_data(ty)
+            && match self {
+                Requirement::Key => has_no(&["f32", "f64"]),
+                Requirement::Field(Holds::Count) => is("u64"),
+                Requirement::Field(Holds::Mean) => is("f64"),
+                Requirement::Field(Holds::Sum) => matches!(ty, Type::Path(_)) && has_no(NO_NUMBERS),
+                Requirement::Record
+                | Requirement::Param
+                | Requirement::Field(Holds::Extreme | Holds::List | Holds::Any) => true,
+            }
+    }
+}
+
 /// A requirement of a type.
 struct Ask {
-    place: Place,
-    ty: TokenStream,
-    requirement: TokenStream,
+    ty: Type,
+    requirement: Requirement,
 }
 
 impl Context<'_> {
-    fn ask(&self, ty: &Type, requirement: TokenStream) -> Ask {
-        Ask { place: Place::of(ty), ty: self.ty(ty), requirement }
-    }
-
     fn of_key(&self, id: Id) -> Vec<Ask> {
         let core = self.graph.node(id).core().unwrap_or(0);
         let key = self.graph.before(id, core).key.unwrap_or_default();
-        key.iter().map(|(_, ty)| self.ask(ty, quote!(record::Key<_>))).collect()
+        key.into_iter().map(|(_, ty)| Ask { ty, requirement: Requirement::Key }).collect()
     }
 
     fn of_state(&self, id: Id) -> Vec<Ask> {
-        let held = |ty| self.ask(ty, quote!(record::StateData<_>));
         match core_args(self.graph.node(id)) {
-            Some(Args::Aggregate(fields)) => fields.iter().map(|field| self.of_field(field)).collect(),
+            Some(Args::Aggregate(fields)) => fields.iter().map(of_field).collect(),
             Some(Args::Stateful(stateful)) => {
-                let out = self.ask(&stateful.out, quote!(record::Record<_>));
-                stateful.state.iter().map(|field| held(&field.ty)).chain([out]).collect()
+                let out = Ask { ty: stateful.out.clone(), requirement: Requirement::Record };
+                let state =
+                    stateful.state.iter().map(|field| Ask { ty: field.ty.clone(), requirement: STATE });
+                state.chain([out]).collect()
             }
-            Some(Args::Fold(fold)) => vec![held(&fold.ty)],
+            Some(Args::Fold(fold)) => vec![Ask { ty: fold.ty.clone(), requirement: STATE }],
             _ => Vec::new(),
         }
     }
 
-    fn of_field(&self, field: &AggregateField) -> Ask {
-        let requirement = match field.row.holds {
-            Holds::Count => quote!(aggregate::Counted),
-            Holds::Mean => quote!(aggregate::Averaged),
-            Holds::Sum => quote!(aggregate::Summed<_>),
-            Holds::Extreme => quote!(aggregate::Compared<_>),
-            Holds::List => return self.ask(element(&field.ty), quote!(record::StateData<_>)),
-            Holds::Any => quote!(record::StateData<_>),
-        };
-        self.ask(&field.ty, requirement)
-    }
-
     /// A value that is there for rustc only if all that is asked is so.
     fn given_all(&self, asks: &[Ask], value: TokenStream) -> TokenStream {
-        asks.iter().fold(value, |value, Ask { place, ty, requirement }| {
-            let given = place.function(Some(ty), (&self.rt, requirement), "given");
+        let open = asks.iter().filter(|ask| !ask.requirement.is_surely_met(&ask.ty));
+        open.fold(value, |value, Ask { ty, requirement }| {
+            let place = Place::of(ty);
+            let given = place.function(Some(&self.ty(ty)), (&self.rt, &requirement.path()), "given");
             let value = place.parenthesized(&value);
             quote!(#given #value)
         })
@@ -69,7 +101,7 @@ impl Context<'_> {
     /// What is asked of a record whose type is known.
     fn of_record(&self, ty: &KnownType) -> Vec<Ask> {
         match ty {
-            KnownType::Written(ty) => vec![self.ask(ty, quote!(record::Record<_>))],
+            KnownType::Written(ty) => vec![Ask { ty: ty.clone(), requirement: Requirement::Record }],
             KnownType::Record(name) => {
                 let made = |&id: &Id| {
                     self.graph.node(id).core().is_some() && self.graph.node(id).record_name() == *name
@@ -110,6 +142,11 @@ impl Context<'_> {
     }
 }
 
+fn of_field(field: &AggregateField) -> Ask {
+    let ty = if field.row.holds == Holds::List { element(&field.ty) } else { &field.ty };
+    Ask { ty: ty.clone(), requirement: Requirement::Field(field.row.holds) }
+}
+
 impl Writer<'_> {
     /// The call that places the stage. The function is there only if the types that it goes by are as they must be.
     pub(super) fn placed(&self, function: &str, arguments: &TokenStream) -> TokenStream {
@@ -117,7 +154,7 @@ impl Writer<'_> {
         let (rt, function) = (&context.rt, ident(function));
         let node = context.graph.node(self.stage.node);
         let mut asks = match (self.stage.head, &node.ty) {
-            (Head::Input, Some(ty)) => vec![context.ask(ty, quote!(record::Record<_>))],
+            (Head::Input, Some(ty)) => vec![Ask { ty: ty.clone(), requirement: Requirement::Record }],
             (Head::Input | Head::Merge | Head::Relay | Head::Core, _) => Vec::new(),
         };
         let read = self.stage.outlets.iter().filter_map(|outlet| match outlet.target {
@@ -130,7 +167,7 @@ impl Writer<'_> {
         let mut mentioned = HashSet::new();
         words(arguments.clone(), &mut mentioned);
         let params = context.graph.params.iter().filter(|param| mentioned.contains(&param.name.to_string()));
-        asks.extend(params.map(|param| context.ask(&param.ty, quote!(flow::Param<_>))));
+        asks.extend(params.map(|param| Ask { ty: param.ty.clone(), requirement: Requirement::Param }));
         let function = context.given_all(&asks, quote!(#rt::stages::#function));
         quote!(#function(#arguments))
     }
@@ -142,7 +179,7 @@ impl Writer<'_> {
 
     /// A value that is there only if a field can hold what its function makes.
     pub(super) fn given_field(&self, field: &AggregateField, value: TokenStream) -> TokenStream {
-        self.context.given_all(&[self.context.of_field(field)], value)
+        self.context.given_all(&[of_field(field)], value)
     }
 
     /// The state of a field of `top`, if that lists records as they come.

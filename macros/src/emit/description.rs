@@ -2,7 +2,7 @@
 
 use super::{Context, written};
 use crate::ast::Args;
-use crate::graph::{Graph, Node, Origin, bound, line};
+use crate::graph::{Graph, Node, Origin, bound, line, text};
 use crate::lower::{Body, Branch, Head, Outlet, Plan, Step, Target, Time};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -10,10 +10,10 @@ use syn::Type;
 
 pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenStream {
     let Context { graph, path: rt, .. } = context;
-    let flow = graph.name.to_string();
+    let flow = text(&graph.name);
     let stage_of = stages_of_nodes(graph, plan);
     let nodes = graph.nodes.iter().enumerate().map(|(id, node)| {
-        let name = node.name.to_string();
+        let name = text(&node.name);
         let kind = kind(node);
         let operators = operators(node);
         let reads = node.sources();
@@ -31,12 +31,12 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
     });
     let stages = plan.map_or(&[][..], |plan| &plan.stages).iter().map(|stage| {
         let (node, keyed) = (stage.node, stage.head == Head::Core);
-        let name = graph.node(node).name.to_string();
+        let name = text(&graph.node(node).name);
         let outlets = stage.outlets.iter().map(|outlet| outlet_meta(context, plan, outlet));
         quote!(#rt::graph::StageMeta { name: #name, node: #node, keyed: #keyed, outlets: &[#(#outlets),*] })
     });
     let port = |name: &Ident, node: usize| {
-        let name = name.to_string();
+        let name = text(name);
         quote!(#rt::graph::PortMeta { name: #name, node: #node })
     };
     let inputs = graph.nodes.iter().enumerate().filter(|(_, node)| matches!(node.origin, Origin::Input));
@@ -85,7 +85,7 @@ fn state_fields(node: &Node) -> Vec<(Ident, Type)> {
 
 fn fields(rt: &TokenStream, fields: &[(Ident, Type)]) -> Vec<TokenStream> {
     let field = |(name, ty): &(Ident, Type)| {
-        let (name, ty) = (name.to_string(), written(ty));
+        let (name, ty) = (text(name), written(ty));
         quote!(#rt::graph::Field { name: #name, ty: #ty })
     };
     fields.iter().map(field).collect()
@@ -93,12 +93,11 @@ fn fields(rt: &TokenStream, fields: &[(Ident, Type)]) -> Vec<TokenStream> {
 
 fn outlet_meta(context: &Context<'_>, plan: Option<&Plan>, outlet: &Outlet) -> TokenStream {
     let Context { graph, path: rt, .. } = context;
-    let from = graph.node(outlet.from).name.to_string();
-    let stage_name = |stage: usize| {
-        plan.map_or_else(String::new, |plan| graph.node(plan.stages[stage].node).name.to_string())
-    };
+    let from = text(&graph.node(outlet.from).name);
+    let stage_name =
+        |stage: usize| plan.map_or_else(String::new, |plan| text(&graph.node(plan.stages[stage].node).name));
     let to = match outlet.target {
-        Target::Output(output) => graph.outputs[output].name.to_string(),
+        Target::Output(output) => text(&graph.outputs[output].name),
         Target::Merge(stage) | Target::Core(stage) => stage_name(stage),
     };
     let time = option(outlet.time.map(|time| match time {
@@ -138,7 +137,7 @@ fn note_names(body: &Body, stage: usize, stages: &mut [Option<usize>]) {
 /// The graph for the docs: a line for each node.
 pub(super) fn listing(graph: &Graph) -> Vec<String> {
     let lines = graph.nodes.iter().map(|node| {
-        let reads: Vec<_> = node.sources().iter().map(|&id| graph.node(id).name.to_string()).collect();
+        let reads: Vec<_> = node.sources().iter().map(|&id| text(&graph.node(id).name)).collect();
         let from = if reads.is_empty() { "input".to_string() } else { reads.join(", ") };
         let chain: Vec<String> = std::iter::once(from).chain(operators(node)).collect();
         let bound = bound(node).map_or_else(String::new, |bound| format!("   [{bound}]"));

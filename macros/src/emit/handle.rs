@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::names::declared;
-use crate::graph::{KnownType, Origin, is_partly_inferred};
+use crate::graph::{KnownType, Origin, is_partly_inferred, text};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
@@ -73,7 +73,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
     let input_names: Vec<_> = inputs.iter().map(|port| port.name).collect();
     let input_types: Vec<_> = inputs.iter().map(|port| &port.ty).collect();
     let output_names: Vec<_> = outputs.iter().map(|port| port.name).collect();
-    let output_texts: Vec<_> = output_names.iter().map(ToString::to_string).collect();
+    let output_texts: Vec<_> = output_names.iter().map(|name| text(name)).collect();
     let output_types: Vec<_> = outputs
         .iter()
         .map(|port| match &port.ty {
@@ -188,7 +188,7 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
     let rt = &context.rt;
     let flow = &context.graph.name;
     let sources = inputs.iter().map(|Port { name, ty, .. }| {
-        let (method, text) = (format_ident!("{name}_from"), name.to_string());
+        let (method, text) = (format_ident!("{name}_from"), text(name));
         let doc = format!("Feeds the input `{name}` from a source.");
         quote! {
             #[doc = #doc]
@@ -200,7 +200,7 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
     });
     let sinks = outputs.iter().filter_map(|Port { name, ty, .. }| {
         let ty = ty.as_ref()?;
-        let (method, text) = (format_ident!("{name}_to"), name.to_string());
+        let (method, text) = (format_ident!("{name}_to"), text(name));
         let doc = format!("Leads the output `{name}` into a sink.");
         Some(quote! {
             #[doc = #doc]
@@ -274,12 +274,12 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
         quote!(#output(outputs.#name, host, &graph.outputs[#place]))
     });
     let input_takes = inputs.iter().map(|port| {
-        let (name, text) = (port.name, port.name.to_string());
+        let (name, text) = (port.name, text(port.name));
         let take = port.given(context, quote!(#host::take_input));
         quote!(#name: #take(&mut *parts.host, #text))
     });
     let output_takes = outputs.iter().map(|port| {
-        let (name, text) = (port.name, port.name.to_string());
+        let (name, text) = (port.name, text(port.name));
         let take = if port.ty.is_some() { quote!(take_output) } else { quote!(take_any_output) };
         let take = port.given(context, quote!(#host::#take));
         quote!(#name: #take(&mut *parts.host, #text))

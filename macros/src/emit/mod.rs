@@ -10,12 +10,12 @@ mod place;
 mod types;
 mod wire;
 
-pub(crate) use names::list_element;
+pub(crate) use names::{OWN, list_element};
 
-use crate::graph::{Graph, Id, snake};
+use crate::graph::{Graph, Id, module_name};
 use crate::lower::Plan;
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, quote};
 use syn::Type;
 
 /// What all of the emitting needs to know.
@@ -41,7 +41,7 @@ pub(crate) struct Context<'a> {
 /// The code of a flow. Without a plan, which a flow with mistakes has not, it has the types that its users name and
 /// does nothing.
 pub(crate) fn flow(graph: &Graph, plan: Option<&Plan>, facade: &TokenStream) -> TokenStream {
-    let module = format_ident!("{}", snake(&graph.name.to_string()), span = graph.name.span());
+    let module = module_name(&graph.name);
     let untyped = crate::check::clashes(graph).into_iter().map(|(id, _)| id).collect();
     let (rt, path, named) = (quote!(__psdf), quote!(#facade::__private), names::written_types(graph));
     let context = Context { graph, rt, path, module, named, whole: plan.is_some(), within: false, untyped };

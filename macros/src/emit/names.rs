@@ -11,6 +11,9 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::{GenericArgument, PathArguments, Type};
 
+/// The types that the generated module has for every flow.
+pub(crate) const OWN: &[&str] = &["Handle", "Builder", "Inputs", "Outputs", "Unread"];
+
 /// All types in a flow that need a name.
 pub(super) fn written_types(graph: &Graph) -> Vec<Type> {
     let mut types: Vec<Type> = Vec::new();
@@ -102,7 +105,8 @@ const EVERYWHERE: &[&str] = &[
     "f32", "f64", "String", "Vec", "Option", "Box",
 ];
 
-fn is_made_of(ty: &Type, known: &dyn Fn(&str) -> bool) -> bool {
+/// Whether all names in a type are known, and none has a path before it.
+pub(super) fn is_made_of(ty: &Type, known: &dyn Fn(&str) -> bool) -> bool {
     match ty {
         Type::Tuple(tuple) => tuple.elems.iter().all(|ty| is_made_of(ty, known)),
         Type::Path(path) if path.qself.is_none() && path.path.segments.len() == 1 => {
@@ -149,6 +153,14 @@ fn deeper(tokens: TokenStream, lasting: bool) -> TokenStream {
                 let up = Ident::new("super", name.span());
                 result.extend(if name == "self" { quote!(#up) } else { quote!(#up::#up) });
             }
+            TokenTree::Ident(name) if before < 2 && OWN.iter().any(|own| name == own) => {
+                // The user does not see ours by so short a name, and means another.
+                let is_binding =
+                    matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '=');
+                let up = (!is_binding).then(|| Ident::new("super", name.span()));
+                let up = up.map(|up| quote!(#up::));
+                result.extend(quote!(#up #name));
+            }
             TokenTree::Group(group) => {
                 let mut inner = Group::new(group.delimiter(), deeper(group.stream(), lasting));
                 inner.set_span(group.span());
@@ -182,6 +194,10 @@ mod tests {
         assert_eq!(deeper("self::a::B<super::C, crate::D>"), "super::a::B<super::super::C,crate::D>");
         assert_eq!(deeper("super::super::B"), "super::super::super::B");
         assert_eq!(deeper("(A, [self::B; 2])"), "(A,[super::B;2])");
+        assert_eq!(
+            deeper("A<Handle, a::Handle, Inputs = Outputs>"),
+            "A<super::Handle,a::Handle,Inputs=super::Outputs>"
+        );
         assert_eq!(deeper("(&str, &'a str)"), "(&'staticstr,&'astr)");
     }
 

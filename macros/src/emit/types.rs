@@ -4,7 +4,7 @@ use super::Context;
 use super::body::ident;
 use super::names::{element, is_surely_data};
 use crate::ast::{AggregateField, Args, StateField};
-use crate::graph::{Graph, Id, Node};
+use crate::graph::{Graph, Id, Node, text};
 use crate::operators::{Effect, FunctionState};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -118,8 +118,8 @@ fn record(context: &Context<'_>, node: &Node, key: &[(Ident, Type)], args: &Args
     }
     let fields = distinct(fields);
     let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
-    let texts = names.iter().map(ToString::to_string);
-    let text = name.to_string();
+    let texts = names.iter().map(|name| text(name));
+    let shown = text(&name);
     let data = data(context, &quote!(#(#docs)*), &name, &fields);
     let comparable = conditions(&fields, &quote!(::core::cmp::PartialEq));
     quote! {
@@ -134,7 +134,7 @@ fn record(context: &Context<'_>, node: &Node, key: &[(Ident, Type)], args: &Args
         impl ::core::fmt::Debug for #name {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 use #rt::ops::{Opaque as _, Shown as _};
-                f.debug_struct(#text)
+                f.debug_struct(#shown)
                     #(.field(#texts, &(&#rt::ops::Debugged(&self.#names)).shown()))*
                     .finish()
             }

@@ -8,7 +8,7 @@ mod duration;
 
 use crate::ast::{Flow, Input, Item, Node, Output, Param};
 use crate::diagnostics::{Code, Diagnostics};
-use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use std::collections::HashSet;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
@@ -33,30 +33,76 @@ pub(crate) fn flows(input: TokenStream, errors: &Diagnostics) -> (TokenStream, V
             "`dataflow!` declares at least one flow: `flow Name { .. }`",
         );
     }
-    let parsed = (|input: ParseStream<'_>| {
-        let mut flows = Vec::new();
+    let mut flows = Vec::new();
+    let read = read_whole(rest, |input| {
         while !input.is_empty() {
-            flows.push(flow(input, errors)?);
+            match flow(input, errors) {
+                Ok(flow) => flows.extend(flow),
+                Err(error) => {
+                    errors.syntax(error);
+                    skip_flow(input)?;
+                }
+            }
         }
-        Ok(flows)
-    })
-    .parse2(rest);
-    let flows = parsed.unwrap_or_else(|error| {
-        errors.syntax(error);
-        Vec::new()
+        Ok(())
     });
+    if let Err(error) = read {
+        errors.syntax(error);
+    }
     (facade, flows)
 }
 
-fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Flow> {
+/// Reads tokens, all of them. What is missing at their end is missed at the last of them: beyond it rustc knows no place
+/// but the whole macro.
+fn read_whole<T>(
+    tokens: TokenStream,
+    read: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<T> {
+    let last = tokens.clone().into_iter().last().map(|tree| match tree {
+        TokenTree::Group(group) => group.span_close(),
+        tree => tree.span(),
+    });
+    let mut group = Group::new(Delimiter::Brace, tokens);
+    group.set_span(last.unwrap_or_else(Span::call_site));
+    let read = |input: ParseStream<'_>| {
+        let content;
+        syn::braced!(content in input);
+        read(&content)
+    };
+    read.parse2(TokenTree::Group(group).into())
+}
+
+/// Passes over what is left of a flow that could not be read.
+fn skip_flow(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() {
+        if let TokenTree::Group(group) = input.parse()?
+            && group.delimiter() == Delimiter::Brace
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A flow; `None` if it was none and has been reported.
+fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Flow>> {
     let docs = input.call(Attribute::parse_outer)?;
+    for condition in docs.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
+        errors.error(
+            Code::Syntax,
+            condition,
+            "this would leave out a part of the flow only; put it before `dataflow!`",
+        );
+    }
     let vis: Visibility = input.parse()?;
     let keyword: Ident = input.call(Ident::parse_any)?;
     if keyword != "flow" {
-        return Err(syn::Error::new(
-            keyword.span(),
-            "expected `flow Name { .. }`, perhaps with `pub` before it",
-        ));
+        let message = "expected `flow Name { .. }`, perhaps with `pub` before it";
+        errors.error(Code::Syntax, &keyword, message);
+        if !input.peek(syn::Ident) || !input.peek2(syn::token::Brace) {
+            skip_flow(input)?;
+            return Ok(None);
+        }
     }
     let name: Ident = input.parse()?;
     let body;
@@ -65,7 +111,7 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Flow> {
     let mut items = Vec::new();
     let mut unread = HashSet::new();
     for tokens in split_at_semicolons(body) {
-        match item(errors).parse2(tokens.clone()) {
+        match read_whole(tokens.clone(), item(errors)) {
             Ok(Some(item)) => items.push(item),
             Ok(None) => words(tokens, &mut unread),
             Err(error) => {
@@ -74,7 +120,7 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Flow> {
             }
         }
     }
-    Ok(Flow { docs, vis, name, items, unread })
+    Ok(Some(Flow { docs, vis, name, items, unread }))
 }
 
 /// The identifiers in a token stream, however deep.
@@ -108,13 +154,14 @@ fn split_at_semicolons(body: TokenStream) -> Vec<TokenStream> {
 }
 
 /// An item; `None` if it was wrong and has been reported.
-fn item(errors: &Diagnostics) -> impl Parser<Output = Option<Item>> + '_ {
+fn item(errors: &Diagnostics) -> impl FnOnce(ParseStream<'_>) -> syn::Result<Option<Item>> + '_ {
     move |input: ParseStream<'_>| {
         if input.peek(Token![;]) {
             input.parse::<Token![;]>()?;
             return Ok(None);
         }
         let docs = input.call(Attribute::parse_outer)?;
+        only_docs(&docs, errors);
         let item = if is_keyword(input, "param") {
             Some(Item::Param(param(input, docs)?))
         } else if is_keyword(input, "input") {
@@ -131,6 +178,13 @@ fn item(errors: &Diagnostics) -> impl Parser<Output = Option<Item>> + '_ {
         }
         end_of_item(input)?;
         Ok(item)
+    }
+}
+
+/// Other attributes would promise what nothing keeps: `#[cfg(..)]` most of all.
+fn only_docs(attributes: &[Attribute], errors: &Diagnostics) {
+    for attribute in attributes.iter().filter(|attribute| !attribute.path().is_ident("doc")) {
+        errors.error(Code::Syntax, attribute, "only doc comments can stand before an item of a flow");
     }
 }
 

@@ -80,7 +80,8 @@ impl FlowControl {
     }
 
     /// As [`FlowControl::finish`], but sources give no more, and when the deadline has passed the tasks are stopped
-    /// where they stand. Answers what was on its way then: nothing if the flow drained in time.
+    /// where they stand. Answers what was on its way then, and what of the outputs nobody had read: nothing if the flow
+    /// drained in time and its outputs were read.
     ///
     /// # Errors
     /// The error that ended the flow, if it was another than the deadline.
@@ -98,6 +99,9 @@ impl FlowControl {
                 self.shared.stop();
                 self.tasks.wait().await;
             }
+        }
+        for (port, output) in self.shared.graph.outputs.iter().zip(&*outputs) {
+            self.shared.note_dropped(port.name, output.unread() as u64);
         }
         match self.error() {
             None | Some(FlowError::Stopped { .. }) => Ok(self.shared.take_dropped()),

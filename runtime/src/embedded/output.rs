@@ -27,6 +27,11 @@ impl<T> Output<T> {
         Output { inbox, waiting: VecDeque::new(), shared }
     }
 
+    /// Gives up: counts the records that nobody will read.
+    pub(super) fn abandon(&mut self) -> u64 {
+        self.waiting.len() as u64 + self.inbox.as_mut().map_or(0, Inbox::abandon)
+    }
+
     /// Takes the stream out of the flow's handle and leaves an ended one: to read it in another task, or to drop it
     /// because nobody wants it.
     #[must_use = "the records of an output that is taken and dropped are dropped too"]
@@ -138,6 +143,9 @@ impl<T> fmt::Debug for Output<T> {
 pub trait Drain: Send {
     /// Takes in what comes, until the output has ended.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// How many records it holds that nobody has read.
+    fn unread(&self) -> usize;
 }
 
 impl<T: Send> Drain for Output<T> {
@@ -146,6 +154,10 @@ impl<T: Send> Drain for Output<T> {
             self.waiting.extend(batch);
         }
         Poll::Ready(())
+    }
+
+    fn unread(&self) -> usize {
+        self.waiting.len()
     }
 }
 
@@ -210,6 +222,10 @@ impl AnyOutput {
 impl Drain for AnyOutput {
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.output.poll_drain(cx)
+    }
+
+    fn unread(&self) -> usize {
+        self.output.unread()
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) async fn feed<S: Source>(
     shared: Arc<Shared>,
     limit: usize,
 ) {
-    match caught(pass_on(source, &mut writer, &shared, limit)).await {
+    match caught(pass_on(source, input, &mut writer, &shared, limit)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => shared.fail(FlowError::Source { flow: shared.graph.flow, input, error }),
         Err(panic) => shared.fail_by_panic(input, &*panic),
@@ -68,6 +68,7 @@ pub(super) async fn feed<S: Source>(
 
 async fn pass_on<S: Source>(
     mut source: S,
+    input: &'static str,
     writer: &mut QueueWriter<S::Item>,
     shared: &Shared,
     limit: usize,
@@ -82,9 +83,12 @@ async fn pass_on<S: Source>(
             next = source.next_batch(limit) => next?,
         };
         let Some(items) = next else { return Ok(()) };
-        for items in in_batches(items, limit) {
+        let mut batches = in_batches(items, limit);
+        while let Some(items) = batches.next() {
             let mut batch = Some(Batch::of(items));
             if std::future::poll_fn(|cx| writer.poll_write(&mut batch, cx)).await.is_err() {
+                let unsent = batch.into_iter().map(|batch| batch.items).chain(batches);
+                shared.note_dropped(input, unsent.map(|items| items.len() as u64).sum());
                 return Ok(());
             }
         }
@@ -125,19 +129,21 @@ pub(super) async fn drain<K: Sink>(
     mut output: Output<K::Item>,
     shared: Arc<Shared>,
 ) {
-    let result = async {
+    let written = async {
         while let Some(batch) = output.next_batch().await {
             sink.write(batch).await?;
         }
         // After a failure what was written is not whole, and is not to look as if it were.
         if shared.error().is_some() { Ok(()) } else { sink.close().await }
     };
-    let result = tokio::select! {
+    let written = tokio::select! {
         biased;
-        () = shared.stopped.cancelled() => return,
-        result = result => result,
+        () = shared.stopped.cancelled() => None,
+        result = written => Some(result),
     };
-    if let Err(error) = result {
-        shared.fail(FlowError::Sink { flow: shared.graph.flow, output: name, error });
+    match written {
+        Some(Ok(())) => {}
+        Some(Err(error)) => shared.fail(FlowError::Sink { flow: shared.graph.flow, output: name, error }),
+        None => shared.note_dropped(name, output.abandon()),
     }
 }

@@ -231,6 +231,10 @@ where
         let (windows, watermark) = (self.windows, self.watermark);
         let mut open = windows.starts(at).filter(|&start| !windows.is_closed(start, watermark));
         let Some(first) = open.next() else {
+            if windows.starts(at).next().is_none() {
+                // A hop longer than its window leaves gaps: what falls into one belongs nowhere, and is not late.
+                return;
+            }
             (self.functions.late)(record, at, watermark, &mut self.local, outs);
             return;
         };
