@@ -193,6 +193,15 @@ fn count_by_hand(clicks: Vec<Vec<Click>>) -> u64 {
     counts.into_iter().map(|(user, clicks)| mix(user, clicks)).fold(0, u64::wrapping_add)
 }
 
+/// As most would write it: with the standard library's map and its hash.
+fn count_by_hand_with_std(clicks: Vec<Vec<Click>>) -> u64 {
+    let mut counts: std::collections::HashMap<u64, u64> = std::collections::HashMap::new();
+    for click in clicks.into_iter().flatten() {
+        *counts.entry(click.user).or_insert(0) += 1;
+    }
+    counts.into_iter().map(|(user, clicks)| mix(user, clicks)).fold(0, u64::wrapping_add)
+}
+
 async fn count_by_psdf(clicks: Vec<Vec<Click>>, shards: usize) -> u64 {
     let sum = Arc::new(AtomicU64::new(0));
     let flow = Windowed
@@ -411,7 +420,8 @@ fn main() {
         rounds,
         &clicks,
         &mut [
-            ("hand-written hash loop, one thread", 1, Box::new(count_by_hand)),
+            ("hand-written loop, std's HashMap", 1, Box::new(count_by_hand_with_std)),
+            ("hand-written loop, hashbrown and foldhash", 1, Box::new(count_by_hand)),
             ("psdf, 1 shard", 1, Box::new(move |clicks| c.block_on(count_by_psdf(clicks, 1)))),
             ("psdf, 2 shards", 1, Box::new(move |clicks| d.block_on(count_by_psdf(clicks, 2)))),
             (

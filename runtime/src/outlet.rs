@@ -31,7 +31,8 @@ struct Lane<T> {
     sent_watermark: Timestamp,
     status: Status,
     sent_status: Status,
-    /// As many as were sent last time: what the next buffer is likely to need.
+    /// Room for what the next buffer is likely to hold: what the last one held, and some more, so that a batch that is a
+    /// little larger does not have to move.
     expected: usize,
     outbox: Option<Batch<T>>,
 }
@@ -68,7 +69,7 @@ impl<T> Lane<T> {
         }
         self.sent_watermark = self.watermark;
         self.sent_status = self.status;
-        self.expected = self.items.len();
+        self.expected = self.items.len() + self.items.len() / 8;
         let items = std::mem::replace(&mut self.items, Vec::with_capacity(self.expected));
         let mut marks = std::mem::take(&mut self.marks);
         while marks.last().is_some_and(|&(place, _)| place == items.len()) {

@@ -22,6 +22,8 @@ pub(super) trait StageTask: Send {
     fn open(&mut self);
     /// Waits for the next batch.
     fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken>;
+    /// Whether taking has woken a task that waited for room.
+    fn take_woke_writer(&mut self) -> bool;
     /// Works on what was taken, for about a batch's worth.
     fn work(&mut self) -> Progress;
     /// Sends what the work made.
@@ -220,6 +222,10 @@ impl<S: Stage> StageTask for Task<S> {
         })
     }
 
+    fn take_woke_writer(&mut self) -> bool {
+        self.inbox.take_woke_writer()
+    }
+
     fn work(&mut self) -> Progress {
         if self.advancing {
             if self.stage.on_watermark(self.watermark, &mut self.outs) == Progress::More {
@@ -363,17 +369,19 @@ async fn drive(
             if let Some(error) = task.report() {
                 return Outcome::Failed(error);
             }
-            if progress == Progress::Done && !task.is_full() && take_now(task) {
+            turns += 1;
+            // An input that never runs dry must not keep what there is from being sent, nor others from their turn.
+            let go_on = progress == Progress::Done && !task.is_full() && !turns.is_multiple_of(TURNS);
+            if go_on && take_now(task) {
                 continue;
             }
             std::future::poll_fn(|cx| task.poll_send(cx)).await;
+            if turns.is_multiple_of(TURNS) || task.take_woke_writer() {
+                give_way().await;
+            }
             if progress == Progress::Done {
                 break;
             }
-        }
-        turns += 1;
-        if turns.is_multiple_of(TURNS) {
-            give_way().await;
         }
     }
     task.end();
@@ -387,7 +395,7 @@ const TURNS: u64 = 16;
 /// Goes to the end of the queue, so that another worker can take this task up.
 ///
 /// tokio keeps the task that was woken last for the worker that woke it. Without this, a stage and the one it feeds
-/// take turns on one worker, and the others have nothing to do.
+/// take turns on one worker, and the others have nothing to do: so also where a stage has woken the one that feeds it.
 async fn give_way() {
     let mut gave_way = false;
     std::future::poll_fn(|cx| {

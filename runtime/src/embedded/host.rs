@@ -1,7 +1,7 @@
 //! The embedded host: it wires stages to channels and gathers the tasks.
 
 use super::builder::Settings;
-use super::channel::{Inbox, Link, Receiver};
+use super::channel::{Inbox, Link, Receiver, SourceReader};
 use super::driver::{self, Task};
 use super::executor::{BoxFuture, Executor};
 use super::input::Input;
@@ -145,9 +145,10 @@ impl Host for EmbeddedHost {
         let (handle, receiver) = match attached {
             Some(attach) => {
                 let attach: Box<Attach<QueueWriter<T>>> = attach;
-                let (writer, reader) = queue(self.settings.capacity);
-                self.add_task(port.name, attach(writer, Arc::clone(&shared), limit));
-                (Input::<T>::new(None, shared, limit), Receiver::Task(reader))
+                // A batch at a time: the next is asked for when this one is read.
+                let (writer, reader) = queue(1);
+                let feeding = attach(writer, Arc::clone(&shared), limit);
+                (Input::<T>::new(None, shared, limit), Receiver::Source(SourceReader::new(feeding, reader)))
             }
             None => {
                 let (sender, receiver) = mpsc::channel(self.settings.capacity);

@@ -32,14 +32,18 @@ pub(super) fn queue<T>(capacity: usize) -> (QueueWriter<T>, QueueReader<T>) {
         reader_is_gone: false,
         writer_is_gone: false,
     }));
-    (QueueWriter(Arc::clone(&queue)), QueueReader(queue))
+    (QueueWriter(Arc::clone(&queue)), QueueReader { queue, woke_writer: false })
 }
 
 /// The writing end. Dropping it ends the queue, after what has been written.
 pub(super) struct QueueWriter<T>(Arc<Mutex<Queue<T>>>);
 
 /// The reading end. What is not read when it is dropped is dropped with it.
-pub(super) struct QueueReader<T>(Arc<Mutex<Queue<T>>>);
+pub(super) struct QueueReader<T> {
+    queue: Arc<Mutex<Queue<T>>>,
+    /// Whether a writer that waited for room has been woken since it was last asked.
+    woke_writer: bool,
+}
 
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
@@ -70,6 +74,19 @@ impl<T> QueueWriter<T> {
         Poll::Ready(Ok(()))
     }
 
+    /// Waits until all that was written has been read; whether it has, and not been given up.
+    pub(super) fn poll_read_out(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        let mut queue = lock(&self.0);
+        if queue.reader_is_gone {
+            return Poll::Ready(Err(()));
+        }
+        if queue.batches.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        queue.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         lock(&self.0).reader_is_gone
     }
@@ -78,7 +95,7 @@ impl<T> QueueWriter<T> {
 impl<T> QueueReader<T> {
     /// The next batch; `None` after the last, when the writer is gone.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch<T>>> {
-        let mut queue = lock(&self.0);
+        let mut queue = lock(&self.queue);
         let Some(batch) = queue.batches.pop_front() else {
             if queue.writer_is_gone {
                 return Poll::Ready(None);
@@ -89,13 +106,30 @@ impl<T> QueueReader<T> {
         let half_empty = queue.batches.len() <= queue.capacity / 2;
         let writer = if half_empty { queue.writer.take() } else { None };
         drop(queue);
+        self.woke_writer |= writer.is_some();
         wake(writer);
         Poll::Ready(Some(batch))
     }
 
+    /// Whether a writer has been woken since the last call.
+    pub(super) fn take_woke_writer(&mut self) -> bool {
+        std::mem::take(&mut self.woke_writer)
+    }
+
+    /// As [`QueueReader::poll_read`], where the writer is polled by the reader's own task: nobody is woken, and nobody
+    /// asks to be.
+    pub(super) fn read_own(&mut self) -> Poll<Option<Batch<T>>> {
+        let mut queue = lock(&self.queue);
+        match queue.batches.pop_front() {
+            Some(batch) => Poll::Ready(Some(batch)),
+            None if queue.writer_is_gone => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
     /// Takes what is there, and nothing more.
     pub(super) fn close(&mut self) -> VecDeque<Batch<T>> {
-        let mut queue = lock(&self.0);
+        let mut queue = lock(&self.queue);
         queue.reader_is_gone = true;
         let (batches, writer) = (std::mem::take(&mut queue.batches), queue.writer.take());
         drop(queue);

@@ -51,7 +51,7 @@ pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Pani
     .await
 }
 
-/// Feeds an input from a source, until the source ends, or is told to.
+/// Feeds an input from a source, until the source ends, or is told to. Runs on the task that reads the input.
 pub(super) async fn feed<S: Source>(
     source: S,
     input: &'static str,
@@ -86,7 +86,12 @@ async fn pass_on<S: Source>(
         let mut batches = in_batches(items, limit);
         while let Some(items) = batches.next() {
             let mut batch = Some(Batch::of(items));
-            if std::future::poll_fn(|cx| writer.poll_write(&mut batch, cx)).await.is_err() {
+            let mut written = std::future::poll_fn(|cx| writer.poll_write(&mut batch, cx)).await;
+            if written.is_ok() {
+                // Before more is asked for, this is worked on.
+                written = std::future::poll_fn(|cx| writer.poll_read_out(cx)).await;
+            }
+            if written.is_err() {
                 let unsent = batch.into_iter().map(|batch| batch.items).chain(batches);
                 shared.note_dropped(input, unsent.map(|items| items.len() as u64).sum());
                 return Ok(());
