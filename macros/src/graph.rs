@@ -146,7 +146,7 @@ impl Node {
     }
 }
 
-/// A name as it is shown and stored: without the `r#` that makes a name of a keyword.
+/// A name as it is shown, stored and compared: without the `r#` that makes a name of a keyword.
 pub(crate) fn text(name: &Ident) -> String {
     name.unraw().to_string()
 }
@@ -229,7 +229,7 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
 struct Builder<'a> {
     errors: &'a Diagnostics,
     /// What each name stands for: a node, or (`None`) a param.
-    names: HashMap<String, (Option<Id>, Span)>,
+    names: HashMap<String, (Option<Id>, Ident)>,
     nodes: Vec<Node>,
     /// The chains whose sources are not looked up yet: all names must be known first.
     chains: Vec<(Id, Chain)>,
@@ -238,15 +238,15 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     fn define(&mut self, name: &Ident, node: Option<Id>) {
-        if let Some((_, first)) = self.names.get(&name.to_string()) {
+        if let Some((_, first)) = self.names.get(&text(name)) {
             let message = format!(
                 "`{name}` is defined twice, first on line {}; every name is one node, so give this one another name",
-                first.start().line
+                line(first)
             );
             self.errors.error(Code::DefinedTwice, name, message);
             return;
         }
-        self.names.insert(name.to_string(), (node, name.span()));
+        self.names.insert(text(name), (node, name.clone()));
     }
 
     fn add(&mut self, name: Ident, docs: Vec<Attribute>, ty: Option<Type>, origin: Origin) -> Id {
@@ -303,7 +303,7 @@ impl Builder<'_> {
         let mut result = Vec::new();
         let mut to_find = Vec::new();
         for output in outputs {
-            if let Some(first) = defined.insert(output.name.to_string(), output.name.span()) {
+            if let Some(first) = defined.insert(text(&output.name), output.name.span()) {
                 let line = first.start().line;
                 let message = format!("the output `{}` is declared twice, first on line {line}", output.name);
                 self.errors.error(Code::DefinedTwice, &output.name, message);
@@ -326,7 +326,7 @@ impl Builder<'_> {
 
     /// The node of that name; reports it if there is none.
     fn find(&self, name: &Ident) -> Option<Id> {
-        match self.names.get(&name.to_string()) {
+        match self.names.get(&text(name)) {
             Some((Some(id), _)) => Some(*id),
             Some((None, _)) => {
                 let message = format!("`{name}` is a param, not a stream: closures read it by its name");
@@ -334,11 +334,11 @@ impl Builder<'_> {
                 None
             }
             // The item that could not be read may have defined it.
-            None if self.unread.contains(&name.to_string()) => None,
+            None if self.unread.contains(&text(name)) => None,
             None => {
-                let known =
-                    self.names.iter().filter(|(_, (node, _))| node.is_some()).map(|(name, _)| name.as_str());
-                let near = did_you_mean(&name.to_string(), known);
+                let nodes = self.names.values().filter(|(node, _)| node.is_some());
+                let known: Vec<String> = nodes.map(|(_, name)| name.to_string()).collect();
+                let near = did_you_mean(&name.to_string(), known.iter().map(String::as_str));
                 self.errors.error(Code::UnknownName, name, format!("there is no node `{name}`{near}"));
                 None
             }

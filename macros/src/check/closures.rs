@@ -2,7 +2,7 @@
 
 use crate::ast::{Args, FunctionArgs, Op};
 use crate::diagnostics::{Code, Diagnostics};
-use crate::graph::Graph;
+use crate::graph::{Graph, text};
 use std::collections::HashSet;
 use syn::visit::Visit;
 use syn::{BinOp, Expr, ExprClosure, Pat, UnOp};
@@ -130,7 +130,7 @@ impl Names {
         match place {
             Expr::Path(path) => {
                 if let Some(name) = path.path.get_ident() {
-                    self.assigned.push((name.to_string(), name.clone()));
+                    self.assigned.push((text(name), name.clone()));
                 }
             }
             Expr::Field(field) => self.assign(&field.base),
@@ -145,7 +145,7 @@ impl Names {
 impl<'ast> Visit<'ast> for Names {
     fn visit_pat(&mut self, pat: &'ast Pat) {
         if let Pat::Ident(ident) = pat {
-            self.bound.insert(ident.ident.to_string());
+            self.bound.insert(text(&ident.ident));
         }
         syn::visit::visit_pat(self, pat);
     }

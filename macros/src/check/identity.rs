@@ -3,7 +3,7 @@
 use crate::ast::{Args, Op};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::emit::OWN;
-use crate::graph::{Graph, Id, Node, Origin, Reader, module_name};
+use crate::graph::{Graph, Id, Node, Origin, Reader, module_name, text};
 use crate::operators::Effect;
 use proc_macro2::Ident;
 use std::collections::HashMap;
@@ -39,17 +39,18 @@ pub(crate) fn clashes(graph: &Graph) -> Vec<(Id, String)> {
     for (id, node) in graph.nodes.iter().enumerate() {
         let mut clash = None;
         for name in generated_for(node) {
-            let text = name.to_string();
-            let other = generated.insert(text.clone(), &node.name).filter(|other| **other != node.name);
+            let made = text(&name);
+            let other =
+                generated.insert(made.clone(), &node.name).filter(|other| text(other) != text(&node.name));
             let reason = if let Some(other) = other {
-                format!("`{}` and `{other}` would both generate the type `{text}`; rename one", node.name)
-            } else if OWN.contains(&text.as_str()) {
-                format!("`{}` would generate `{text}`, which every flow has; rename it", node.name)
-            } else if used.names.contains_key(&text) {
+                format!("`{}` and `{other}` would both generate the type `{made}`; rename one", node.name)
+            } else if OWN.contains(&made.as_str()) {
+                format!("`{}` would generate `{made}`, which every flow has; rename it", node.name)
+            } else if used.names.contains_key(&made) {
                 let module = module_name(&graph.name);
                 format!(
-                    "`{}` generates the type `{text}`, and the flow uses a type of that name; rename the node, or write \
-                     `{module}::{text}` if that is the one you mean",
+                    "`{}` generates the type `{made}`, and the flow uses a type of that name; rename the node, or write \
+                     `{module}::{made}` if that is the one you mean",
                     node.name
                 )
             } else {
@@ -67,13 +68,14 @@ pub(super) fn ports_are_distinct(graph: &Graph, errors: &Diagnostics) {
     let inputs =
         graph.nodes.iter().filter(|node| matches!(node.origin, Origin::Input)).map(|node| &node.name);
     for name in
-        inputs.chain(graph.outputs.iter().map(|output| &output.name)).filter(|name| *name == "control")
+        inputs.chain(graph.outputs.iter().map(|output| &output.name)).filter(|name| text(name) == "control")
     {
         let message = "the handle has a field `control` of its own; give this one another name";
         errors.error(Code::SameIdentity, name, message);
     }
     for output in &graph.outputs {
-        let is_input = |node: &Node| matches!(node.origin, Origin::Input) && node.name == output.name;
+        let is_input =
+            |node: &Node| matches!(node.origin, Origin::Input) && text(&node.name) == text(&output.name);
         if graph.nodes.iter().any(is_input) {
             let name = &output.name;
             let message = format!(
@@ -87,8 +89,8 @@ pub(super) fn ports_are_distinct(graph: &Graph, errors: &Diagnostics) {
 
 /// The types generated for a stateful node.
 fn generated_for(node: &Node) -> Vec<Ident> {
-    let core = node.core().map(|core| &node.ops()[core]);
-    let record = core.filter(|op| op.row.effect == Effect::Aggregate).map(|_| node.record_name());
+    let Some(core) = node.core() else { return Vec::new() };
+    let record = (node.ops()[core].row.effect == Effect::Aggregate).then(|| node.record_name());
     record.into_iter().chain([node.state_name()]).collect()
 }
 
@@ -135,7 +137,7 @@ impl<'ast> Visit<'ast> for UsedTypes {
             && path.path.segments.len() == 1
         {
             let name = &path.path.segments[0].ident;
-            self.names.insert(name.to_string(), name.clone());
+            self.names.insert(text(name), name.clone());
         }
         syn::visit::visit_type(self, ty);
     }
@@ -164,11 +166,11 @@ pub(super) fn record_fields_are_distinct(graph: &Graph, errors: &Diagnostics) {
 
 fn repeated(fields: &[&Ident], names: &mut Vec<String>, node: &Node, errors: &Diagnostics) {
     for field in fields {
-        if names.contains(&field.to_string()) {
+        if names.contains(&text(field)) {
             let message =
                 format!("the field `{field}` of `{}` would be there twice; rename this one", node.name);
             errors.error(Code::DefinedTwice, field, message);
         }
-        names.push(field.to_string());
+        names.push(text(field));
     }
 }

@@ -1,7 +1,7 @@
 //! Nothing is declared in vain.
 
 use crate::diagnostics::{Code, Diagnostics};
-use crate::graph::{Graph, Origin, Reader};
+use crate::graph::{Graph, Origin, Reader, text};
 use crate::operators::Effect;
 
 /// A node that nobody reads is a mistake, or work for nothing.
@@ -10,8 +10,8 @@ pub(super) fn every_node_feeds_something(graph: &Graph, errors: &Diagnostics) {
         let name = &node.name;
         let routes = node.ops().iter().any(|op| op.row.effect == Effect::Route);
         // An item that could not be read may be the one that reads it.
-        let maybe_read = graph.unread.contains(&name.to_string());
-        let defined_before = graph.nodes[..id].iter().any(|other| other.name == *name);
+        let maybe_read = graph.unread.contains(&text(name));
+        let defined_before = graph.nodes[..id].iter().any(|other| text(&other.name) == text(name));
         if !node.readers.is_empty() || routes || maybe_read || defined_before {
             continue;
         }

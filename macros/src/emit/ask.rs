@@ -5,7 +5,7 @@ use super::body::{Writer, core_args, ident};
 use super::names::{element, is_made_of, is_surely_data};
 use super::place::Place;
 use crate::ast::{AggregateField, Args};
-use crate::graph::{Id, KnownType};
+use crate::graph::{Id, KnownType, text};
 use crate::lower::{Head, Target};
 use crate::operators::Holds;
 use crate::parse::words;
@@ -166,7 +166,7 @@ impl Writer<'_> {
         }
         let mut mentioned = HashSet::new();
         words(arguments.clone(), &mut mentioned);
-        let params = context.graph.params.iter().filter(|param| mentioned.contains(&param.name.to_string()));
+        let params = context.graph.params.iter().filter(|param| mentioned.contains(&text(&param.name)));
         asks.extend(params.map(|param| Ask { ty: param.ty.clone(), requirement: Requirement::Param }));
         let function = context.given_all(&asks, quote!(#rt::stages::#function));
         quote!(#function(#arguments))

@@ -4,7 +4,7 @@ use super::Context;
 use super::place::Place;
 use crate::ast::{Args, KeyField};
 use crate::compile::own;
-use crate::graph::{Id, KnownType, Node};
+use crate::graph::{Id, KnownType, Node, text};
 use crate::lower::{Body, Branch, Outlet, Plan, Stage, Step, Target, Time};
 use crate::operators::Effect;
 use crate::parse::words;
@@ -458,8 +458,7 @@ impl<'a> Writer<'a> {
         words(tokens.clone(), &mut mentioned);
         let rt = &self.context.rt;
         let flow = ident("flow");
-        let params =
-            self.context.graph.params.iter().filter(|param| mentioned.contains(&param.name.to_string()));
+        let params = self.context.graph.params.iter().filter(|param| mentioned.contains(&text(&param.name)));
         params
             .map(|param| {
                 let name = &param.name;

@@ -145,7 +145,7 @@ fn record(context: &Context<'_>, node: &Node, key: &[(Ident, Type)], args: &Args
 /// A flow in which a name stands twice has been told so; here it stands once.
 fn distinct(mut fields: Vec<Field>) -> Vec<Field> {
     let mut seen = HashSet::new();
-    fields.retain(|field| seen.insert(field.name.to_string()));
+    fields.retain(|field| seen.insert(text(&field.name)));
     fields
 }
 

@@ -2,6 +2,7 @@
 
 use super::chain::keep_clause;
 use super::duration::{duration, peek_word, take_argument, take_word};
+use super::{function, whole_type};
 use crate::ast::{
     AggregateField, Args, Arm, Duration, Fold, FunctionArgs, Keep, KeyField, StateField, Stateful,
 };
@@ -9,7 +10,7 @@ use crate::diagnostics::{Code, Diagnostics, did_you_mean};
 use crate::operators::{FUNCTIONS, FunctionSyntax, Operator, Syntax, aggregate_function};
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::discouraged::Speculative;
-use syn::parse::{Parse, ParseBuffer, ParseStream};
+use syn::parse::{ParseBuffer, ParseStream};
 use syn::{Attribute, Expr, Token, Type};
 
 /// What was read of an operator's arguments.
@@ -56,7 +57,7 @@ fn read(
 ) -> syn::Result<(Read, Option<Duration>)> {
     let plain = |args: Args| Ok((args.into(), None));
     match row.syntax {
-        Syntax::Closure(_) => plain(Args::Closure(parenthesized(input, name, |args| args.parse())?)),
+        Syntax::Closure(_) => plain(Args::Closure(parenthesized(input, name, function)?)),
         Syntax::EventTime => plain(parenthesized(input, name, |args| event_time(args, errors))?),
         Syntax::Key => plain(Args::Key(parenthesized(input, name, |args| list(args, key_field))?)),
         Syntax::Route => plain(Args::Route(braced(input, name, |args| list(args, arm))?)),
@@ -70,7 +71,7 @@ fn read(
         }
         Syntax::Fold => plain(Args::Fold(Box::new(parenthesized(input, name, fold)?))),
         Syntax::Stateful => {
-            let out = parenthesized(input, name, Type::parse)?;
+            let out = parenthesized(input, name, whole_type)?;
             let (stateful, keep) = braced(input, name, |body| stateful(out, body, errors))?;
             Ok((Read { args: Args::Stateful(Box::new(stateful)), keep }, None))
         }
@@ -114,6 +115,11 @@ fn whole<T>(
         return Err(syn::Error::new(name.span(), format!("`{name}` lacks its arguments")));
     }
     let value = read(args)?;
+    to_the_end(args, value)
+}
+
+/// What was read, if but a comma follows it.
+fn to_the_end<T>(args: ParseStream<'_>, value: T) -> syn::Result<T> {
     if args.peek(Token![,]) {
         args.parse::<Token![,]>()?;
     }
@@ -137,7 +143,7 @@ fn list<T>(args: ParseStream<'_>, read: impl Fn(ParseStream<'_>) -> syn::Result<
 }
 
 fn event_time(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Args> {
-    let f = args.parse()?;
+    let f = function(args)?;
     if !take_argument(args, "lateness")? {
         return Err(syn::Error::new(
             args.span(),
@@ -157,15 +163,15 @@ fn key_field(args: ParseStream<'_>) -> syn::Result<KeyField> {
     }
     let name = args.parse()?;
     args.parse::<Token![:]>()?;
-    let ty = args.parse()?;
+    let ty = whole_type(args)?;
     args.parse::<Token![=]>()?;
-    Ok(KeyField { name, ty, f: args.parse()? })
+    Ok(KeyField { name, ty, f: function(args)? })
 }
 
 fn arm(args: ParseStream<'_>) -> syn::Result<Arm> {
     let name = args.parse()?;
     args.parse::<Token![:]>()?;
-    Ok(Arm { name, condition: args.parse()? })
+    Ok(Arm { name, condition: function(args)? })
 }
 
 fn window(
@@ -202,32 +208,30 @@ fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<O
         return Err(syn::Error::new(name.span(), message));
     }
     args.parse::<Token![:]>()?;
-    let ty = args.parse()?;
+    let ty = whole_type(args)?;
     args.parse::<Token![=]>()?;
-    let function: Ident = args.parse()?;
+    let called: Ident = args.parse()?;
     let content;
     syn::parenthesized!(content in args);
-    let Some(row) = aggregate_function(&function.to_string()) else {
+    let Some(row) = aggregate_function(&called.to_string()) else {
         content.parse::<TokenStream>()?;
-        let near = did_you_mean(&function.to_string(), FUNCTIONS.iter().map(|row| row.name));
+        let near = did_you_mean(&called.to_string(), FUNCTIONS.iter().map(|row| row.name));
         let all: Vec<_> = FUNCTIONS.iter().map(|row| row.name).collect();
         let all = if near.is_empty() { format!("; there are {}", all.join(", ")) } else { near };
-        let message = format!("there is no aggregate function `{function}`{all}");
-        errors.error(Code::UnknownOperator, &function, message);
+        let message = format!("there is no aggregate function `{called}`{all}");
+        errors.error(Code::UnknownOperator, &called, message);
         return Ok(None);
     };
     let ahead = content.fork();
-    let read = function_args(row.syntax, &ahead).and_then(|read| {
-        if ahead.is_empty() { Ok(read) } else { Err(syn::Error::new(ahead.span(), "unexpected here")) }
-    });
+    let read = function_args(row.syntax, &ahead).and_then(|read| to_the_end(&ahead, read));
     match read {
         Ok(args) => {
             content.advance_to(&ahead);
-            Ok(Some(AggregateField { docs, name, ty, function, row, args }))
+            Ok(Some(AggregateField { docs, name, ty, function: called, row, args }))
         }
         Err(error) => {
             content.parse::<TokenStream>()?;
-            let message = format!("{error}; `{function}` is used as `{}`", row.usage);
+            let message = format!("{error}; `{called}` is used as `{}`", row.usage);
             errors.error_at(Code::Arguments, error.span(), message);
             Ok(None)
         }
@@ -237,13 +241,13 @@ fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<O
 fn function_args(syntax: FunctionSyntax, args: ParseStream<'_>) -> syn::Result<FunctionArgs> {
     match syntax {
         FunctionSyntax::None => Ok(FunctionArgs::None),
-        FunctionSyntax::Closure => Ok(FunctionArgs::Closure(args.parse()?)),
+        FunctionSyntax::Closure => Ok(FunctionArgs::Closure(function(args)?)),
         FunctionSyntax::Top => {
             let n = args.parse()?;
             if !take_argument(args, "by")? {
                 return Err(syn::Error::new(args.span(), "the greatest by what? Add `, by |record| ..`"));
             }
-            Ok(FunctionArgs::Top { n, by: args.parse()? })
+            Ok(FunctionArgs::Top { n, by: function(args)? })
         }
         FunctionSyntax::Fold => {
             let init = args.parse()?;
@@ -255,7 +259,7 @@ fn function_args(syntax: FunctionSyntax, args: ParseStream<'_>) -> syn::Result<F
 }
 
 fn fold(args: ParseStream<'_>) -> syn::Result<Fold> {
-    let ty = args.parse()?;
+    let ty = whole_type(args)?;
     args.parse::<Token![=]>()?;
     let init = args.parse()?;
     args.parse::<Token![,]>()?;
@@ -264,8 +268,8 @@ fn fold(args: ParseStream<'_>) -> syn::Result<Fold> {
 }
 
 fn step_and_merge(args: ParseStream<'_>) -> syn::Result<(Expr, Option<Expr>)> {
-    let step = args.parse()?;
-    let merge = if take_argument(args, "merge")? { Some(args.parse()?) } else { None };
+    let step = function(args)?;
+    let merge = if take_argument(args, "merge")? { Some(function(args)?) } else { None };
     Ok((step, merge))
 }
 
@@ -282,12 +286,12 @@ fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Resu
     } else if keep.is_some() {
         return Err(syn::Error::new(body.span(), "expected `;` after `keep ..`"));
     }
-    let step = body.parse()?;
+    let step = function(body)?;
     let timer = if take_word(body, "on").is_some() {
         if take_word(body, "timer").is_none() {
             return Err(syn::Error::new(body.span(), "expected `on timer |state, at, out| { .. }`"));
         }
-        Some(body.parse()?)
+        Some(function(body)?)
     } else {
         None
     };
@@ -298,7 +302,7 @@ fn state_field(args: ParseStream<'_>) -> syn::Result<StateField> {
     let docs = args.call(Attribute::parse_outer)?;
     let name = args.parse()?;
     args.parse::<Token![:]>()?;
-    let ty = args.parse()?;
+    let ty = whole_type(args)?;
     let default = if args.peek(Token![=]) {
         args.parse::<Token![=]>()?;
         Some(args.parse()?)

@@ -2,13 +2,14 @@
 
 use super::args;
 use super::duration::{duration, peek_word, take_word};
+use super::whole_type;
 use crate::ast::{Chain, Diversion, Else, Keep, Op};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean};
 use crate::operators::{OPERATORS, operator};
 use proc_macro2::{Ident, TokenStream, TokenTree};
+use syn::Token;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Token, Type};
 
 /// Reads a chain; `None` if something in it was wrong and has been reported.
 pub(super) fn chain(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Chain>> {
@@ -98,7 +99,7 @@ fn else_clause(input: ParseStream<'_>) -> syn::Result<Else> {
         Diversion::Fail
     } else if input.peek(Token![:]) {
         input.parse::<Token![:]>()?;
-        Diversion::Node { name, ty: Some(input.parse::<Type>()?) }
+        Diversion::Node { name, ty: Some(whole_type(input)?) }
     } else {
         Diversion::Node { name, ty: None }
     };

@@ -8,6 +8,7 @@ mod duration;
 
 use crate::ast::{Flow, Input, Item, Node, Output, Param};
 use crate::diagnostics::{Code, Diagnostics};
+use crate::graph::text;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use std::collections::HashSet;
 use syn::ext::IdentExt;
@@ -128,7 +129,7 @@ pub(crate) fn words(tokens: TokenStream, found: &mut HashSet<String>) {
     for tree in tokens {
         match tree {
             TokenTree::Ident(ident) => {
-                found.insert(ident.to_string());
+                found.insert(text(&ident));
             }
             TokenTree::Group(group) => words(group.stream(), found),
             TokenTree::Punct(_) | TokenTree::Literal(_) => {}
@@ -212,7 +213,7 @@ fn param(input: ParseStream<'_>, docs: Vec<Attribute>) -> syn::Result<Param> {
     input.call(Ident::parse_any)?;
     let name = input.parse()?;
     input.parse::<Token![:]>()?;
-    let ty = input.parse()?;
+    let ty = whole_type(input)?;
     let default = if input.peek(Token![=]) {
         input.parse::<Token![=]>()?;
         Some(input.parse::<Expr>()?)
@@ -232,7 +233,7 @@ fn input(input: ParseStream<'_>, docs: Vec<Attribute>) -> syn::Result<Input> {
         ));
     }
     input.parse::<Token![:]>()?;
-    Ok(Input { docs, name, ty: input.parse()? })
+    Ok(Input { docs, name, ty: whole_type(input)? })
 }
 
 fn output(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> syn::Result<Option<Output>> {
@@ -276,5 +277,29 @@ fn written_type(input: ParseStream<'_>) -> syn::Result<Option<Type>> {
         return Ok(None);
     }
     input.parse::<Token![:]>()?;
-    Ok(Some(Type::parse(input)?))
+    Ok(Some(whole_type(input)?))
+}
+
+/// A type. What a `macro_rules!` hands on as `$t:ty` comes in a group that its user never sees.
+fn whole_type(input: ParseStream<'_>) -> syn::Result<Type> {
+    let mut ty = Type::parse(input)?;
+    while let Type::Group(group) = ty {
+        ty = *group.elem;
+    }
+    Ok(ty)
+}
+
+/// A closure, or what stands for one. As `$f:expr` it comes in such a group too; rustc knows what a closure is given only
+/// where it sees the closure itself.
+fn function(input: ParseStream<'_>) -> syn::Result<Expr> {
+    let whole = Expr::parse(input)?;
+    let mut inner = &whole;
+    loop {
+        inner = match inner {
+            Expr::Group(group) => &group.expr,
+            Expr::Paren(paren) => &paren.expr,
+            Expr::Closure(_) | Expr::Path(_) => return Ok(inner.clone()),
+            _ => return Ok(whole),
+        };
+    }
 }
