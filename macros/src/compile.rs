@@ -35,3 +35,28 @@ pub(crate) fn compile(input: TokenStream) -> TokenStream {
 pub(crate) fn own() -> Span {
     Span::mixed_site()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::words;
+    use std::collections::HashSet;
+
+    #[test]
+    fn generated_code_finds_the_runtime_by_the_facade_alone() {
+        let code = compile(quote::quote! { [::renamed]
+            flow Numbers {
+                param least: u64 = 1;
+                input numbers: u64;
+                timed = numbers -> event_time(Timestamp::from_secs, lateness 1 s) -> filter(|n| *n >= least);
+                counts = timed -> key_by(n: u64 = |n| *n) -> tumbling(1 min) else late -> aggregate { n2: u64 = count() };
+                output counts;
+                output late;
+            }
+        });
+        let mut found = HashSet::new();
+        words(code, &mut found);
+        assert!(found.contains("renamed") && !found.contains("compile_error"));
+        assert!(found.iter().all(|word| !word.starts_with("psdf")), "an installed name is taken for granted");
+    }
+}

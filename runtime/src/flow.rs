@@ -29,3 +29,10 @@ pub trait Flow: Sized + 'static {
     /// Makes the handle.
     fn handle(parts: FlowParts<'_>) -> Self::Handle;
 }
+
+/// What stands for a flow in its generated module, which cannot name a flow declared in a function. Implemented by the
+/// macro alone.
+pub trait Standing {
+    /// The flow.
+    type Flow: Flow;
+}

@@ -175,18 +175,17 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
 
         #[doc = "The edges into the flow, in some host."]
         pub struct Inputs<H: #rt::host::Host> { #(pub #input_names: #rt::host::Edge<H, #input_types>,)*
-            #[doc(hidden)] pub host: ::core::marker::PhantomData<H> }
+            #[doc(hidden)] pub __host: ::core::marker::PhantomData<H> }
 
         #[doc = "The edges out of the flow, in some host."]
         pub struct Outputs<H: #rt::host::Host> { #(pub #output_names: #edges,)*
-            #[doc(hidden)] pub host: ::core::marker::PhantomData<H> }
+            #[doc(hidden)] pub __host: ::core::marker::PhantomData<H> }
     }
 }
 
 /// Settings, and sources and sinks by the names of the ports.
 fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> TokenStream {
     let rt = &context.rt;
-    let flow = &context.graph.name;
     let sources = inputs.iter().map(|Port { name, ty, .. }| {
         let (method, text) = (format_ident!("{name}_from"), text(name));
         let doc = format!("Feeds the input `{name}` from a source.");
@@ -212,7 +211,10 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
     });
     quote! {
         #[doc = "The flow, its settings, and what is attached to its ports."]
-        pub struct Builder(pub(super) #rt::embedded::Builder<super::#flow>);
+        pub struct Builder(pub(super) #rt::embedded::Builder<<__Flow as #rt::flow::Standing>::Flow>);
+
+        #[doc(hidden)]
+        pub(super) struct __Flow;
 
         impl Builder {
             #[doc = "The tasks of each stage that has a key. Default 1; at most 256."]
@@ -289,7 +291,7 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
             let graph = <Self as #rt::flow::Flow>::GRAPH;
             let inputs = #module::Inputs {
                 #(#opens,)*
-                host: ::core::marker::PhantomData,
+                __host: ::core::marker::PhantomData,
             };
             let outputs = Self::wire(flow, host, inputs);
             #(#leads;)*
@@ -320,6 +322,11 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
                 #import
                 #handle
             }
+        }
+
+        // In a function `super::Flow` is nothing, so the module learns of the flow from here.
+        impl #path::flow::Standing for #module::__Flow {
+            type Flow = #flow;
         }
 
         #[allow(dead_code)]

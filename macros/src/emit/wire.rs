@@ -37,7 +37,7 @@ pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
                 #import
                 use #rt::ops::{ByReference as _, ByValue as _, Known as _};
                 #(#stages)*
-                #module::Outputs { #(#outputs,)* host: ::core::marker::PhantomData }
+                #module::Outputs { #(#outputs,)* __host: ::core::marker::PhantomData }
             }
         }
     }
