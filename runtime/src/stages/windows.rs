@@ -57,6 +57,13 @@ impl TimeWindows {
         self.window(start).end.plus_micros(self.allow) <= watermark
     }
 
+    /// Whether a time lies between two windows, as there is room where a hop is longer than its window: what comes
+    /// then belongs nowhere, and is not late. (A time so near the end of all that no window holds it is not meant:
+    /// its window would be over when the stream is.)
+    fn leaves_out(self, at: Timestamp) -> bool {
+        at.0.saturating_sub(at.align_down(self.every).0) >= self.size
+    }
+
     /// The starts of the windows that a record falls into, the latest first.
     fn starts(self, at: Timestamp) -> impl Iterator<Item = Timestamp> {
         let last = at.align_down(self.every);
@@ -231,8 +238,7 @@ where
         let (windows, watermark) = (self.windows, self.watermark);
         let mut open = windows.starts(at).filter(|&start| !windows.is_closed(start, watermark));
         let Some(first) = open.next() else {
-            if windows.starts(at).next().is_none() {
-                // A hop longer than its window leaves gaps: what falls into one belongs nowhere, and is not late.
+            if windows.leaves_out(at) {
                 return;
             }
             (self.functions.late)(record, at, watermark, &mut self.local, outs);
@@ -358,5 +364,16 @@ mod tests {
         assert_eq!(starts, [8, 4, 0]);
         let starts: Vec<_> = windows.starts(Timestamp(-1)).map(|start| start.0).collect();
         assert_eq!(starts, [-4, -8]);
+    }
+
+    #[test]
+    fn only_what_lies_between_two_windows_is_left_out() {
+        let windows =
+            TimeWindows::hopping(Duration::from_micros(10), Duration::from_micros(25), Duration::ZERO);
+        let left_out: Vec<_> = (-25..50).filter(|&at| windows.leaves_out(Timestamp(at))).collect();
+        let expected: Vec<_> = (-15..0).chain(10..25).chain(35..50).collect();
+        assert_eq!(left_out, expected);
+        let windows = TimeWindows::tumbling(Duration::from_micros(10), Duration::ZERO);
+        assert!([i64::MIN, 0, i64::MAX - 1, i64::MAX].iter().all(|&at| !windows.leaves_out(Timestamp(at))));
     }
 }
