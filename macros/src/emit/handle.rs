@@ -158,8 +158,8 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             }
 
             #[doc = "As `finish`, but sources give no more, and the tasks are stopped where they stand when the deadline has"]
-            #[doc = "passed: the list then says which records were dropped on their way to which node. It is empty if the flow"]
-            #[doc = "drained."]
+            #[doc = "passed. The list says how many records were dropped: those on their way to a node then, and those of an"]
+            #[doc = "output that nobody had read. It is empty if the flow drained and its outputs were read, or taken."]
             #[doc = ""]
             #[doc = "# Errors"]
             #[doc = "The error that ended the flow, if it was another than the deadline."]
