@@ -7,6 +7,7 @@ use futures_util::{FutureExt, Sink as _, StreamExt};
 use psdf::{Dropped, FlowError, Output, Refusal, Sink, SinkError, Timestamp, dataflow, sources};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -369,6 +370,47 @@ fn what_a_source_has_given_is_read_or_dropped() {
     let read = std::iter::from_fn(|| again.next_now()).count() as u64;
     let all: u64 = dropped.iter().map(|dropped| dropped.records).sum();
     assert_eq!(read + all, told.iter().count() as u64, "{read} read, {dropped:?}");
+}
+
+/// Stops a flow on threads in the middle of its work: what its source had given, what was read, what it says it dropped.
+async fn stopped_at_work(
+    capacity: usize,
+    batch_limit: usize,
+    shards: usize,
+    read: bool,
+) -> (u64, u64, Vec<Dropped>) {
+    let given = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&given);
+    let numbers = (0..).inspect(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+    });
+    let flow = Line.builder().capacity(capacity).batch_limit(batch_limit).shards(shards);
+    let mut flow = flow.numbers_from(sources::iter(numbers)).spawn().expect("the settings are good");
+    let again = read.then(|| Output::take(&mut flow.again));
+    let reader = tokio::spawn(async move {
+        match again {
+            Some(again) => again.count().await as u64,
+            None => 0,
+        }
+    });
+    // Where nobody reads, there is not room for much.
+    let enough = if read { 500 } else { 1 };
+    until(|| given.load(Ordering::Relaxed) >= enough).await;
+    let dropped = flow.shutdown(Duration::ZERO).await.expect("nothing failed");
+    (given.load(Ordering::Relaxed), reader.await.expect("it reads to the end"), dropped)
+}
+
+#[test]
+fn a_flow_that_is_stopped_at_work_accounts_for_every_record() {
+    for (capacity, batch_limit) in [(1, 1), (1, 64), (3, 7)] {
+        for (shards, read) in [(1, false), (1, true), (4, false), (4, true)] {
+            for _ in 0..5 {
+                let (given, read, dropped) = on_threads(stopped_at_work(capacity, batch_limit, shards, read));
+                let all: u64 = dropped.iter().map(|dropped| dropped.records).sum();
+                assert_eq!(read + all, given, "{read} read, {dropped:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,8 +54,8 @@ impl<T> SourceReader<T> {
     }
 
     /// Gives up: what the source had given already is counted by whoever feeds, and here.
-    fn close(&mut self) -> VecDeque<Batch<T>> {
-        let batches = self.reader.close();
+    fn give_up(&mut self) -> VecDeque<Batch<T>> {
+        let batches = self.reader.give_up();
         self.feed(&mut Context::from_waker(Waker::noop()));
         self.feeding = None;
         batches
@@ -95,8 +95,8 @@ impl<T> Receiver<T> {
                 receiver.close();
                 std::iter::from_fn(|| receiver.try_recv().ok()).map(records).sum()
             }
-            Receiver::Task(reader) => reader.close().into_iter().map(records).sum(),
-            Receiver::Source(reader) => reader.close().into_iter().map(records).sum(),
+            Receiver::Task(reader) => reader.give_up().into_iter().map(records).sum(),
+            Receiver::Source(reader) => reader.give_up().into_iter().map(records).sum(),
         }
     }
 }
@@ -181,9 +181,15 @@ impl<T: Record> Transport<T> for ChannelTransport<T> {
         if self.senders.is_empty() {
             self.senders = std::mem::take(&mut *lock(&self.slot));
         }
-        // Where nobody reads, nobody wants the batch.
-        let _ = ready!(self.senders[lane].poll_write(batch, cx));
-        *batch = None;
+        let sender = &mut self.senders[lane];
+        if ready!(sender.poll_write(batch, cx)).is_err() {
+            if sender.is_given_up() {
+                // The flow is being stopped, and so is this task: it keeps the batch, and counts it as dropped.
+                return Poll::Pending;
+            }
+            // Nobody reads, so nobody wants the batch.
+            *batch = None;
+        }
         Poll::Ready(())
     }
 

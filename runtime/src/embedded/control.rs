@@ -100,8 +100,8 @@ impl FlowControl {
                 self.tasks.wait().await;
             }
         }
-        for (port, output) in self.shared.graph.outputs.iter().zip(&*outputs) {
-            self.shared.note_dropped(port.name, output.unread() as u64);
+        for (port, output) in self.shared.graph.outputs.iter().zip(outputs) {
+            self.shared.note_dropped(port.name, output.abandon());
         }
         match self.error() {
             None | Some(FlowError::Stopped { .. }) => Ok(self.shared.take_dropped()),

@@ -144,8 +144,8 @@ pub trait Drain: Send {
     /// Takes in what comes, until the output has ended.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// How many records it holds that nobody has read.
-    fn unread(&self) -> usize;
+    /// Gives up: counts the records that nobody will read.
+    fn abandon(&mut self) -> u64;
 }
 
 impl<T: Send> Drain for Output<T> {
@@ -156,8 +156,8 @@ impl<T: Send> Drain for Output<T> {
         Poll::Ready(())
     }
 
-    fn unread(&self) -> usize {
-        self.waiting.len()
+    fn abandon(&mut self) -> u64 {
+        Output::abandon(self)
     }
 }
 
@@ -224,8 +224,8 @@ impl Drain for AnyOutput {
         self.output.poll_drain(cx)
     }
 
-    fn unread(&self) -> usize {
-        self.output.unread()
+    fn abandon(&mut self) -> u64 {
+        self.output.abandon()
     }
 }
 

@@ -19,6 +19,8 @@ struct Queue<T> {
     /// Who waits for room.
     writer: Option<Waker>,
     reader_is_gone: bool,
+    /// It went because the flow is being stopped.
+    reader_gave_up: bool,
     writer_is_gone: bool,
 }
 
@@ -30,6 +32,7 @@ pub(super) fn queue<T>(capacity: usize) -> (QueueWriter<T>, QueueReader<T>) {
         reader: None,
         writer: None,
         reader_is_gone: false,
+        reader_gave_up: false,
         writer_is_gone: false,
     }));
     (QueueWriter(Arc::clone(&queue)), QueueReader { queue, woke_writer: false })
@@ -90,6 +93,11 @@ impl<T> QueueWriter<T> {
     pub(super) fn is_closed(&self) -> bool {
         lock(&self.0).reader_is_gone
     }
+
+    /// Whether the reader is gone because the flow is being stopped, and not because nobody wants more.
+    pub(super) fn is_given_up(&self) -> bool {
+        lock(&self.0).reader_gave_up
+    }
 }
 
 impl<T> QueueReader<T> {
@@ -127,8 +135,13 @@ impl<T> QueueReader<T> {
         }
     }
 
-    /// Takes what is there, and nothing more.
-    pub(super) fn close(&mut self) -> VecDeque<Batch<T>> {
+    /// Takes what is there, and nothing more, because the flow is being stopped.
+    pub(super) fn give_up(&mut self) -> VecDeque<Batch<T>> {
+        lock(&self.queue).reader_gave_up = true;
+        self.close()
+    }
+
+    fn close(&mut self) -> VecDeque<Batch<T>> {
         let mut queue = lock(&self.queue);
         queue.reader_is_gone = true;
         let (batches, writer) = (std::mem::take(&mut queue.batches), queue.writer.take());
