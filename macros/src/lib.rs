@@ -7,6 +7,8 @@ mod check;
 mod compile;
 mod diagnostics;
 mod emit;
+#[cfg(test)]
+mod expansion;
 mod graph;
 mod lower;
 mod operators;
