@@ -4,7 +4,7 @@
 mod threads;
 
 use futures_util::{FutureExt, StreamExt};
-use psdf::{Inline, Input, Output, Refusal, dataflow, sources};
+use psdf::{Inline, Input, Output, Refusal, Sink, SinkError, dataflow, sources};
 use threads::on_threads;
 
 dataflow! {
@@ -150,6 +150,33 @@ fn a_stalled_output_does_not_hold_up_another_branch() {
         flow.right.try_send(n).unwrap();
         inline.run();
         assert_eq!(flow.rights.next_now().map(|r| r.n), Some(n));
+    }
+}
+
+/// Takes one batch, and is never done with it.
+struct Stuck;
+
+impl Sink for Stuck {
+    type Item = u64;
+
+    async fn write(&mut self, _: Vec<u64>) -> Result<(), SinkError> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_stuck_sink_blocks_its_producer_after_a_known_number_and_no_other_branch() {
+    for (capacity, limit) in [(1, 1), (3, 4), (16, 64)] {
+        let flow = Apart.builder().capacity(capacity).batch_limit(limit).lefts_to(Stuck);
+        let (mut flow, mut inline) = flow.inline().unwrap();
+        // A batch for each place in the two edges, one in the stage, and the one that the sink has.
+        let places = 2 * capacity as u64 + 2;
+        assert_eq!(fill_by_batches(&mut inline, &flow.left, limit as u64), places * limit as u64);
+        for n in 0..1000 {
+            flow.right.try_send(n).unwrap();
+            inline.run();
+            assert_eq!(flow.rights.next_now().map(|r| r.n), Some(n));
+        }
     }
 }
 

@@ -77,6 +77,23 @@ fn the_graph_shows_the_state_of_each_node_with_its_bound() {
     assert_eq!(state("steps"), (NodeKind::Stateful, Some("keep 7 days"), steps));
 }
 
+/// Nothing is read, parsed or built when a program starts: this is computed while it is compiled.
+#[test]
+fn the_graph_is_a_constant() {
+    const STATEFUL_NODES: usize = {
+        let (nodes, mut stateful, mut i) = (Stateful::GRAPH.nodes, 0, 0);
+        while i < nodes.len() {
+            if matches!(nodes[i].kind, NodeKind::Stateful) {
+                stateful += 1;
+            }
+            i += 1;
+        }
+        stateful
+    };
+    static NAMES: [&str; STATEFUL_NODES] = ["counts", "hours", "folds", "steps"];
+    assert!(NAMES.iter().all(|name| Stateful::GRAPH.node(name).is_some_and(|node| !node.state.is_empty())));
+}
+
 /// Types of the names that the flows below would generate if every node had state.
 mod elsewhere {
     pub(super) struct NumbersState;

@@ -109,6 +109,15 @@ impl Local {
     }
 }
 
+#[cfg(test)]
+impl Local {
+    /// What it has allocated.
+    pub(crate) fn bytes_on_the_heap(&self) -> usize {
+        let counts = self.late.capacity() + self.skipped.capacity();
+        self.clocks.capacity() * size_of::<Clock>() + counts * size_of::<(NodeId, u64)>()
+    }
+}
+
 /// A stage counts for a node or two: a short list is quicker than a map.
 fn count(counts: &mut Vec<(NodeId, u64)>, node: NodeId) {
     match counts.iter_mut().find(|(counted, _)| *counted == node) {

@@ -55,3 +55,41 @@ where
         &mut self.local
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes_of_state<T, O, F>(_: &Stateless<T, O, F>) -> usize {
+        size_of::<Stateless<T, O, F>>() - size_of::<Arc<F>>() - size_of::<Local>()
+    }
+
+    #[test]
+    fn a_stage_without_a_core_has_no_byte_of_state_and_allocates_none() {
+        let mut stage = Stateless::<u64, (), _> {
+            each: Arc::new(|_: u64, _: &mut Local, _: &mut ()| {}),
+            local: Local::new(&[]),
+            types: PhantomData,
+        };
+        stage.on_batch((0..10_000).collect(), &mut ());
+        assert_eq!(stage.on_watermark(Timestamp::MAX, &mut ()), Progress::Done);
+        assert_eq!(bytes_of_state(&stage), 0);
+        assert_eq!(size_of_val(&*stage.each), 0, "its code owns nothing either");
+        assert_eq!(stage.local.bytes_on_the_heap(), 0);
+        assert_eq!(stage.keys(), 0);
+    }
+
+    #[test]
+    fn a_clock_is_all_that_event_time_adds() {
+        let mut stage = Stateless::<Timestamp, (), _> {
+            each: Arc::new(|at: Timestamp, local: &mut Local, _: &mut ()| {
+                local.observe(0, at);
+            }),
+            local: Local::new(&[Duration::from_secs(1)]),
+            types: PhantomData,
+        };
+        stage.on_batch((0..10_000).map(Timestamp).collect(), &mut ());
+        assert_eq!(bytes_of_state(&stage), 0);
+        assert_eq!(stage.local.bytes_on_the_heap(), size_of::<crate::clock::Clock>());
+    }
+}
