@@ -37,17 +37,17 @@ impl Random {
 const BATCH: usize = 4096;
 const KEYS: u64 = 1_000_000;
 
-fn clicks(records: usize) -> Vec<Vec<Click>> {
+fn clicks(records: usize, users: u64, batch: usize) -> Vec<Vec<Click>> {
     let mut random = Random(7);
     let click = |i: usize, random: &mut Random| Click {
-        user: random.next() % KEYS,
+        user: random.next() % users,
         at: (i as i64) * 10 + (random.next() % 1000) as i64,
         page: (random.next() % 10_000) as u32,
         status: if random.next().is_multiple_of(10) { 404 } else { 200 },
         bytes: random.next() % 5000,
     };
     let all: Vec<Click> = (0..records).map(|i| click(i, &mut random)).collect();
-    all.chunks(argument("--batch", BATCH)).map(<[Click]>::to_vec).collect()
+    all.chunks(batch).map(<[Click]>::to_vec).collect()
 }
 
 /// Batches that are in memory already.
@@ -214,7 +214,7 @@ async fn count_by_psdf(clicks: Vec<Vec<Click>>, shards: usize) -> u64 {
     sum.load(Ordering::Relaxed)
 }
 
-/// Counts, and says after each batch of 1,024 how often each of its users has come.
+/// Counts, and says after each batch how often each of its users has come.
 fn running_by_hand(clicks: Vec<Vec<Click>>) -> u64 {
     let mut counts: hashbrown::HashMap<u64, (u64, bool)> = hashbrown::HashMap::new();
     let mut sum = 0u64;
@@ -236,11 +236,14 @@ fn running_by_hand(clicks: Vec<Vec<Click>>) -> u64 {
     sum
 }
 
-async fn running_by_psdf(clicks: Vec<Vec<Click>>) -> u64 {
+async fn running_by_psdf(
+    clicks: Vec<Vec<Click>>,
+    batch: usize,
+    weigh: impl Fn(&running::Users) -> u64 + Send + 'static,
+) -> u64 {
     let sum = Arc::new(AtomicU64::new(0));
-    let flow =
-        Running.builder().batch_limit(argument("--batch", BATCH)).clicks_from(Memory(clicks.into_iter()));
-    let flow = flow.users_to(add(&sum, |u: &running::Users| mix(u.user, u.clicks)));
+    let flow = Running.builder().batch_limit(batch).clicks_from(Memory(clicks.into_iter()));
+    let flow = flow.users_to(add(&sum, weigh));
     flow.spawn().expect("there is a runtime").finish().await.expect("it drains");
     sum.load(Ordering::Relaxed)
 }
@@ -335,8 +338,7 @@ fn cpu_seconds() -> f64 {
 }
 
 fn contest(title: &str, rounds: usize, clicks: &[Vec<Click>], contestants: &mut [Contestant]) {
-    let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
-    if only.is_some_and(|word| !title.to_lowercase().contains(&word)) {
+    if !is_wanted(title) {
         return;
     }
     let mut contests: Vec<Contest> = contestants
@@ -386,6 +388,63 @@ fn contest(title: &str, rounds: usize, clicks: &[Vec<Click>], contestants: &mut 
     }
 }
 
+/// A running count whose keys are ever more, in batches so small that few of them change in each: what a record costs
+/// must not grow with the keys that there are, and only those that have changed may come out.
+fn contest_of_keys(rounds: usize, records: usize, runtime: &tokio::runtime::Runtime) {
+    const BATCH: usize = 256;
+    const TITLE: &str = "Running count by key, ever more keys, batches of 256";
+    if !is_wanted(TITLE) {
+        return;
+    }
+    let keys = [1_000, 10_000, 100_000];
+    let inputs = keys.map(|keys| clicks(records, keys, BATCH));
+    let by_psdf =
+        |clicks, weigh: fn(&running::Users) -> u64| runtime.block_on(running_by_psdf(clicks, BATCH, weigh));
+    let results = inputs.each_ref().map(|input| by_psdf(input.clone(), |_| 1));
+    let (mut ns, mut by_hand_ns) = ([const { Vec::new() }; 3], [const { Vec::new() }; 3]);
+    for _ in 0..rounds {
+        for (i, input) in inputs.iter().enumerate() {
+            let ours = |clicks| by_psdf(clicks, |u| mix(u.user, u.clicks));
+            let (ours, result) = ns_per_record(records, input.clone(), ours);
+            let (by_hand, expected) = ns_per_record(records, input.clone(), running_by_hand);
+            assert_eq!(result, expected, "with {} keys", keys[i]);
+            ns[i].push(ours);
+            by_hand_ns[i].push(by_hand);
+        }
+    }
+    println!("\n{TITLE}");
+    println!(
+        "  {:<44} {:>10} {:>10}   results a record   ratio to the first (spread)",
+        "", "ns/record", "by hand"
+    );
+    for (i, keys) in keys.iter().enumerate() {
+        let ratios = ns[i].iter().zip(&ns[0]).map(|(a, b)| a / b).collect();
+        let (ratio, least, most) = spread(ratios);
+        let ((ns, ..), (by_hand, ..)) = (spread(ns[i].clone()), spread(by_hand_ns[i].clone()));
+        let results = results[i] as f64 / records as f64;
+        let name = format!("psdf, {keys} keys");
+        println!(
+            "  {name:<44} {ns:>10.1} {by_hand:>10.1} {results:>18.2} {ratio:>10.2} ({least:.2}–{most:.2})"
+        );
+    }
+}
+
+fn ns_per_record<T>(
+    records: usize,
+    clicks: Vec<Vec<Click>>,
+    run: impl FnOnce(Vec<Vec<Click>>) -> T,
+) -> (f64, T) {
+    let begin = Instant::now();
+    let result = run(clicks);
+    (begin.elapsed().as_secs_f64() * 1e9 / records as f64, result)
+}
+
+/// Whether `--only` names a contest, or none.
+fn is_wanted(title: &str) -> bool {
+    let only = std::env::args().skip_while(|argument| argument != "--only").nth(1);
+    only.is_none_or(|word| title.to_lowercase().contains(&word))
+}
+
 fn argument(name: &str, default: usize) -> usize {
     let mut arguments = std::env::args().skip_while(|argument| argument != name);
     arguments.nth(1).and_then(|value| value.parse().ok()).unwrap_or(default)
@@ -397,7 +456,8 @@ fn main() {
     let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let runtime = Arc::new(runtime().expect("tokio starts"));
     println!("{records} records of {} bytes in batches of {BATCH}, {rounds} rounds", size_of::<Click>());
-    let clicks = clicks(records);
+    let batch = argument("--batch", BATCH);
+    let clicks = clicks(records, KEYS, batch);
     let on = |runtime: &Arc<tokio::runtime::Runtime>| Arc::clone(runtime);
     let (a, b, c, d, e, f) =
         (on(&runtime), on(&runtime), on(&runtime), on(&runtime), on(&runtime), on(&runtime));
@@ -437,9 +497,14 @@ fn main() {
         &clicks,
         &mut [
             ("hand-written hash loop, one thread", 1, Box::new(running_by_hand)),
-            ("psdf, 1 shard", 1, Box::new(move |clicks| f.block_on(running_by_psdf(clicks)))),
+            (
+                "psdf, 1 shard",
+                1,
+                Box::new(move |clicks| f.block_on(running_by_psdf(clicks, batch, |u| mix(u.user, u.clicks)))),
+            ),
         ],
     );
+    contest_of_keys(rounds, records / 4, &runtime);
     if std::env::args().any(|argument| argument == "--only") {
         return;
     }
