@@ -13,6 +13,12 @@ pub(crate) struct Flow {
     pub(crate) items: Vec<Item>,
     /// The words in items that could not be read: what seems unknown or unused may be there.
     pub(crate) unread: HashSet<String>,
+    /// Whether every item was read as it was meant.
+    pub(crate) complete: bool,
+    /// The names of nodes that could not be read.
+    pub(crate) unread_names: Vec<Ident>,
+    /// Whether an item was not read of which not even the name is known.
+    pub(crate) nameless: bool,
 }
 
 pub(crate) enum Item {

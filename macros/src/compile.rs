@@ -25,7 +25,10 @@ pub(crate) fn compile(input: TokenStream) -> TokenStream {
         check::check(&graph, &errors);
         // A flow with a mistake gets the types its users name, and no body: rustc then has nothing to add.
         let plan = if errors.is_empty() { Some(lower::lower(&graph)) } else { None };
-        code.extend(emit::flow(&graph, plan.as_ref(), &facade));
+        // One of its errors becomes the type of what its users cannot be blamed for.
+        let known = errors.is_empty() || graph.complete && check::clashes(&graph).is_empty();
+        let unknown = if known { None } else { errors.take_as_length() };
+        code.extend(emit::flow(&graph, plan.as_ref(), &facade, unknown));
     }
     code.extend(errors.into_tokens());
     code

@@ -76,12 +76,13 @@ codes! {
 #[derive(Debug)]
 pub(crate) struct Diagnostics {
     errors: RefCell<Vec<TokenStream>>,
+    found: Cell<usize>,
     handed_in: Cell<bool>,
 }
 
 impl Diagnostics {
     pub(crate) fn new() -> Self {
-        Diagnostics { errors: RefCell::default(), handed_in: Cell::new(false) }
+        Diagnostics { errors: RefCell::default(), found: Cell::new(0), handed_in: Cell::new(false) }
     }
 
     /// Reports a mistake at a token (or the tokens from the first to the last of `at`).
@@ -111,10 +112,22 @@ impl Diagnostics {
         let name = quote_spanned!(first=> ::core::compile_error!);
         let argument = quote_spanned!(last=> { #message });
         self.errors.borrow_mut().push(quote::quote!(#name #argument));
+        self.found.set(self.found.get() + 1);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.errors.borrow().is_empty()
+        self.found() == 0
+    }
+
+    /// How many errors there have been.
+    pub(crate) fn found(&self) -> usize {
+        self.found.get()
+    }
+
+    /// The newest error, to stand for the length of an array and not among the items: rustc reports it there, and then
+    /// says nothing of whatever is done with such an array. (In place of a type it would pass for `()`.)
+    pub(crate) fn take_as_length(&self) -> Option<TokenStream> {
+        self.errors.borrow_mut().pop()
     }
 
     /// The errors as items.

@@ -3,10 +3,11 @@
 //! Errors of building it are errors of names: unknown, defined twice, cyclic.
 
 use crate::ast::{Chain, Diversion, Duration, Flow, Input, Item, Keep, KeyField, Op, Param};
-use crate::diagnostics::{Code, Diagnostics, did_you_mean};
+use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::operators::Effect;
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -27,6 +28,12 @@ pub(crate) struct Graph {
     pub(crate) order: Vec<Id>,
     /// The words in items that could not be read: a name that seems unknown or unused may be there.
     pub(crate) unread: HashSet<String>,
+    /// Whether every item was read, and every name found.
+    pub(crate) complete: bool,
+    /// The names of nodes that could not be read.
+    pub(crate) unread_names: Vec<Ident>,
+    /// Names that do not lead to a stream, with what was meant if that can be told.
+    pub(crate) misnamed: Vec<Option<String>>,
 }
 
 pub(crate) struct Node {
@@ -137,13 +144,21 @@ impl Node {
 
     /// The name of the record generated for it.
     pub(crate) fn record_name(&self) -> Ident {
-        identifier(&pascal(&text(&self.name)), self.name.span())
+        record_name(&self.name)
     }
 
     /// The name of the state struct generated for it.
     pub(crate) fn state_name(&self) -> Ident {
-        identifier(&format!("{}State", pascal(&text(&self.name))), self.name.span())
+        state_name(&self.name)
     }
+}
+
+pub(crate) fn record_name(node: &Ident) -> Ident {
+    identifier(&pascal(&text(node)), node.span())
+}
+
+pub(crate) fn state_name(node: &Ident) -> Ident {
+    identifier(&format!("{}State", pascal(&text(node))), node.span())
 }
 
 /// A name as it is shown, stored and compared: without the `r#` that makes a name of a keyword.
@@ -159,7 +174,7 @@ pub(crate) fn module_name(flow: &Ident) -> Ident {
 }
 
 /// What is nearest to a text and can be a name.
-fn identifier(text: &str, span: Span) -> Ident {
+pub(crate) fn identifier(text: &str, span: Span) -> Ident {
     let text = match text.chars().next() {
         Some(first) if !first.is_numeric() => text.to_string(),
         _ => format!("_{text}_"),
@@ -201,8 +216,16 @@ fn snake(name: &str) -> String {
 
 pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
     let unread = flow.unread;
-    let mut builder =
-        Builder { errors, names: HashMap::new(), nodes: Vec::new(), chains: Vec::new(), unread: &unread };
+    let mut builder = Builder {
+        errors,
+        names: HashMap::new(),
+        nodes: Vec::new(),
+        chains: Vec::new(),
+        unread: &unread,
+        twice: HashSet::new(),
+        nameless: Cell::new(flow.nameless),
+        misnamed: RefCell::default(),
+    };
     let (mut params, mut outputs) = (Vec::new(), Vec::new());
     for item in flow.items {
         match item {
@@ -218,9 +241,22 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
     let outputs = builder.outputs(outputs);
     builder.resolve();
     let order = builder.order();
-    let nodes = builder.nodes;
-    let mut graph =
-        Graph { docs: flow.docs, vis: flow.vis, name: flow.name, params, nodes, outputs, order, unread };
+    let known = flow.complete && builder.twice.is_empty();
+    let (nodes, misnamed) = (builder.nodes, builder.misnamed.into_inner());
+    let complete = known && misnamed.is_empty() && outputs.iter().all(|output| output.node.is_some());
+    let mut graph = Graph {
+        docs: flow.docs,
+        vis: flow.vis,
+        name: flow.name,
+        params,
+        nodes,
+        outputs,
+        order,
+        unread,
+        complete,
+        unread_names: flow.unread_names,
+        misnamed,
+    };
     graph.add_readers();
     graph.add_streams();
     graph
@@ -234,6 +270,12 @@ struct Builder<'a> {
     /// The chains whose sources are not looked up yet: all names must be known first.
     chains: Vec<(Id, Chain)>,
     unread: &'a HashSet<String>,
+    /// The names that are defined twice.
+    twice: HashSet<String>,
+    /// Whether some node's name is not known, so that a name that is not found may be that one's.
+    nameless: Cell<bool>,
+    /// Names that do not lead to a stream.
+    misnamed: RefCell<Vec<Option<String>>>,
 }
 
 impl Builder<'_> {
@@ -244,6 +286,9 @@ impl Builder<'_> {
                 line(first)
             );
             self.errors.error(Code::DefinedTwice, name, message);
+            // Perhaps it was meant to have the name of something that will now be missed.
+            self.twice.insert(name.to_string());
+            self.nameless.set(true);
             return;
         }
         self.names.insert(text(name), (node, name.clone()));
@@ -270,6 +315,10 @@ impl Builder<'_> {
                 let at = node.chain.source.first().map_or_else(Span::call_site, Ident::span);
                 let message = "this chain has no name; write `name = ..`, or `output name = ..`";
                 self.errors.error_at(Code::Syntax, at, message);
+                self.nameless.set(true);
+                self.misnamed
+                    .borrow_mut()
+                    .extend(node.chain.source.iter().map(|name| Some(name.to_string())));
                 return;
             }
         };
@@ -328,7 +377,9 @@ impl Builder<'_> {
     fn find(&self, name: &Ident) -> Option<Id> {
         match self.names.get(&text(name)) {
             Some((Some(id), _)) => Some(*id),
+            Some((None, _)) if self.twice.contains(&name.to_string()) => None,
             Some((None, _)) => {
+                self.misnamed.borrow_mut().push(None);
                 let message = format!("`{name}` is a param, not a stream: closures read it by its name");
                 self.errors.error(Code::NotAStream, name, message);
                 None
@@ -338,7 +389,12 @@ impl Builder<'_> {
             None => {
                 let nodes = self.names.values().filter(|(node, _)| node.is_some());
                 let known: Vec<String> = nodes.map(|(_, name)| name.to_string()).collect();
-                let near = did_you_mean(&name.to_string(), known.iter().map(String::as_str));
+                let meant = nearest(&name.to_string(), known.iter().map(String::as_str)).map(str::to_string);
+                self.misnamed.borrow_mut().push(meant.clone());
+                if meant.is_none() && self.nameless.get() {
+                    return None;
+                }
+                let near = did_you_mean(&name.to_string(), meant.as_deref());
                 self.errors.error(Code::UnknownName, name, format!("there is no node `{name}`{near}"));
                 None
             }
@@ -378,6 +434,7 @@ impl Builder<'_> {
                 let last = cycle.last().cloned().unwrap_or_default();
                 cycle.insert(0, last);
                 let message = format!("these nodes read each other in a circle: {}", cycle.join(" -> "));
+                self.misnamed.borrow_mut().push(None);
                 self.errors.error(Code::Cycle, &self.nodes[id].name, message);
             }
             Seen::Not => {

@@ -136,6 +136,23 @@ pub(crate) const OPERATORS: &[Operator] = &[
     ),
 ];
 
+/// What operators and aggregate functions are called elsewhere, for those who come from there.
+pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
+    ("average", "mean"),
+    ("avg", "mean"),
+    ("count_distinct", "distinct"),
+    ("for_each", "inspect"),
+    ("group_by", "key_by"),
+    ("list", "collect"),
+    ("partition_by", "key_by"),
+    ("process", "stateful"),
+    ("reduce", "fold"),
+    ("scan", "stateful"),
+    ("sliding", "hopping"),
+    ("split", "route"),
+    ("window", "tumbling"),
+];
+
 /// The operator of that name.
 pub(crate) fn operator(name: &str) -> Option<&'static Operator> {
     OPERATORS.iter().find(|row| row.name == name)

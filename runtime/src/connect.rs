@@ -16,6 +16,11 @@ use std::future::Future;
 /// Where an input's records come from.
 ///
 /// The flow asks for the next batch when it has room, so a source never runs ahead of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source",
+    label = "records come from a source, such as `sources::iter(..)`",
+    note = "`psdf::sources` has some; a type of your own implements `psdf::Source`"
+)]
 pub trait Source: Send + 'static {
     /// What it gives.
     type Item: Send + 'static;
@@ -40,6 +45,11 @@ pub trait Source: Send + 'static {
 }
 
 /// Where an output's records go to.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a sink",
+    label = "records go to a sink, such as `sinks::FileSink`",
+    note = "a type of your own implements `psdf::Sink`; without a sink, read the output with `next().await`"
+)]
 pub trait Sink: Send + 'static {
     /// What it takes.
     type Item: Send + 'static;

@@ -3,9 +3,10 @@
 use crate::ast::{Args, FunctionArgs, Op};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::graph::{Graph, text};
+use crate::operators::Effect;
 use std::collections::HashSet;
 use syn::visit::Visit;
-use syn::{BinOp, Expr, ExprClosure, Pat, UnOp};
+use syn::{BinOp, Expr, ExprClosure, Pat, Type, UnOp};
 
 /// A closure of an operator: what it belongs to, what it is, and what its parameters are.
 struct Used<'a> {
@@ -80,6 +81,42 @@ pub(super) fn closures_have_the_right_parameters(graph: &Graph, errors: &Diagnos
                 } else {
                     errors.error(Code::Arguments, inputs, message);
                 }
+            }
+        }
+    }
+}
+
+/// Closures run inside the loop of a stage, which waits for nobody.
+pub(super) fn closures_do_not_wait(graph: &Graph, errors: &Diagnostics) {
+    for used in graph.nodes.iter().flat_map(|node| node.ops()).flat_map(closures_of) {
+        if let Expr::Closure(closure) = used.closure
+            && let Some(word) = &closure.asyncness
+        {
+            let message = format!(
+                "the closure of `{}` cannot be `async`; wait for what it needs before `send`, or after `next`",
+                used.operator
+            );
+            errors.error(Code::Arguments, word, message);
+        }
+    }
+}
+
+/// What only looks at records is shown them.
+pub(super) fn closures_that_look_take_references(graph: &Graph, errors: &Diagnostics) {
+    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
+        let shown =
+            matches!(op.row.effect, Effect::Select | Effect::Inspect | Effect::SetTime | Effect::SetKey)
+                || matches!(op.row.effect, Effect::Route)
+                || matches!(op.args, Args::Aggregate(_));
+        for used in closures_of(op).into_iter().filter(|used| shown && used.parameters.len() == 1) {
+            if let Expr::Closure(closure) = used.closure
+                && let Some(Pat::Type(typed)) = closure.inputs.first()
+                && matches!(&*typed.ty, Type::Path(_) | Type::Tuple(_))
+            {
+                let ty = crate::emit::written(&typed.ty);
+                let message =
+                    format!("`{}` shows its closure a reference to the record; write `&{ty}`", used.operator);
+                errors.error(Code::Arguments, &typed.ty, message);
             }
         }
     }

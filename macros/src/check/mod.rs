@@ -19,6 +19,8 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     operators::clauses_fit_their_operators(graph, errors);
     operators::windows_are_aggregated(graph, errors);
     closures::closures_have_the_right_parameters(graph, errors);
+    closures::closures_do_not_wait(graph, errors);
+    closures::closures_that_look_take_references(graph, errors);
     closures::closures_keep_no_state(graph, errors);
     state::stateful_operators_have_a_key(graph, errors);
     state::windows_and_timers_have_event_time(graph, errors);

@@ -1,9 +1,9 @@
 //! Operators have what belongs to them, and nothing else.
 
-use crate::ast::{Diversion, Op};
+use crate::ast::{Args, Diversion, Duration, DurationValue, Op};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::graph::{Graph, Origin};
-use crate::operators::{Effect, ElseRule};
+use crate::operators::{Effect, ElseRule, WindowKind};
 
 pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
     for node in &graph.nodes {
@@ -15,7 +15,12 @@ pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
         }
         for (place, op) in node.ops().iter().enumerate() {
             check_else(op, errors);
-            check_keep(op, node.window().is_some(), errors);
+            check_keep(
+                op,
+                place > 0 && matches!(node.ops()[place - 1].row.effect, Effect::Window(_)),
+                errors,
+            );
+            check_window(op, errors);
             if op.allow.is_some() && !matches!(op.row.effect, Effect::Window(_)) {
                 let message = format!("`{}` takes no `allow`: it belongs to a window", op.name);
                 errors.error(Code::Arguments, &op.name, message);
@@ -53,6 +58,34 @@ fn check_else(op: &Op, errors: &Diagnostics) {
             errors.error_at(Code::IdleElse, diverted.span, message);
         }
         (None, ElseRule::Never | ElseRule::May) | (Some(_), ElseRule::May | ElseRule::Must) => {}
+    }
+}
+
+/// A window holds something, and no record falls between two of them.
+fn check_window(op: &Op, errors: &Diagnostics) {
+    let Args::Window { size, every } = &op.args else { return };
+    let begins = every.as_ref().and_then(|every| Some((micros(every)?, &every.written)));
+    let Some(length) = micros(size) else { return };
+    if length == 0 && op.row.effect != Effect::Window(WindowKind::Session) {
+        let message = format!("a window of no length holds no record; write for example `{}`", op.row.usage);
+        errors.error(Code::Arguments, &op.name, message);
+    } else if begins.is_some_and(|(every, _)| every == 0) {
+        let message = "`every 0` would begin a new window for ever; write for example `every 5 min`";
+        errors.error(Code::Arguments, &op.name, message);
+    } else if let Some((_, written)) = begins.filter(|(every, _)| *every > length) {
+        let message = format!(
+            "`every {written}` leaves gaps between windows of {}, and what falls there would be lost; write an `every` that \
+             is no longer than the window",
+            size.written
+        );
+        errors.error(Code::Arguments, &op.name, message);
+    }
+}
+
+fn micros(duration: &Duration) -> Option<u64> {
+    match duration.value {
+        DurationValue::Micros(micros) => Some(micros),
+        DurationValue::Expr(_) => None,
     }
 }
 

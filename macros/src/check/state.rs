@@ -5,6 +5,7 @@ use crate::diagnostics::{Code, Diagnostics};
 use crate::graph::{Graph, Id, Node};
 use crate::operators::{Effect, WindowKind};
 use proc_macro2::Ident;
+use std::collections::HashSet;
 use syn::visit::Visit;
 use syn::{Expr, ExprMethodCall, Pat};
 
@@ -35,44 +36,59 @@ pub(super) fn stateful_operators_have_a_key(graph: &Graph, errors: &Diagnostics)
     }
 }
 
+/// One `event_time` may be missing for many: it is asked for where it is first missed.
 pub(super) fn windows_and_timers_have_event_time(graph: &Graph, errors: &Diagnostics) {
-    for (id, node) in graph.nodes.iter().enumerate() {
-        for (place, op) in node.ops().iter().enumerate() {
-            let before = graph.before(id, place);
-            if before.timed || before.unknown {
-                continue;
-            }
-            let add = "add `event_time(|record| .., lateness 1 min)`";
-            if matches!(op.row.effect, Effect::Window(_)) {
-                let message = format!(
-                    "the window of `{}` needs event time, but `{}` has none; {add} before `key_by`",
-                    node.name,
-                    source_name(graph, node)
-                );
-                errors.error(Code::NoEventTime, &op.name, message);
-            }
-            let bounds_state = op.row.effect.is_core() && node.window().is_none();
-            if let Some(keep) = op.keep.as_ref().filter(|keep| keep.duration.is_some() && bounds_state) {
-                let message = format!(
-                    "`keep` counts in event time, but nothing before `{}` sets it; {add} upstream, or write \
+    let mut asked: HashSet<Id> = HashSet::new();
+    for &id in &graph.order {
+        let node = graph.node(id);
+        if node.sources().iter().any(|source| asked.contains(source)) {
+            asked.insert(id);
+            continue;
+        }
+        let before = errors.found();
+        ask_for_event_time(graph, id, errors);
+        if errors.found() > before {
+            asked.insert(id);
+        }
+    }
+}
+
+fn ask_for_event_time(graph: &Graph, id: Id, errors: &Diagnostics) {
+    let node = graph.node(id);
+    for (place, op) in node.ops().iter().enumerate() {
+        let before = graph.before(id, place);
+        if before.timed || before.unknown {
+            continue;
+        }
+        let add = "add `event_time(|record| .., lateness 1 min)`";
+        if matches!(op.row.effect, Effect::Window(_)) {
+            let message = format!(
+                "the window of `{}` needs event time, but `{}` has none; {add} before `key_by`",
+                node.name,
+                source_name(graph, node)
+            );
+            errors.error(Code::NoEventTime, &op.name, message);
+        }
+        let bounds_state = op.row.effect.is_core() && node.window().is_none();
+        if let Some(keep) = op.keep.as_ref().filter(|keep| keep.duration.is_some() && bounds_state) {
+            let message = format!(
+                "`keep` counts in event time, but nothing before `{}` sets it; {add} upstream, or write \
                      `keep forever`",
-                    node.name
+                node.name
+            );
+            errors.error_at(Code::NoEventTime, keep.span, message);
+        }
+        if let Args::Stateful(stateful) = &op.args {
+            let name = &node.name;
+            if let Some(timer) = &stateful.timer {
+                let message =
+                    format!("timers run on event time, but nothing before `{name}` sets it; {add} upstream");
+                errors.error(Code::NoEventTime, timer, message);
+            } else if let Some(call) = call_on_out(&stateful.step, &["time", "watermark", "set_timer"]) {
+                let message = format!(
+                    "`{call}` speaks of event time, but nothing before `{name}` sets it; {add} upstream"
                 );
-                errors.error_at(Code::NoEventTime, keep.span, message);
-            }
-            if let Args::Stateful(stateful) = &op.args {
-                let name = &node.name;
-                if let Some(timer) = &stateful.timer {
-                    let message = format!(
-                        "timers run on event time, but nothing before `{name}` sets it; {add} upstream"
-                    );
-                    errors.error(Code::NoEventTime, timer, message);
-                } else if let Some(call) = call_on_out(&stateful.step, &["time", "watermark", "set_timer"]) {
-                    let message = format!(
-                        "`{call}` speaks of event time, but nothing before `{name}` sets it; {add} upstream"
-                    );
-                    errors.error(Code::NoEventTime, call, message);
-                }
+                errors.error(Code::NoEventTime, call, message);
             }
         }
     }

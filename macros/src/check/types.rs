@@ -47,7 +47,10 @@ pub(super) fn records_own_their_data(graph: &Graph, errors: &Diagnostics) {
         _ => None,
     });
     for ty in of_nodes.chain(of_outputs).chain(emitted) {
-        if let Some(reference) = first_reference(ty, |reference| reference.lifetime.is_none()) {
+        let passes = |reference: &TypeReference| {
+            reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
+        };
+        if let Some(reference) = first_reference(ty, passes) {
             let message = format!("records go from task to task, so they must own their data: {OWNED}");
             errors.error(Code::Arguments, reference, message);
         }

@@ -1,18 +1,29 @@
 //! Nothing is declared in vain.
 
+use crate::ast::Op;
 use crate::diagnostics::{Code, Diagnostics};
 use crate::graph::{Graph, Origin, Reader, text};
-use crate::operators::Effect;
+use crate::operators::{Effect, ElseRule};
 
 /// A node that nobody reads is a mistake, or work for nothing.
+///
+/// A name that leads nowhere was meant to be somebody's: whoever seems unread for its sake is not blamed as well.
 pub(super) fn every_node_feeds_something(graph: &Graph, errors: &Diagnostics) {
+    let mut strays = graph.misnamed.iter().filter(|meant| meant.is_none()).count();
     for (id, node) in graph.nodes.iter().enumerate() {
         let name = &node.name;
         let routes = node.ops().iter().any(|op| op.row.effect == Effect::Route);
         // An item that could not be read may be the one that reads it.
         let maybe_read = graph.unread.contains(&text(name));
         let defined_before = graph.nodes[..id].iter().any(|other| text(&other.name) == text(name));
-        if !node.readers.is_empty() || routes || maybe_read || defined_before {
+        let meant = graph.misnamed.iter().flatten().any(|meant| node.name == meant);
+        // `else` where nothing is diverted has been called a mistake.
+        let idle = matches!(node.origin, Origin::Else { of, .. } if graph.node(of).ops().iter().any(diverts_in_vain));
+        if !node.readers.is_empty() || routes || maybe_read || defined_before || meant || idle {
+            continue;
+        }
+        if strays > 0 {
+            strays -= 1;
             continue;
         }
         match &node.origin {
@@ -34,6 +45,10 @@ pub(super) fn every_node_feeds_something(graph: &Graph, errors: &Diagnostics) {
             }
         }
     }
+}
+
+fn diverts_in_vain(op: &Op) -> bool {
+    op.diverted.is_some() && op.row.diverts == ElseRule::Never
 }
 
 /// A `route` sends its records to its arms: under its own name there is nothing.

@@ -1,10 +1,10 @@
 //! The typed ports of a flow: its handle, its builder, and what a host sees of them.
 
 use super::Context;
-use super::names::declared;
-use crate::graph::{KnownType, Origin, is_partly_inferred, text};
+use super::names::{OWN, declared};
+use crate::graph::{KnownType, Origin, identifier, is_partly_inferred, record_name, state_name, text};
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 
 /// A port and the type of its records; an output's may be unknown.
 struct Port<'a> {
@@ -66,6 +66,34 @@ pub(super) fn output_type(context: &Context<'_>, output: &crate::graph::Output) 
     known.filter(|ty| !matches!(ty, KnownType::Record(name) if clashes(name)))
 }
 
+/// The module's types, where a mistake leaves open what they are.
+pub(super) fn unknown(context: &Context<'_>, error: &TokenStream) -> TokenStream {
+    let graph = context.graph;
+    let mut names: Vec<String> = Vec::new();
+    let read = graph
+        .nodes
+        .iter()
+        .enumerate()
+        .filter(|(id, node)| node.core().is_some() && !context.untyped.contains(id));
+    let mut taken: Vec<String> = OWN.iter().map(|name| (*name).to_string()).collect();
+    taken.extend(read.flat_map(|(_, node)| [node.record_name().to_string(), node.state_name().to_string()]));
+    for name in &graph.unread_names {
+        for name in [record_name(name), state_name(name)].map(|name| name.to_string()) {
+            if !taken.contains(&name) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let names = names.iter().map(|name| identifier(name, crate::compile::own()));
+    quote! {
+        type __Unknown = [(); #error];
+        pub type Handle = __Unknown;
+        pub type Builder = __Unknown;
+        pub type Unread = __Unknown;
+        #(pub type #names = __Unknown;)*
+    }
+}
+
 pub(super) fn handle(context: &Context<'_>) -> TokenStream {
     let rt = &context.rt;
     let flow = &context.graph.name;
@@ -125,10 +153,13 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         "A running [`{flow}`](super::{flow}): a field for each input and output. Dropping it stops the flow."
     );
     let builder = builder(context, &inputs, &outputs);
+    // rustc shows where a type is declared: at the flow's name, and not all of the macro.
+    let handle_head = quote_spanned!(context.graph.name.span()=> pub struct Handle);
+    let unread_head = quote_spanned!(context.graph.name.span()=> pub struct Unread);
     quote! {
         #[doc = #about]
         #[derive(Debug)]
-        pub struct Handle {
+        #handle_head {
             #(pub #input_names: #rt::embedded::Input<#input_types>,)*
             #(pub #output_names: #output_types,)*
             #[doc = "The flow itself: its error, its counts, its graph."]
@@ -136,7 +167,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         }
 
         #[doc = "What a finished flow's outputs still held: what nobody had read."]
-        pub struct Unread { #(pub #output_names: #unread_types,)* }
+        #unread_head { #(pub #output_names: #unread_types,)* }
 
         impl ::core::fmt::Debug for Unread {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -209,9 +240,10 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             }
         })
     });
+    let head = quote_spanned!(context.graph.name.span()=> pub struct Builder);
     quote! {
         #[doc = "The flow, its settings, and what is attached to its ports."]
-        pub struct Builder(pub(super) #rt::embedded::Builder<<__Flow as #rt::flow::Standing>::Flow>);
+        #head(pub(super) #rt::embedded::Builder<<__Flow as #rt::flow::Standing>::Flow>);
 
         #[doc(hidden)]
         pub(super) struct __Flow;
@@ -286,6 +318,11 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
         let take = port.given(context, quote!(#host::#take));
         quote!(#name: #take(&mut *parts.host, #text))
     });
+    let builder = if context.unknown.is_some() {
+        quote!(::core::unreachable!())
+    } else {
+        quote!(#module::Builder(#path::embedded::Builder::new(self)))
+    };
     let (wire, handle) = if context.whole {
         let wire = quote! {
             let graph = <Self as #rt::flow::Flow>::GRAPH;
@@ -337,7 +374,7 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
             #[doc = "To choose shards and other settings, and to attach sources and sinks."]
             #[must_use]
             #vis fn builder(self) -> #module::Builder {
-                #module::Builder(#path::embedded::Builder::new(self))
+                #builder
             }
 
             #[doc = "Runs the flow as tasks of the tokio runtime at hand, with the default settings."]

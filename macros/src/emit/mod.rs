@@ -36,18 +36,34 @@ pub(crate) struct Context<'a> {
     pub(crate) within: bool,
     /// The nodes of a flow with mistakes whose types cannot stand beside others.
     pub(crate) untyped: Vec<Id>,
+    /// Of a flow whose ports are not known: an error, in place of the length of an array.
+    pub(crate) unknown: Option<TokenStream>,
 }
 
 /// The code of a flow. Without a plan, which a flow with mistakes has not, it has the types that its users name and
-/// does nothing.
-pub(crate) fn flow(graph: &Graph, plan: Option<&Plan>, facade: &TokenStream) -> TokenStream {
+/// does nothing; where not even those are known, all of them are one type that rustc finds no fault with, `unknown`.
+pub(crate) fn flow(
+    graph: &Graph,
+    plan: Option<&Plan>,
+    facade: &TokenStream,
+    unknown: Option<TokenStream>,
+) -> TokenStream {
     let module = module_name(&graph.name);
-    let untyped = crate::check::clashes(graph).into_iter().map(|(id, _)| id).collect();
+    let mut untyped: Vec<Id> = crate::check::clashes(graph).into_iter().map(|(id, _)| id).collect();
+    untyped.extend(
+        (0..graph.nodes.len())
+            .filter(|&id| graph.nodes[..id].iter().any(|before| before.name == graph.node(id).name)),
+    );
     let (rt, path, named) = (quote!(__psdf), quote!(#facade::__private), names::written_types(graph));
-    let context = Context { graph, rt, path, module, named, whole: plan.is_some(), within: false, untyped };
+    let context =
+        Context { graph, rt, path, module, named, whole: plan.is_some(), within: false, untyped, unknown };
     let params = types::params(&context);
     let inner = Context { within: true, ..context.clone() };
-    let inside = [names::names(&inner), types::records_and_states(&inner), handle::handle(&inner)];
+    let ports = match &context.unknown {
+        Some(error) => handle::unknown(&inner, error),
+        None => handle::handle(&inner),
+    };
+    let inside = [names::names(&inner), types::records_and_states(&inner), ports];
     let body = match plan {
         Some(plan) => wire::wire(&context, plan),
         None => TokenStream::new(),

@@ -6,7 +6,7 @@
 use super::Context;
 use super::place::Place;
 use crate::ast::Args;
-use crate::graph::{Graph, KnownType, is_partly_inferred};
+use crate::graph::{Graph, Id, KnownType, is_partly_inferred};
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::{GenericArgument, PathArguments, Type};
@@ -46,10 +46,16 @@ fn types_of(args: &Args) -> Vec<&Type> {
 /// The declarations of the names, in the generated module.
 pub(super) fn names(context: &Context<'_>) -> TokenStream {
     let declared = context.named.iter().enumerate().map(|(place, ty)| {
-        let (name, ty) = (name(place), context.inside(ty));
+        let clashes = |id: &Id| is_named(ty, &context.graph.node(*id).record_name());
+        let open = context.unknown.is_some() && context.untyped.iter().any(clashes);
+        let (name, ty) = (name(place), if open { quote!(__Unknown) } else { context.inside(ty) });
         quote!(#[doc(hidden)] pub(super) type #name = #ty;)
     });
     declared.collect()
+}
+
+fn is_named(ty: &Type, name: &Ident) -> bool {
+    matches!(ty, Type::Path(path) if path.path.is_ident(name))
 }
 
 fn name(place: usize) -> Ident {
@@ -168,10 +174,14 @@ fn deeper(tokens: TokenStream, lasting: bool) -> TokenStream {
             }
             TokenTree::Punct(punct) => {
                 colons = if punct.as_char() == ':' { before + 1 } else { 0 };
-                let elided = punct.as_char() == '&'
-                    && !matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '\'');
+                let named = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == '\'');
+                let reference = lasting && punct.as_char() == '&';
                 result.extend([TokenTree::Punct(punct)]);
-                result.extend((lasting && elided).then(|| quote!('static)));
+                if reference {
+                    result.extend(quote!('static));
+                    // The name of a lifetime is two tokens, and a flow declares none.
+                    tokens.by_ref().take(if named { 2 } else { 0 }).for_each(drop);
+                }
             }
             other => result.extend([other]),
         }
@@ -198,7 +208,7 @@ mod tests {
             deeper("A<Handle, a::Handle, Inputs = Outputs>"),
             "A<super::Handle,a::Handle,Inputs=super::Outputs>"
         );
-        assert_eq!(deeper("(&str, &'a str)"), "(&'staticstr,&'astr)");
+        assert_eq!(deeper("(&str, &'a str)"), "(&'staticstr,&'staticstr)");
     }
 
     #[test]

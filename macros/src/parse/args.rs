@@ -6,8 +6,8 @@ use super::{function, whole_type};
 use crate::ast::{
     AggregateField, Args, Arm, Duration, Fold, FunctionArgs, Keep, KeyField, StateField, Stateful,
 };
-use crate::diagnostics::{Code, Diagnostics, did_you_mean};
-use crate::operators::{FUNCTIONS, FunctionSyntax, Operator, Syntax, aggregate_function};
+use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
+use crate::operators::{ELSEWHERE, FUNCTIONS, FunctionSyntax, Operator, Syntax, aggregate_function};
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseBuffer, ParseStream};
@@ -123,7 +123,14 @@ fn to_the_end<T>(args: ParseStream<'_>, value: T) -> syn::Result<T> {
     if args.peek(Token![,]) {
         args.parse::<Token![,]>()?;
     }
-    if args.is_empty() { Ok(value) } else { Err(syn::Error::new(args.span(), "unexpected here")) }
+    if args.is_empty() { Ok(value) } else { Err(unexpected(args)) }
+}
+
+/// What stands where nothing more is expected.
+fn unexpected(args: ParseStream<'_>) -> syn::Error {
+    let word = args.fork().parse::<Ident>().map_or_else(|_| String::new(), |word| word.to_string());
+    let near = did_you_mean(&word, ["lateness", "every", "allow", "merge", "keep", "by"]);
+    syn::Error::new(args.span(), format!("this is more than was expected{near}"))
 }
 
 /// Items with commas between them.
@@ -145,10 +152,21 @@ fn list<T>(args: ParseStream<'_>, read: impl Fn(ParseStream<'_>) -> syn::Result<
 fn event_time(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Args> {
     let f = function(args)?;
     if !take_argument(args, "lateness")? {
-        return Err(syn::Error::new(
-            args.span(),
-            "how far out of order may records be? Add `, lateness 1 min`",
-        ));
+        let ahead = args.fork();
+        if ahead.parse::<Token![,]>().is_ok()
+            && let Ok(word) = ahead.parse::<Ident>()
+            && nearest(&word.to_string(), ["lateness"]).is_some()
+        {
+            return Err(syn::Error::new(
+                word.span(),
+                format!("there is no `{word}`; did you mean `lateness`?"),
+            ));
+        }
+        let message = "how far out of order may records be? Add `, lateness 1 min`";
+        return Err(syn::Error::new(args.span(), message));
+    }
+    if args.peek(Token![=]) || args.peek(Token![:]) {
+        return Err(syn::Error::new(args.span(), "a duration follows `lateness` at once: `lateness 1 min`"));
     }
     Ok(Args::EventTime { f, lateness: duration(args, errors)? })
 }
@@ -164,6 +182,10 @@ fn key_field(args: ParseStream<'_>) -> syn::Result<KeyField> {
     let name = args.parse()?;
     args.parse::<Token![:]>()?;
     let ty = whole_type(args)?;
+    if !args.peek(Token![=]) {
+        let message = format!("where does the key `{name}` come from? Add `= |record| ..`");
+        return Err(syn::Error::new_spanned(&ty, message));
+    }
     args.parse::<Token![=]>()?;
     Ok(KeyField { name, ty, f: function(args)? })
 }
@@ -210,12 +232,29 @@ fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<O
     args.parse::<Token![:]>()?;
     let ty = whole_type(args)?;
     args.parse::<Token![=]>()?;
-    let called: Ident = args.parse()?;
+    let Ok(called) = args.parse::<Ident>() else {
+        return Err(syn::Error::new(
+            args.span(),
+            format!("expected an aggregate function, such as `{name}: u64 = count()`"),
+        ));
+    };
+    if !args.peek(syn::token::Paren) {
+        return Err(syn::Error::new(
+            called.span(),
+            format!("`{called}` lacks its parentheses: `{called}(..)`"),
+        ));
+    }
     let content;
     syn::parenthesized!(content in args);
     let Some(row) = aggregate_function(&called.to_string()) else {
         content.parse::<TokenStream>()?;
-        let near = did_you_mean(&called.to_string(), FUNCTIONS.iter().map(|row| row.name));
+        let elsewhere =
+            ELSEWHERE.iter().find(|(elsewhere, _)| called == elsewhere).map(|(_, meant)| *meant);
+        let known = elsewhere.filter(|meant| aggregate_function(meant).is_some());
+        let near = known.map_or_else(
+            || did_you_mean(&called.to_string(), FUNCTIONS.iter().map(|row| row.name)),
+            |meant| format!("; did you mean `{meant}`?"),
+        );
         let all: Vec<_> = FUNCTIONS.iter().map(|row| row.name).collect();
         let all = if near.is_empty() { format!("; there are {}", all.join(", ")) } else { near };
         let message = format!("there is no aggregate function `{called}`{all}");
@@ -275,7 +314,10 @@ fn step_and_merge(args: ParseStream<'_>) -> syn::Result<(Expr, Option<Expr>)> {
 
 fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<(Stateful, Option<Keep>)> {
     if take_word(body, "state").is_none() {
-        return Err(syn::Error::new(body.span(), "expected `state { name: Type = init }` first"));
+        return Err(syn::Error::new(
+            body.span(),
+            "its body begins with `state { name: Type = init }`, which may be empty",
+        ));
     }
     let fields;
     syn::braced!(fields in body);
@@ -286,7 +328,14 @@ fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Resu
     } else if keep.is_some() {
         return Err(syn::Error::new(body.span(), "expected `;` after `keep ..`"));
     }
+    before_the_step(body)?;
     let step = function(body)?;
+    if body.peek(Token![;]) {
+        return Err(syn::Error::new(
+            body.span(),
+            "remove this `;`: the closure is followed by `on timer`, or by nothing",
+        ));
+    }
     let timer = if take_word(body, "on").is_some() {
         if take_word(body, "timer").is_none() {
             return Err(syn::Error::new(body.span(), "expected `on timer |state, at, out| { .. }`"));
@@ -295,7 +344,27 @@ fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Resu
     } else {
         None
     };
+    if peek_word(body, "on") {
+        return Err(syn::Error::new(body.span(), "there is `on timer` already; remove one"));
+    }
     Ok((Stateful { out, state, step, timer }, keep))
+}
+
+/// Words that stand in the wrong place before the closure of `stateful`.
+fn before_the_step(body: ParseStream<'_>) -> syn::Result<()> {
+    let ahead = body.fork();
+    let Ok(word) = ahead.parse::<Ident>() else { return Ok(()) };
+    let message = if word == "on" && peek_word(&ahead, "timer") {
+        "`on timer` stands after the closure of the records".to_string()
+    } else if word == "keep" {
+        "there is `keep` already; remove one".to_string()
+    } else if word != "move" && (ahead.peek(syn::Ident) || ahead.peek(syn::Lit)) {
+        let near = did_you_mean(&word.to_string(), ["keep"]);
+        format!("`{word}` cannot stand here{near}")
+    } else {
+        return Ok(());
+    };
+    Err(syn::Error::new(word.span(), message))
 }
 
 fn state_field(args: ParseStream<'_>) -> syn::Result<StateField> {

@@ -4,9 +4,10 @@ use super::args;
 use super::duration::{duration, peek_word, take_word};
 use super::whole_type;
 use crate::ast::{Chain, Diversion, Else, Keep, Op};
-use crate::diagnostics::{Code, Diagnostics, did_you_mean};
-use crate::operators::{OPERATORS, operator};
+use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
+use crate::operators::{ELSEWHERE, OPERATORS, operator};
 use proc_macro2::{Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::Token;
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
@@ -27,8 +28,7 @@ pub(super) fn chain(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result
     };
     let mut operators = Vec::new();
     let mut whole = true;
-    while input.peek(Token![->]) {
-        input.parse::<Token![->]>()?;
+    while arrow(input, errors)? {
         match op(input, errors)? {
             Some(op) => operators.push(op),
             None => whole = false,
@@ -39,6 +39,32 @@ pub(super) fn chain(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result
         skip_to_end(input)?;
     }
     Ok(whole.then_some(Chain { source, merge, operators }))
+}
+
+/// Takes `->`, or what was written instead of it, if there is either.
+fn arrow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<bool> {
+    if input.peek(Token![->]) {
+        input.parse::<Token![->]>()?;
+        return Ok(true);
+    }
+    let is_call = input.peek(Token![.]) && input.peek2(syn::Ident);
+    let written = if input.peek(Token![=>]) {
+        "=>"
+    } else if input.peek(Token![|]) && input.peek2(Token![>]) {
+        "|>"
+    } else if is_call {
+        "."
+    } else {
+        return Ok(false);
+    };
+    let signs: TokenStream = if is_call {
+        input.parse::<Token![.]>()?.to_token_stream()
+    } else {
+        let signs: [TokenTree; 2] = [input.parse()?, input.parse()?];
+        signs.into_iter().collect()
+    };
+    errors.error(Code::Syntax, signs, format!("operators follow `->`, not `{written}`"));
+    Ok(true)
 }
 
 /// Reads an operator; `None` if it was wrong and has been reported.
@@ -58,14 +84,18 @@ fn op(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Op>> {
     };
     let (mut diverted, mut keep) = (None, inner_keep(&args));
     loop {
-        if take_word(input, "allow").is_some() {
-            allow = Some(duration(input, errors)?);
+        let at = input.span();
+        let again = if take_word(input, "allow").is_some() {
+            allow.replace(duration(input, errors)?).map(|_| "allow")
         } else if input.peek(Token![else]) {
-            diverted = Some(else_clause(input)?);
+            diverted.replace(else_clause(input)?).map(|_| "else")
         } else if peek_word(input, "keep") {
-            keep = Some(keep_clause(input, errors)?);
+            keep.replace(keep_clause(input, errors)?).map(|_| "keep")
         } else {
             break;
+        };
+        if let Some(word) = again {
+            errors.error_at(Code::Arguments, at, format!("`{name}` has `{word}` twice; remove one"));
         }
     }
     Ok(Some(Op { name, row, args: args.args, allow, diverted, keep }))
@@ -76,6 +106,16 @@ fn inner_keep(args: &args::Read) -> Option<Keep> {
 }
 
 fn unknown(name: &str) -> String {
+    match name {
+        "merge" => return "`merge` stands at the beginning: `name = merge(a, b) -> ..`".to_string(),
+        "keep" | "allow" | "else" => {
+            return format!("`{name}` is no operator: it follows the one it belongs to, without `->`");
+        }
+        _ => {}
+    }
+    if let Some((_, meant)) = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name) {
+        return format!("there is no operator `{name}`; did you mean `{meant}`?");
+    }
     let near = did_you_mean(name, OPERATORS.iter().map(|row| row.name));
     let all: Vec<_> = OPERATORS.iter().map(|row| row.name).collect();
     if near.is_empty() {
@@ -110,6 +150,13 @@ fn else_clause(input: ParseStream<'_>) -> syn::Result<Else> {
 pub(super) fn keep_clause(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Keep> {
     let span = input.parse::<Ident>()?.span();
     if take_word(input, "forever").is_some() {
+        return Ok(Keep { span, duration: None });
+    }
+    if let Ok(word) = input.fork().parse::<Ident>()
+        && nearest(&word.to_string(), ["forever"]).is_some()
+    {
+        input.parse::<Ident>()?;
+        errors.error(Code::Arguments, &word, format!("`{word}` is no duration; did you mean `forever`?"));
         return Ok(Keep { span, duration: None });
     }
     if input.is_empty() || input.peek(Token![;]) {

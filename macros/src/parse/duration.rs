@@ -39,7 +39,14 @@ pub(super) fn duration(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Res
         return param(input);
     }
     let number: LitInt = input.parse()?;
-    let count: u64 = number.base10_parse()?;
+    if number.base10_digits().starts_with('-') {
+        return Err(syn::Error::new(number.span(), "a duration cannot be negative"));
+    }
+    let Ok(count) = number.base10_parse::<u64>() else { return Err(too_long(&number)) };
+    if input.peek(Token![*]) || input.peek(Token![+]) || input.peek(Token![/]) {
+        let message = "a duration is one number with its unit; an expression of `std::time::Duration` stands in parentheses";
+        return Err(syn::Error::new(input.span(), message));
+    }
     let (unit, written) = if !number.suffix().is_empty() {
         (Some((number.suffix().to_string(), number.span())), number.to_string())
     } else if input.peek(syn::Ident) && !FOLLOWING.iter().any(|word| peek_word(input, word)) {
@@ -69,11 +76,22 @@ pub(super) fn duration(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Res
             }
         },
     };
-    Ok(Duration { value: DurationValue::Micros(count.saturating_mul(micros)), written })
+    match count.checked_mul(micros).filter(|micros| i64::try_from(*micros).is_ok()) {
+        Some(micros) => Ok(Duration { value: DurationValue::Micros(micros), written }),
+        None => Err(too_long(&number)),
+    }
+}
+
+fn too_long(number: &LitInt) -> syn::Error {
+    syn::Error::new(number.span(), "this is longer than time itself: durations end at 292,000 years")
 }
 
 /// The name of a param, or an expression in parentheses.
 fn param(input: ParseStream<'_>) -> syn::Result<Duration> {
+    if input.peek(syn::LitFloat) {
+        let message = "a duration is a whole number with its unit: write `90 min` for `1.5 hours`";
+        return Err(syn::Error::new(input.span(), message));
+    }
     if !input.peek(syn::Ident) && !input.peek(syn::token::Paren) {
         return Err(syn::Error::new(
             input.span(),
@@ -85,11 +103,18 @@ fn param(input: ParseStream<'_>) -> syn::Result<Duration> {
         syn::parenthesized!(inner in input);
         let expr = inner.parse()?;
         if !inner.is_empty() {
-            return Err(syn::Error::new(inner.span(), "unexpected here"));
+            let message = "a duration with a unit stands without parentheses: `7 days`";
+            return Err(syn::Error::new(inner.span(), message));
         }
         expr
     } else {
-        Expr::Path(input.parse()?)
+        let path: syn::ExprPath = input.parse()?;
+        if input.peek(syn::token::Paren) {
+            let message = "write a duration such as `1 hour`; an expression of `std::time::Duration` stands in \
+                           parentheses: `(Duration::from_secs(5))`";
+            return Err(syn::Error::new_spanned(path, message));
+        }
+        Expr::Path(path)
     };
     let written = crate::emit::written(&expr);
     Ok(Duration { value: DurationValue::Expr(Box::new(expr)), written })

@@ -7,10 +7,10 @@ mod chain;
 mod duration;
 
 use crate::ast::{Flow, Input, Item, Node, Output, Param};
-use crate::diagnostics::{Code, Diagnostics};
+use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::graph::text;
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Expr, Token, Type, Visibility};
@@ -96,6 +96,9 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Flow
         );
     }
     let vis: Visibility = input.parse()?;
+    if !input.peek(syn::Ident::peek_any) {
+        return Err(syn::Error::new(input.span(), "expected `flow Name { .. }`"));
+    }
     let keyword: Ident = input.call(Ident::parse_any)?;
     if keyword != "flow" {
         let message = "expected `flow Name { .. }`, perhaps with `pub` before it";
@@ -106,22 +109,76 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Flow
         }
     }
     let name: Ident = input.parse()?;
+    let before = errors.found();
+    if input.peek(Token![<]) {
+        let message = "a flow has no parameters of types; write the types themselves where they are used";
+        errors.error(Code::Syntax, input.parse::<syn::Generics>()?, message);
+    }
+    if !input.peek(syn::token::Brace) {
+        return Err(syn::Error::new(
+            input.span(),
+            format!("expected the items of the flow: `flow {name} {{ .. }}`"),
+        ));
+    }
     let body;
     syn::braced!(body in input);
     let body: TokenStream = body.parse()?;
-    let mut items = Vec::new();
-    let mut unread = HashSet::new();
-    for tokens in split_at_semicolons(body) {
-        match read_whole(tokens.clone(), item(errors)) {
-            Ok(Some(item)) => items.push(item),
-            Ok(None) => words(tokens, &mut unread),
-            Err(error) => {
-                words(tokens, &mut unread);
+    let (mut items, mut unread, mut unread_names) = (Vec::new(), HashSet::new(), Vec::new());
+    let mut nameless = false;
+    let mut rest: VecDeque<TokenStream> = split_at_semicolons(body).into();
+    while let Some(tokens) = rest.pop_front() {
+        let read = read_whole(tokens.clone(), |input| {
+            let read = item(input, errors);
+            let left: TokenStream = input.parse()?;
+            Ok((read, left))
+        });
+        let (read, left) = match read {
+            Ok((Ok(item), left)) => (item, left),
+            Ok((Err(error), _)) | Err(error) => {
                 errors.syntax(error);
+                (None, TokenStream::new())
+            }
+        };
+        match read {
+            Some(item) => {
+                let left = end_of_item(&item, &tokens, left, errors);
+                if !left.is_empty() {
+                    words(left.clone(), &mut unread);
+                    rest.push_front(left);
+                }
+                items.push(item);
+            }
+            None => {
+                let name = name_of_unread(&tokens);
+                nameless |= name.is_none();
+                unread_names.extend(name);
+                words(tokens, &mut unread);
             }
         }
     }
-    Ok(Some(Flow { docs, vis, name, items, unread }))
+    let complete = errors.found() == before;
+    Ok(Some(Flow { docs, vis, name, items, unread, complete, unread_names, nameless }))
+}
+
+/// The name of a node that could not be read, if it has one.
+fn name_of_unread(tokens: &TokenStream) -> Option<Ident> {
+    let mut trees = tokens.clone().into_iter().skip_while(|tree| match tree {
+        TokenTree::Punct(punct) => punct.as_char() == '#',
+        TokenTree::Group(group) => group.delimiter() == Delimiter::Bracket,
+        _ => false,
+    });
+    match (trees.next()?, trees.next()) {
+        (TokenTree::Ident(name), Some(TokenTree::Punct(sign))) if ['=', ':'].contains(&sign.as_char()) => {
+            Some(name)
+        }
+        // An input, an output, a param: not a node that others would miss, or its name is among its words.
+        (TokenTree::Ident(word), Some(TokenTree::Ident(name)))
+            if KEYWORDS.iter().any(|known| word == known) =>
+        {
+            Some(name)
+        }
+        _ => None,
+    }
 }
 
 /// The identifiers in a token stream, however deep.
@@ -155,31 +212,76 @@ fn split_at_semicolons(body: TokenStream) -> Vec<TokenStream> {
 }
 
 /// An item; `None` if it was wrong and has been reported.
-fn item(errors: &Diagnostics) -> impl FnOnce(ParseStream<'_>) -> syn::Result<Option<Item>> + '_ {
-    move |input: ParseStream<'_>| {
-        if input.peek(Token![;]) {
-            input.parse::<Token![;]>()?;
-            return Ok(None);
-        }
-        let docs = input.call(Attribute::parse_outer)?;
-        only_docs(&docs, errors);
-        let item = if is_keyword(input, "param") {
-            Some(Item::Param(param(input, docs)?))
-        } else if is_keyword(input, "input") {
-            Some(Item::Input(self::input(input, docs)?))
-        } else if is_keyword(input, "output") {
-            output(input, docs, errors)?.map(Item::Output)
-        } else {
-            node(input, docs, errors)?.map(Item::Node)
-        };
-        if item.is_none() {
-            // What could not be read has been reported: the rest of the item would only say so again.
-            input.parse::<TokenStream>()?;
-            return Ok(None);
-        }
-        end_of_item(input)?;
-        Ok(item)
+fn item(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Item>> {
+    if input.peek(Token![;]) {
+        input.parse::<Token![;]>()?;
+        return Ok(None);
     }
+    if input.peek(Token![#]) && input.peek2(Token![!]) {
+        let docs = input.call(Attribute::parse_inner)?;
+        if let Some(first) = docs.first() {
+            let message = "write `///` before the flow, or before an item: nothing takes `//!` here";
+            errors.error(Code::Syntax, first, message);
+        }
+    }
+    let docs = input.call(Attribute::parse_outer)?;
+    only_docs(&docs, errors);
+    needless_words(input, errors)?;
+    let item = match keyword(input, errors)? {
+        Some("param") => Some(Item::Param(param(input, docs)?)),
+        Some("input") => Some(Item::Input(self::input(input, docs)?)),
+        Some("output") => output(input, docs, errors)?.map(Item::Output),
+        _ => node(input, docs, errors)?.map(Item::Node),
+    };
+    if item.is_none() {
+        // What could not be read has been reported: the rest of the item would only say so again.
+        input.parse::<TokenStream>()?;
+    }
+    Ok(item)
+}
+
+const KEYWORDS: &[&str] = &["param", "input", "output"];
+
+/// Words that begin declarations elsewhere, and not here.
+fn needless_words(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<()> {
+    if input.peek(Token![pub]) {
+        let vis: Visibility = input.parse()?;
+        errors.error(Code::Syntax, vis, "remove `pub`: what a flow generates is as visible as the flow");
+    }
+    for word in ["let", "mut", "node"] {
+        let ahead = input.fork();
+        if ahead.call(Ident::parse_any).is_ok_and(|ident| ident == word) && ahead.peek(syn::Ident::peek_any) {
+            let found = input.call(Ident::parse_any)?;
+            // `let mut` is one mistake.
+            if word != "mut" {
+                let message =
+                    format!("remove `{found}`: a node is declared by its name, `name = source -> operator;`");
+                errors.error(Code::Syntax, found, message);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The keyword before the name of an item; near ones are reported and taken for it.
+fn keyword(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<&'static str>> {
+    if let Some(known) = KEYWORDS.iter().find(|word| is_keyword(input, word)) {
+        return Ok(Some(known));
+    }
+    let ahead = input.fork();
+    let Ok(word) = ahead.call(Ident::parse_any) else { return Ok(None) };
+    if !ahead.peek(syn::Ident::peek_any) {
+        return Ok(None);
+    }
+    let Some(meant) = nearest(&word.to_string(), KEYWORDS.iter().copied()) else {
+        let message = format!(
+            "`{word}` begins no item of a flow; write `param`, `input`, `output`, or `name = source -> operator;`"
+        );
+        return Err(syn::Error::new(word.span(), message));
+    };
+    errors.error(Code::Syntax, &word, format!("`{word}` begins no item of a flow; did you mean `{meant}`?"));
+    // The word stays in front of the item, as the right one would.
+    Ok(KEYWORDS.iter().find(|known| **known == meant).copied())
 }
 
 /// Other attributes would promise what nothing keeps: `#[cfg(..)]` most of all.
@@ -189,18 +291,73 @@ fn only_docs(attributes: &[Attribute], errors: &Diagnostics) {
     }
 }
 
-fn end_of_item(input: ParseStream<'_>) -> syn::Result<()> {
-    if input.peek(Token![;]) {
-        input.parse::<Token![;]>()?;
-        return Ok(());
-    }
-    let rest: TokenStream = input.fork().parse()?;
-    let message = if rest.is_empty() {
-        "this item needs a `;` at its end"
-    } else {
-        "expected `;`, or `->` and an operator"
+/// What is left behind an item: nothing, if it ends as it should; items, if it lacks its end.
+fn end_of_item(item: &Item, tokens: &TokenStream, left: TokenStream, errors: &Diagnostics) -> TokenStream {
+    let mut rest = left.clone().into_iter();
+    let next = rest.next();
+    let sign = match &next {
+        Some(TokenTree::Punct(punct)) => punct.as_char(),
+        _ => ' ',
     };
-    Err(syn::Error::new(input.span(), message))
+    if sign == ';' {
+        return TokenStream::new();
+    }
+    if sign == ',' {
+        let after: TokenStream = rest.collect();
+        let names = bare_names(&after).filter(|_| matches!(item, Item::Output(_)));
+        let message = match &names {
+            Some(names) => format!("`output` leads out one node; write `output {};` for the next", names[0]),
+            None => "an item ends with `;`, not with `,`".to_string(),
+        };
+        errors.error(Code::Syntax, &next, message);
+        return match names {
+            Some(names) => quote::quote!(#(output #names;)*),
+            None => after,
+        };
+    }
+    let ended = tokens.clone().into_iter().count() - left.clone().into_iter().count();
+    let last = tokens.clone().into_iter().nth(ended.saturating_sub(1));
+    if left.is_empty() || is_beginning(&left) {
+        errors.error(Code::Syntax, last, "this item needs a `;` at its end");
+        return left;
+    }
+    let message = match &next {
+        Some(TokenTree::Ident(word)) => {
+            let near = did_you_mean(&word.to_string(), ["else", "keep", "allow", "forever"]);
+            format!("`{word}` cannot stand here{near}; expected `;`, or `->` and an operator")
+        }
+        _ => "expected `;`, or `->` and an operator".to_string(),
+    };
+    errors.error(Code::Syntax, &next, message);
+    TokenStream::new()
+}
+
+/// `a, b;`
+fn bare_names(tokens: &TokenStream) -> Option<Vec<Ident>> {
+    let mut names = Vec::new();
+    for (place, tree) in tokens.clone().into_iter().enumerate() {
+        match tree {
+            TokenTree::Ident(name) if place % 2 == 0 => names.push(name),
+            TokenTree::Punct(punct) if place % 2 == 1 && [',', ';'].contains(&punct.as_char()) => {}
+            _ => return None,
+        }
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+/// Whether an item begins here.
+fn is_beginning(tokens: &TokenStream) -> bool {
+    let mut trees = tokens.clone().into_iter();
+    match (trees.next(), trees.next()) {
+        (Some(TokenTree::Punct(punct)), _) => punct.as_char() == '#',
+        (Some(TokenTree::Ident(word)), Some(TokenTree::Ident(_))) => {
+            KEYWORDS.iter().any(|known| word == known)
+        }
+        (Some(TokenTree::Ident(_)), Some(TokenTree::Punct(sign))) => {
+            ['=', ':', '-'].contains(&sign.as_char())
+        }
+        _ => false,
+    }
 }
 
 /// Whether a word stands here that is followed by a name, so that it is not a node's name itself.
@@ -211,7 +368,12 @@ fn is_keyword(input: ParseStream<'_>, word: &str) -> bool {
 
 fn param(input: ParseStream<'_>, docs: Vec<Attribute>) -> syn::Result<Param> {
     input.call(Ident::parse_any)?;
-    let name = input.parse()?;
+    let name: Ident = input.parse()?;
+    if !input.peek(Token![:]) {
+        let message =
+            format!("a param needs its type: `param {name}: Type;`, or `param {name}: Type = default;`");
+        return Err(syn::Error::new(name.span(), message));
+    }
     input.parse::<Token![:]>()?;
     let ty = whole_type(input)?;
     let default = if input.peek(Token![=]) {
@@ -253,10 +415,21 @@ fn output(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) ->
 }
 
 fn node(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> syn::Result<Option<Node>> {
+    named_otherwise(input)?;
     let named = input.peek(syn::Ident) && (input.peek2(Token![=]) || input.peek2(Token![:]));
     let (name, ty) = if named {
         let name: Ident = input.parse()?;
-        let ty = written_type(input)?;
+        let ty = if input.peek(Token![:]) && input.peek2(Token![=]) {
+            let sign: Token![:] = input.parse()?;
+            errors.error(
+                Code::Syntax,
+                sign,
+                format!("a node is declared with `=`: `{name} = source -> operator;`"),
+            );
+            None
+        } else {
+            written_type(input)?
+        };
         if !input.peek(Token![=]) {
             return Err(syn::Error::new(
                 input.span(),
@@ -270,6 +443,25 @@ fn node(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> s
     };
     let chain = chain::chain(input, errors)?;
     Ok(chain.map(|chain| Node { docs, name, ty, chain }))
+}
+
+/// What cannot be the name of a node, and what cannot follow it.
+fn named_otherwise(input: ParseStream<'_>) -> syn::Result<()> {
+    let ahead = input.fork();
+    let Ok(name) = ahead.call(Ident::parse_any) else { return Ok(()) };
+    if ahead.peek(Token![=]) && !input.peek(syn::Ident) {
+        let message = format!("`{name}` is a word of Rust, and cannot be a name; take another");
+        return Err(syn::Error::new(name.span(), message));
+    }
+    if ahead.peek(Token![-]) && !ahead.peek(Token![->]) {
+        let message = "a name has no `-` in it; write `_`";
+        return Err(syn::Error::new(ahead.span(), message));
+    }
+    if ahead.peek(Token![<-]) {
+        let message = format!("a node is declared with `=`: `{name} = source -> operator;`");
+        return Err(syn::Error::new_spanned(ahead.parse::<Token![<-]>()?, message));
+    }
+    Ok(())
 }
 
 fn written_type(input: ParseStream<'_>) -> syn::Result<Option<Type>> {
