@@ -124,10 +124,11 @@ impl Diagnostics {
         self.found.get()
     }
 
-    /// The newest error, to stand for the length of an array and not among the items: rustc reports it there, and then
+    /// The first error, to stand for the length of an array and not among the items: rustc reports it there, and then
     /// says nothing of whatever is done with such an array. (In place of a type it would pass for `()`.)
     pub(crate) fn take_as_length(&self) -> Option<TokenStream> {
-        self.errors.borrow_mut().pop()
+        let mut errors = self.errors.borrow_mut();
+        (!errors.is_empty()).then(|| errors.remove(0))
     }
 
     /// The errors as items.

@@ -15,7 +15,8 @@ pub(super) fn every_node_feeds_something(graph: &Graph, errors: &Diagnostics) {
         let routes = node.ops().iter().any(|op| op.row.effect == Effect::Route);
         // An item that could not be read may be the one that reads it.
         let maybe_read = graph.unread.contains(&text(name));
-        let defined_before = graph.nodes[..id].iter().any(|other| text(&other.name) == text(name));
+        let defined_before = graph.nodes[..id].iter().any(|other| text(&other.name) == text(name))
+            || graph.params.iter().any(|param| text(&param.name) == text(name));
         let meant = graph.misnamed.iter().flatten().any(|meant| node.name == meant);
         // `else` where nothing is diverted has been called a mistake.
         let idle = matches!(node.origin, Origin::Else { of, .. } if graph.node(of).ops().iter().any(diverts_in_vain));

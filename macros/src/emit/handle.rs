@@ -4,7 +4,7 @@ use super::Context;
 use super::names::{OWN, declared};
 use crate::graph::{KnownType, Origin, identifier, is_partly_inferred, record_name, state_name, text};
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{format_ident, quote};
 
 /// A port and the type of its records; an output's may be unknown.
 struct Port<'a> {
@@ -17,6 +17,14 @@ impl<'a> Port<'a> {
     fn new(context: &Context<'_>, name: &'a Ident, known: Option<KnownType>) -> Port<'a> {
         let ty = known.as_ref().map(|known| declared(context, known));
         Port { name, ty, known }
+    }
+
+    /// Its type by name: where there are parameters, rustc would take a type that does not exist for one of those.
+    fn by_name(&self, context: &Context<'_>) -> Option<TokenStream> {
+        match &self.known {
+            Some(KnownType::Written(ty)) => Some(context.ty(ty)),
+            _ => self.ty.clone(),
+        }
     }
 
     /// A function of the host's that is there only for a port whose records can be records.
@@ -69,17 +77,11 @@ pub(super) fn output_type(context: &Context<'_>, output: &crate::graph::Output) 
 /// The module's types, where a mistake leaves open what they are.
 pub(super) fn unknown(context: &Context<'_>, error: &TokenStream) -> TokenStream {
     let graph = context.graph;
+    let stateful = graph.nodes.iter().filter(|node| node.core().is_some()).map(|node| &node.name);
     let mut names: Vec<String> = Vec::new();
-    let read = graph
-        .nodes
-        .iter()
-        .enumerate()
-        .filter(|(id, node)| node.core().is_some() && !context.untyped.contains(id));
-    let mut taken: Vec<String> = OWN.iter().map(|name| (*name).to_string()).collect();
-    taken.extend(read.flat_map(|(_, node)| [node.record_name().to_string(), node.state_name().to_string()]));
-    for name in &graph.unread_names {
+    for name in stateful.chain(&graph.unread_names) {
         for name in [record_name(name), state_name(name)].map(|name| name.to_string()) {
-            if !taken.contains(&name) && !names.contains(&name) {
+            if !OWN.contains(&name.as_str()) && !names.contains(&name) {
                 names.push(name);
             }
         }
@@ -100,6 +102,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
     let (inputs, outputs) = (inputs(context), outputs(context));
     let input_names: Vec<_> = inputs.iter().map(|port| port.name).collect();
     let input_types: Vec<_> = inputs.iter().map(|port| &port.ty).collect();
+    let input_edges: Vec<_> = inputs.iter().map(|port| port.by_name(context)).collect();
     let output_names: Vec<_> = outputs.iter().map(|port| port.name).collect();
     let output_texts: Vec<_> = output_names.iter().map(|name| text(name)).collect();
     let output_types: Vec<_> = outputs
@@ -120,7 +123,10 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
     let edges: Vec<_> = outputs
         .iter()
         .map(|port| match &port.ty {
-            Some(ty) => quote!(#rt::host::Edge<H, #ty>),
+            Some(_) => {
+                let ty = port.by_name(context);
+                quote!(#rt::host::Edge<H, #ty>)
+            }
             None => quote!(#rt::host::AnyEdge<H>),
         })
         .collect();
@@ -153,13 +159,10 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         "A running [`{flow}`](super::{flow}): a field for each input and output. Dropping it stops the flow."
     );
     let builder = builder(context, &inputs, &outputs);
-    // rustc shows where a type is declared: at the flow's name, and not all of the macro.
-    let handle_head = quote_spanned!(context.graph.name.span()=> pub struct Handle);
-    let unread_head = quote_spanned!(context.graph.name.span()=> pub struct Unread);
     quote! {
         #[doc = #about]
         #[derive(Debug)]
-        #handle_head {
+        pub struct Handle {
             #(pub #input_names: #rt::embedded::Input<#input_types>,)*
             #(pub #output_names: #output_types,)*
             #[doc = "The flow itself: its error, its counts, its graph."]
@@ -167,7 +170,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         }
 
         #[doc = "What a finished flow's outputs still held: what nobody had read."]
-        #unread_head { #(pub #output_names: #unread_types,)* }
+        pub struct Unread { #(pub #output_names: #unread_types,)* }
 
         impl ::core::fmt::Debug for Unread {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -205,7 +208,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         #builder
 
         #[doc = "The edges into the flow, in some host."]
-        pub struct Inputs<H: #rt::host::Host> { #(pub #input_names: #rt::host::Edge<H, #input_types>,)*
+        pub struct Inputs<H: #rt::host::Host> { #(pub #input_names: #rt::host::Edge<H, #input_edges>,)*
             #[doc(hidden)] pub __host: ::core::marker::PhantomData<H> }
 
         #[doc = "The edges out of the flow, in some host."]
@@ -240,10 +243,9 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             }
         })
     });
-    let head = quote_spanned!(context.graph.name.span()=> pub struct Builder);
     quote! {
         #[doc = "The flow, its settings, and what is attached to its ports."]
-        #head(pub(super) #rt::embedded::Builder<<__Flow as #rt::flow::Standing>::Flow>);
+        pub struct Builder(pub(super) #rt::embedded::Builder<<__Flow as #rt::flow::Standing>::Flow>);
 
         #[doc(hidden)]
         pub(super) struct __Flow;

@@ -59,11 +59,10 @@ pub(crate) fn flow(
         Context { graph, rt, path, module, named, whole: plan.is_some(), within: false, untyped, unknown };
     let params = types::params(&context);
     let inner = Context { within: true, ..context.clone() };
-    let ports = match &context.unknown {
-        Some(error) => handle::unknown(&inner, error),
-        None => handle::handle(&inner),
+    let inside = match &context.unknown {
+        Some(error) => vec![names::names(&inner), handle::unknown(&inner, error)],
+        None => vec![names::names(&inner), types::records_and_states(&inner), handle::handle(&inner)],
     };
-    let inside = [names::names(&inner), types::records_and_states(&inner), ports];
     let body = match plan {
         Some(plan) => wire::wire(&context, plan),
         None => TokenStream::new(),

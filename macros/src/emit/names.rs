@@ -6,7 +6,7 @@
 use super::Context;
 use super::place::Place;
 use crate::ast::Args;
-use crate::graph::{Graph, Id, KnownType, is_partly_inferred};
+use crate::graph::{Graph, KnownType, is_partly_inferred};
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::{GenericArgument, PathArguments, Type};
@@ -46,16 +46,10 @@ fn types_of(args: &Args) -> Vec<&Type> {
 /// The declarations of the names, in the generated module.
 pub(super) fn names(context: &Context<'_>) -> TokenStream {
     let declared = context.named.iter().enumerate().map(|(place, ty)| {
-        let clashes = |id: &Id| is_named(ty, &context.graph.node(*id).record_name());
-        let open = context.unknown.is_some() && context.untyped.iter().any(clashes);
-        let (name, ty) = (name(place), if open { quote!(__Unknown) } else { context.inside(ty) });
+        let (name, ty) = (name(place), context.inside(ty));
         quote!(#[doc(hidden)] pub(super) type #name = #ty;)
     });
     declared.collect()
-}
-
-fn is_named(ty: &Type, name: &Ident) -> bool {
-    matches!(ty, Type::Path(path) if path.path.is_ident(name))
 }
 
 fn name(place: usize) -> Ident {

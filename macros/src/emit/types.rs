@@ -7,7 +7,7 @@ use crate::ast::{AggregateField, Args, StateField};
 use crate::graph::{Graph, Id, Node, text};
 use crate::operators::{Effect, FunctionState};
 use proc_macro2::{Ident, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::quote;
 use std::collections::HashSet;
 use syn::{Attribute, Type};
 
@@ -24,14 +24,12 @@ pub(super) fn params(context: &Context<'_>) -> TokenStream {
     let listing = super::description::listing(context.graph);
     let default = default(context);
     let body = if params.is_empty() { quote!(;) } else { quote!({ #(#fields),* }) };
-    // rustc shows where a type is declared: at its name, and not all of the macro.
-    let declared = quote_spanned!(name.span()=> struct);
     quote! {
         #(#docs)*
         #[doc = #nodes]
         #(#[doc = #listing])*
         #[doc = "```"]
-        #vis #declared #name #body
+        #vis struct #name #body
         #default
     }
 }
@@ -162,7 +160,6 @@ fn data(context: &Context<'_>, docs: &TokenStream, name: &Ident, fields: &[Field
     if !context.whole {
         return stub(docs, name, quote!(#(#declared,)*), &names);
     }
-    let head = quote_spanned!(name.span()=> pub struct);
     let writable = in_quotes(&conditions(fields, &quote!(__psdf::serde::Serialize)));
     let readable = in_quotes(&conditions(fields, &quote!(__psdf::serde::de::DeserializeOwned)));
     let storable = writable
@@ -173,7 +170,7 @@ fn data(context: &Context<'_>, docs: &TokenStream, name: &Ident, fields: &[Field
         #[derive(__psdf::serde::Serialize, __psdf::serde::Deserialize)]
         #[serde(crate = "__psdf::serde")]
         #storable
-        #head #name { #(#declared,)* }
+        pub struct #name { #(#declared,)* }
 
         impl ::core::clone::Clone for #name where #copyable {
             fn clone(&self) -> Self {

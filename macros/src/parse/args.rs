@@ -42,11 +42,17 @@ pub(super) fn args(
         }
         Err(error) => {
             // syn knows what it met, the table what the operator needs.
-            let message = format!("{error}; `{name}` is used as `{}`", row.usage);
+            let message = format!("{} `{name}` is used as `{}`", sentence(&error), row.usage);
             errors.error_at(Code::Arguments, error.span(), message);
             Ok(None)
         }
     }
+}
+
+/// What an error says, so that something can follow.
+fn sentence(error: &syn::Error) -> String {
+    let text = error.to_string();
+    if text.ends_with('?') { text } else { format!("{text};") }
 }
 
 fn read(
@@ -270,7 +276,7 @@ fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<O
         }
         Err(error) => {
             content.parse::<TokenStream>()?;
-            let message = format!("{error}; `{called}` is used as `{}`", row.usage);
+            let message = format!("{} `{called}` is used as `{}`", sentence(&error), row.usage);
             errors.error_at(Code::Arguments, error.span(), message);
             Ok(None)
         }

@@ -23,6 +23,10 @@ pub(super) fn chain(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result
         syn::parenthesized!(names in input);
         let names = names.parse_terminated(|name: ParseStream<'_>| name.parse::<Ident>(), Token![,])?;
         (names.into_iter().collect(), Some(first.span()))
+    } else if input.peek(syn::token::Paren) || input.peek(syn::token::Bracket) {
+        let message =
+            format!("`{first}` cannot begin a chain so; write the name of a node, or `merge(a, b)`");
+        return Err(syn::Error::new(first.span(), message));
     } else {
         (vec![first], None)
     };

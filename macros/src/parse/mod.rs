@@ -110,9 +110,12 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Flow
     }
     let name: Ident = input.parse()?;
     let before = errors.found();
+    let mut unread_names = Vec::new();
     if input.peek(Token![<]) {
+        let generics: syn::Generics = input.parse()?;
         let message = "a flow has no parameters of types; write the types themselves where they are used";
-        errors.error(Code::Syntax, input.parse::<syn::Generics>()?, message);
+        errors.error(Code::Syntax, &generics, message);
+        unread_names.extend(generics.type_params().map(|param| param.ident.clone()));
     }
     if !input.peek(syn::token::Brace) {
         return Err(syn::Error::new(
@@ -123,7 +126,7 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Flow
     let body;
     syn::braced!(body in input);
     let body: TokenStream = body.parse()?;
-    let (mut items, mut unread, mut unread_names) = (Vec::new(), HashSet::new(), Vec::new());
+    let (mut items, mut unread) = (Vec::new(), HashSet::new());
     let mut nameless = false;
     let mut rest: VecDeque<TokenStream> = split_at_semicolons(body).into();
     while let Some(tokens) = rest.pop_front() {
@@ -141,9 +144,12 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Flow
         };
         match read {
             Some(item) => {
-                let left = end_of_item(&item, &tokens, left, errors);
+                let Some(left) = end_of_item(&item, &tokens, left, errors) else {
+                    unread_names.extend(name_of_unread(&tokens));
+                    words(tokens, &mut unread);
+                    continue;
+                };
                 if !left.is_empty() {
-                    words(left.clone(), &mut unread);
                     rest.push_front(left);
                 }
                 items.push(item);
@@ -169,7 +175,8 @@ fn name_of_unread(tokens: &TokenStream) -> Option<Ident> {
     });
     match (trees.next()?, trees.next()) {
         (TokenTree::Ident(name), Some(TokenTree::Punct(sign))) if ['=', ':'].contains(&sign.as_char()) => {
-            Some(name)
+            // A word of Rust was not its name yet.
+            syn::parse2::<Ident>(TokenTree::Ident(name).into()).ok()
         }
         // An input, an output, a param: not a node that others would miss, or its name is among its words.
         (TokenTree::Ident(word), Some(TokenTree::Ident(name)))
@@ -252,6 +259,18 @@ fn needless_words(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<(
         let ahead = input.fork();
         if ahead.call(Ident::parse_any).is_ok_and(|ident| ident == word) && ahead.peek(syn::Ident::peek_any) {
             let found = input.call(Ident::parse_any)?;
+            let ahead = input.fork();
+            if ahead.peek(Token![mut]) {
+                ahead.parse::<Token![mut]>()?;
+            }
+            let is_value = ahead.parse::<Ident>().is_ok()
+                && ahead.parse::<Token![=]>().is_ok()
+                && (ahead.peek(syn::Lit) || ahead.peek2(Token![::]) || ahead.peek2(Token![!]));
+            if is_value && word != "node" {
+                let message = "a flow has no variables; what closures read is a `param name: Type = default;`, and what \
+                               they change is state";
+                return Err(syn::Error::new(found.span(), message));
+            }
             // `let mut` is one mistake.
             if word != "mut" {
                 let message =
@@ -291,8 +310,14 @@ fn only_docs(attributes: &[Attribute], errors: &Diagnostics) {
     }
 }
 
-/// What is left behind an item: nothing, if it ends as it should; items, if it lacks its end.
-fn end_of_item(item: &Item, tokens: &TokenStream, left: TokenStream, errors: &Diagnostics) -> TokenStream {
+/// What is left behind an item: nothing, if it ends as it should; items, if it lacks its end. `None` if there is
+/// something else, so that it may not be the item that was meant.
+fn end_of_item(
+    item: &Item,
+    tokens: &TokenStream,
+    left: TokenStream,
+    errors: &Diagnostics,
+) -> Option<TokenStream> {
     let mut rest = left.clone().into_iter();
     let next = rest.next();
     let sign = match &next {
@@ -300,7 +325,7 @@ fn end_of_item(item: &Item, tokens: &TokenStream, left: TokenStream, errors: &Di
         _ => ' ',
     };
     if sign == ';' {
-        return TokenStream::new();
+        return Some(TokenStream::new());
     }
     if sign == ',' {
         let after: TokenStream = rest.collect();
@@ -310,26 +335,34 @@ fn end_of_item(item: &Item, tokens: &TokenStream, left: TokenStream, errors: &Di
             None => "an item ends with `;`, not with `,`".to_string(),
         };
         errors.error(Code::Syntax, &next, message);
-        return match names {
+        return Some(match names {
             Some(names) => quote::quote!(#(output #names;)*),
             None => after,
-        };
+        });
     }
     let ended = tokens.clone().into_iter().count() - left.clone().into_iter().count();
     let last = tokens.clone().into_iter().nth(ended.saturating_sub(1));
     if left.is_empty() || is_beginning(&left) {
-        errors.error(Code::Syntax, last, "this item needs a `;` at its end");
-        return left;
+        let end = last.map_or_else(Span::call_site, |last| match last {
+            TokenTree::Group(group) => group.span_close(),
+            last => last.span(),
+        });
+        errors.error_at(Code::Syntax, end, "this item needs a `;` at its end");
+        return Some(left);
     }
     let message = match &next {
         Some(TokenTree::Ident(word)) => {
             let near = did_you_mean(&word.to_string(), ["else", "keep", "allow", "forever"]);
-            format!("`{word}` cannot stand here{near}; expected `;`, or `->` and an operator")
+            if near.is_empty() {
+                format!("`{word}` cannot stand here; expected `;`, or `->` and an operator")
+            } else {
+                format!("`{word}` cannot stand here{near}")
+            }
         }
         _ => "expected `;`, or `->` and an operator".to_string(),
     };
     errors.error(Code::Syntax, &next, message);
-    TokenStream::new()
+    None
 }
 
 /// `a, b;`

@@ -1,0 +1,11 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Words {
+        //! What this flow does.
+        input words: String;
+        output long = words;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Words {
+        input words: String;
+        long <- words;
+        output long;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Words {
+        input words: String;
+        output n = words -> group_by(word: String = |w| w.clone()) -> aggregate { n: u64 = count() } keep forever;
+    }
+}
+
+fn main() {}
