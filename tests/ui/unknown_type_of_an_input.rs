@@ -2,7 +2,7 @@ use psdf::dataflow;
 
 dataflow! {
     flow Words {
-        input words: Strng;
+        input words: Lines;
         output long = words;
     }
 }
