@@ -31,7 +31,7 @@ pub mod requirements {
     pub use psdf_runtime::flow::Param;
     pub use psdf_runtime::host::Merges;
     pub use psdf_runtime::ops::{Distinguished, Failure, GivenTo, Outcome, Several};
-    pub use psdf_runtime::record::{Key, Overlapping, Record, Shared, StateData, Written};
+    pub use psdf_runtime::record::{Key, Overlapping, Record, Shared, StateData, Travels, Written};
     pub use psdf_runtime::time::EventTime;
 }
 

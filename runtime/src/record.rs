@@ -16,6 +16,43 @@ requirement! {
     Record: Send + 'static
 }
 
+/// [`Record`], as a flow asks for it: without `Send` for a bound of its own, of which rustc would say once more, at the
+/// same place, which field of the record is not `Send`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a record of a flow",
+    label = "these records go to another task, so they must be `Send`",
+    note = "hold `Arc` where there is `Rc`, and a `Mutex` or an atomic where there is `RefCell` or `Cell`"
+)]
+pub trait Travels<How = Met>: Sized {
+    /// `X`, if the type meets the requirement.
+    #[doc(hidden)]
+    type Given<X>;
+
+    /// Asks for the requirement, and gives `x` back.
+    #[doc(hidden)]
+    fn given<X>(x: X) -> <Self as Travels<How>>::Given<X>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Record> Travels for T {
+    type Given<X> = X;
+
+    #[inline(always)]
+    fn given<X>(x: X) -> X {
+        x
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Never> Travels<Unmet> for T {
+    type Given<X> = X;
+
+    #[inline(always)]
+    fn given<X>(x: X) -> X {
+        x
+    }
+}
+
 requirement! {
     /// What a stream may be keyed by.
     #[diagnostic::on_unimplemented(

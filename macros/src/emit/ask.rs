@@ -30,7 +30,7 @@ impl Requirement {
     /// Its trait in the runtime.
     fn path(self) -> TokenStream {
         match self {
-            Requirement::Record => quote!(record::Record<_>),
+            Requirement::Record => quote!(record::Travels<_>),
             Requirement::Key => quote!(record::Key<_>),
             Requirement::Param => quote!(flow::Param<_>),
             Requirement::Field(Holds::Count) => quote!(aggregate::Counted),
