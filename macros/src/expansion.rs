@@ -80,8 +80,9 @@ mod everything
     struct Handle { numbers, others, refused, small, large, late, windows, visits, totals, folds, plain, control }
     struct Unread { refused, small, large, late, windows, visits, totals, folds, plain }
     struct Builder {  }
-    struct Inputs { numbers, others, host }
-    struct Outputs { refused, small, large, late, windows, visits, totals, folds, plain, host }
+    struct __Flow {  }
+    struct Inputs { numbers, others, __host }
+    struct Outputs { refused, small, large, late, windows, visits, totals, folds, plain, __host }
 ";
     assert_eq!(outline_of(FLOW), expected);
 }
@@ -101,8 +102,9 @@ mod plain
     struct Handle { numbers, c, d, control }
     struct Unread { c, d }
     struct Builder {  }
-    struct Inputs { numbers, host }
-    struct Outputs { c, d, host }
+    struct __Flow {  }
+    struct Inputs { numbers, __host }
+    struct Outputs { c, d, __host }
 ";
     assert_eq!(outline_of(flow), expected);
 }

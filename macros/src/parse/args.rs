@@ -254,8 +254,7 @@ fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<O
     syn::parenthesized!(content in args);
     let Some(row) = aggregate_function(&called.to_string()) else {
         content.parse::<TokenStream>()?;
-        let elsewhere =
-            ELSEWHERE.iter().find(|(elsewhere, _)| called == elsewhere).map(|(_, meant)| *meant);
+        let elsewhere = ELSEWHERE.iter().find(|(elsewhere, _)| called == elsewhere).map(|(_, meant)| *meant);
         let known = elsewhere.filter(|meant| aggregate_function(meant).is_some());
         let near = known.map_or_else(
             || did_you_mean(&called.to_string(), FUNCTIONS.iter().map(|row| row.name)),
