@@ -150,6 +150,35 @@ fn late_requests_of_dirty_logs_agree_with_the_oracle() {
 }
 
 #[test]
+fn requests_missing_from_sessions_are_listed_though_their_hour_is_open() {
+    // The log has come to 10:55. The session that line 3 would open ended at 10:31; that of line 4 goes on, and so
+    // does the hour of both. The hour of line 6 has ended and the session it goes on with has not.
+    let mut bytes = Vec::new();
+    for (host, clock) in [
+        ("a", "10:29:00"),
+        ("b", "10:55:00"),
+        ("c", "10:01:00"),
+        ("a", "10:40:00"),
+        ("d", "11:05:00"),
+        ("b", "10:59:00"),
+    ] {
+        let line = shown(&log_line(&format!("17/May/2015:{clock}"), "/")).replace("10.0.0.1", host);
+        bytes.extend(line.into_bytes());
+    }
+    let directory = scratch("late_for_sessions");
+    let arguments = ["-", "--lateness", "0s"].map(AsRef::as_ref);
+    let results = example(&arguments).csv(&directory, &bytes);
+    let listed = |name: &str| shown(&read(&directory.join(name)));
+    assert_eq!(listed("late.csv"), "line,time,seconds_late\n6,2015-05-17T10:59:00Z,360\n");
+    assert_eq!(listed("late_for_sessions.csv"), "line,time,seconds_late\n3,2015-05-17T10:01:00Z,3240\n");
+    let sessions = shown(&results["sessions.csv"]);
+    assert!(!sessions.contains(",c,") && sessions.contains("10:59:00Z,2,"), "{sessions}");
+
+    let report = shown(&example(&arguments).run(&bytes).stdout);
+    assert!(report.contains("1  came after the end of their session"), "{report}");
+}
+
+#[test]
 fn spikes_need_a_whole_day_before_them() {
     // The site opens at 00:40 with something that is no page; pages are first viewed in the last hour of the day.
     let mut bytes = log_line("17/May/2015:00:40:00", "/robots.txt");
@@ -209,6 +238,7 @@ fn mistakes_in_the_arguments_are_named() {
         (&["--lateness"], "--lateness"),
         (&["--shards", "none"], "none"),
         (&["--graph", "png"], "png"),
+        (&["--csv="], "directory"),
         (&["--no-such-option"], "--no-such-option"),
     ] {
         let arguments: Vec<&Path> = arguments.iter().map(Path::new).collect();

@@ -16,7 +16,8 @@ Usage: web_traffic [FILES.. | -] [--csv DIR] [--lateness DURATION] [--shards N] 
                        `-` is standard input; without any, the log of a made-up site is reported
   --csv DIR            also write the results as CSV files into DIR
   --lateness DURATION  how far out of order the log may be [default: 12 h]; what comes later still is listed
-                       in late.csv and is missing from hours, pages, sessions and spikes
+                       in late.csv (missing from hours, pages and spikes) and in
+                       late_for_sessions.csv (missing from sessions)
   --shards N           tasks for each part of the flow that has a key [default: one per processor]
   --graph FORMAT       print the flow's graph, `mermaid` or `dot`, and do nothing else
   --help               print this
@@ -74,7 +75,7 @@ impl Command {
             };
             match option.as_ref() {
                 "--help" | "-h" => return Ok(Command::Help),
-                "--csv" => options.csv = Some(value()?.into()),
+                "--csv" => options.csv = Some(directory(value()?)?),
                 "--lateness" => options.lateness = lateness(&value()?)?,
                 "--shards" => options.shards = shards(&value()?)?,
                 "--graph" => graph = Some(graph_format(&value()?)?),
@@ -96,6 +97,13 @@ fn split_option(argument: &OsStr) -> (String, Option<OsString>) {
         Some((option, value)) if option.starts_with("--") => (option.to_owned(), Some(value.into())),
         _ => (text.into_owned(), None),
     }
+}
+
+fn directory(value: OsString) -> Result<PathBuf, UsageError> {
+    if value.is_empty() {
+        return Err(UsageError("--csv takes a directory, not \"\"; `.` is this one".to_owned()));
+    }
+    Ok(value.into())
 }
 
 fn shards(value: &OsStr) -> Result<usize, UsageError> {
@@ -193,6 +201,7 @@ mod tests {
             (&["--lateness", "soon"][..], "\"soon\""),
             (&["--lateness", "99999999999999999999d"][..], "million days"),
             (&["--graph", "png"][..], "\"png\""),
+            (&["--csv="][..], "directory"),
             (&["--cvs", "out"][..], "--cvs"),
         ] {
             let error = parse(arguments).expect_err("a mistake");

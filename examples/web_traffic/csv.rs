@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use psdf::Timestamp;
+use psdf::{Late, Timestamp};
 
 use crate::calendar::{Day, Iso};
-use crate::request::Visitor;
+use crate::request::{Request, Visitor};
 use crate::results::Results;
 use crate::spikes::Spike;
 use crate::text::Text;
@@ -17,7 +17,7 @@ use crate::text::Text;
 /// A file's name, its columns, and how its rows are written.
 type Format = (&'static str, &'static str, fn(&Results, &mut Rows) -> io::Result<()>);
 
-const FILES: [Format; 11] = [
+const FILES: [Format; 12] = [
     ("views_per_hour_page.csv", "hour,path,views", views_per_hour_page),
     ("views_per_hour.csv", "hour,views", views_per_hour),
     ("top10_pages_per_day.csv", "day,rank,path,views", top10_pages_per_day),
@@ -32,7 +32,10 @@ const FILES: [Format; 11] = [
     ("page_spikes.csv", "hour,path,views,base_sum,base_sumsq,base_mean,base_sd", page_spikes),
     ("rejects.csv", "line,reason", rejects),
     ("summary.csv", "key,value", summary),
-    ("late.csv", "line,time,seconds_late", late),
+    ("late.csv", "line,time,seconds_late", |results, rows| late(&results.late, rows)),
+    ("late_for_sessions.csv", "line,time,seconds_late", |results, rows| {
+        late(&results.late_for_sessions, rows)
+    }),
 ];
 
 /// A file that could not be written.
@@ -215,8 +218,8 @@ fn number<T, N: Display>(row: Option<&T>, count: impl FnOnce(&T) -> N) -> String
     row.map_or_else(|| "0".to_owned(), |row| count(row).to_string())
 }
 
-fn late(results: &Results, rows: &mut Rows) -> io::Result<()> {
-    results.late.iter().try_for_each(|late| {
+fn late(requests: &[Late<Request>], rows: &mut Rows) -> io::Result<()> {
+    requests.iter().try_for_each(|late| {
         let behind = Seconds(late.watermark.0 - late.at.0);
         rows.plain(late.record.line).time(late.at).plain(behind).end()
     })

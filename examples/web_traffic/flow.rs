@@ -180,7 +180,7 @@ dataflow! {
 
         visits = timed
             -> key_by(visitor: Visitor = |r| r.visitor.clone())
-            -> session(30 min)
+            -> session(30 min) else late_for_sessions
             -> aggregate {
                 times: Vec<Timestamp> = collect(|r| r.at),
                 page_views: u64 = sum(|r| u64::from(r.is_page_view())),
@@ -214,6 +214,7 @@ dataflow! {
         output statuses;
         output page_totals;
         output late;
+        output late_for_sessions;
         output hours;
         output clock;
         output spikes;

@@ -226,15 +226,19 @@ impl<W: Write> Report<W> {
     }
 
     fn late(&mut self, results: &Results) -> io::Result<()> {
-        let Some(totals) = results.totals.as_ref().filter(|_| !results.late.is_empty()) else {
+        let (hours, sessions) = (results.late.len(), results.late_for_sessions.len());
+        let Some(totals) = results.totals.as_ref().filter(|_| hours + sessions > 0) else {
             return Ok(());
         };
-        let (count, worst) = (thousands(results.late.len()), totals.disorder.most_seconds_behind);
-        self.heading("Late requests", &format!("{count} came after their hour had closed"))?;
-        writeln!(
-            self.out,
-            "  They are missing from hours, pages, sessions and spikes. `--lateness {worst}s` misses none."
-        )
+        let worst = totals.disorder.most_seconds_behind;
+        self.heading("Late requests", &format!("`--lateness {worst}s` misses none"))?;
+        for (count, closed) in [
+            (hours, "hour, and are missing from hours, pages and spikes"),
+            (sessions, "session, and are missing from sessions"),
+        ] {
+            writeln!(self.out, "  {:>10}  came after the end of their {closed}", thousands(count))?;
+        }
+        Ok(())
     }
 
     fn heading(&mut self, title: &str, note: &str) -> io::Result<()> {

@@ -42,6 +42,8 @@ pub(crate) struct Results {
     pub(crate) rejects: Vec<Reject>,
     /// Requests that came after their hour had closed.
     pub(crate) late: Vec<Late<Request>>,
+    /// Requests that came after the session they would have opened or gone on with had closed.
+    pub(crate) late_for_sessions: Vec<Late<Request>>,
 }
 
 impl Results {
@@ -78,6 +80,7 @@ impl Results {
             keep_all(&mut flow.page_spikes, &mut results.page_spikes),
             keep_all(&mut flow.rejects, &mut results.rejects),
             keep_all(&mut flow.late, &mut results.late),
+            keep_all(&mut flow.late_for_sessions, &mut results.late_for_sessions),
         );
         flow.finish().await?;
         results.sort();
@@ -93,6 +96,7 @@ impl Results {
         self.page_spikes.sort_by(|a, b| (a.spike.hour, &a.path).cmp(&(b.spike.hour, &b.path)));
         self.rejects.sort_by_key(|reject| reject.line);
         self.late.sort_by_key(|late| late.record.line);
+        self.late_for_sessions.sort_by_key(|late| late.record.line);
     }
 
     /// Pages by their views, most viewed first.
