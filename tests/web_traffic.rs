@@ -213,9 +213,16 @@ fn made_up_log_shows_off_every_part_of_the_report() {
     let run = example(&[]).run(b"");
     assert_success(&run);
     let report = shown(&run.stdout);
-    for part in
-        ["Traffic", "Top pages", "Traffic by hour", "Visits by day", "Spikes", "Malformed lines", "/login"]
-    {
+    for part in [
+        "made-up site",
+        "Traffic",
+        "Top pages",
+        "Traffic by hour",
+        "Visits by day",
+        "Spikes",
+        "Malformed lines",
+        "/login",
+    ] {
         assert!(report.contains(part), "{part} is missing in:\n{report}");
     }
     let widest = report.lines().map(|line| line.chars().count()).max();

@@ -82,6 +82,7 @@ async fn report(options: Options) -> Result<(), AnyError> {
             .map_err(|cause| format!("cannot create {}: {cause}", directory.display()))?;
     }
     let bytes_read = Arc::default();
+    let made_up = options.files.is_empty();
     let lines = Lines::new(inputs(options.files), Arc::clone(&bytes_read));
     let progress = Progress::of(bytes_read, total);
     let results = Results::of(sources::blocking(lines), options.lateness, options.shards).await?;
@@ -91,7 +92,15 @@ async fn report(options: Options) -> Result<(), AnyError> {
         csv::write_all(&results, directory)?;
     }
     let colour = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none();
-    to_stdout(|out| Report::to(out, colour).print(&results))
+    to_stdout(|out| {
+        if made_up {
+            writeln!(
+                out,
+                "\nNo FILES were given: this is a made-up site. `--help` tells how to report on yours."
+            )?;
+        }
+        Report::to(out, colour).print(&results)
+    })
 }
 
 /// The size of all files, if there are only files. One that is missing is told before anything is done.
