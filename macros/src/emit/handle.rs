@@ -320,10 +320,12 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
         let take = port.given(context, quote!(#host::#take));
         quote!(#name: #take(&mut *parts.host, #text))
     });
-    let builder = if context.unknown.is_some() {
-        quote!(::core::unreachable!())
+    let (builder, standing) = if context.unknown.is_some() {
+        (quote!(::core::unreachable!()), None)
     } else {
-        quote!(#module::Builder(#path::embedded::Builder::new(self)))
+        // In a function `super::Flow` is nothing, so the module learns of the flow from here.
+        let standing = quote!(impl #path::flow::Standing for #module::__Flow { type Flow = #flow; });
+        (quote!(#module::Builder(#path::embedded::Builder::new(self))), Some(standing))
     };
     let (wire, handle) = if context.whole {
         let wire = quote! {
@@ -363,10 +365,7 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
             }
         }
 
-        // In a function `super::Flow` is nothing, so the module learns of the flow from here.
-        impl #path::flow::Standing for #module::__Flow {
-            type Flow = #flow;
-        }
+        #standing
 
         #[allow(dead_code)]
         impl #flow {
