@@ -255,7 +255,11 @@ impl<T> Inbox<T> {
 
     /// Whether a task that writes has been woken since the last call.
     pub(super) fn take_woke_writer(&mut self) -> bool {
-        self.receivers.iter_mut().fold(false, |woke, receiver| receiver.take_woke_writer() || woke)
+        let mut woke = false;
+        for receiver in &mut self.receivers {
+            woke |= receiver.take_woke_writer();
+        }
+        woke
     }
 
     /// Takes no more, but gives what has been sent.
