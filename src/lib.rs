@@ -28,8 +28,8 @@ pub mod sinks {
 /// implement: each is there for every type that can do what it asks for.
 pub mod requirements {
     pub use psdf_runtime::aggregate::{Averaged, Compared, Counted, MeanInput as Number, Rank, Summed};
-    pub use psdf_runtime::flow::Param;
-    pub use psdf_runtime::host::Merges;
+    pub use psdf_runtime::flow::{Defaults, Fills, Param};
+    pub use psdf_runtime::host::{AnyEdge, Edge, Leaves, Merges};
     pub use psdf_runtime::ops::{Distinguished, Failure, GivenTo, Outcome, Several};
     pub use psdf_runtime::record::{Key, Overlapping, Record, Shared, StateData, Travels, Written};
     pub use psdf_runtime::time::EventTime;

@@ -648,3 +648,23 @@ fn macros_may_write_flows() {
     assert_eq!(run!(Plain2::default(), records: [(1_u64, 1_u64)]).kept, [(0, 0)]);
     assert_eq!(run!(Windowed2, r#type: [(1_u64, 1_u64), (1, 2)]).windows[0].folded, (1, 2));
 }
+
+mod params_after_state {
+    use super::*;
+
+    dataflow! {
+        // What an aggregate makes is known to the closures after it, those too that read params.
+        pub flow Busy {
+            param least: u64;
+            input numbers: u64;
+            totals = numbers -> key_by(n: u64 = |n| *n) -> aggregate { count: u64 = count() } keep forever;
+            busy = totals -> filter(|t| t.count >= least) -> map(|t| t.n);
+            output busy: u64;
+        }
+    }
+}
+
+#[test]
+fn closures_after_an_aggregate_may_read_params() {
+    assert_eq!(run!(params_after_state::Busy { least: 2 }, numbers: [7u64, 8, 7]).busy, [7]);
+}

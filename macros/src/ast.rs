@@ -3,7 +3,7 @@
 use crate::operators::{Function, Operator};
 use proc_macro2::{Ident, Span};
 use std::collections::HashSet;
-use syn::{Attribute, Expr, Type, Visibility};
+use syn::{Attribute, Expr, Path, Type, Visibility};
 
 /// `pub flow Name { .. }`
 pub(crate) struct Flow {
@@ -22,6 +22,7 @@ pub(crate) struct Flow {
 }
 
 pub(crate) enum Item {
+    Subflow(Subflow),
     Param(Param),
     Input(Input),
     Node(Node),
@@ -59,9 +60,39 @@ pub(crate) struct Output {
     pub(crate) chain: Option<Chain>,
 }
 
+/// `name = Flow { param: value }(input = node, ..);`
+pub(crate) struct Subflow {
+    /// `None` where an output is read on the spot.
+    pub(crate) name: Option<Ident>,
+    pub(crate) flow: Path,
+    /// The flow with its params, where they are written.
+    pub(crate) value: Option<Expr>,
+    pub(crate) inputs: Vec<(Ident, Source)>,
+}
+
+/// Where a chain begins, and what an input of another flow is given.
+pub(crate) enum Source {
+    /// `name`
+    Node(Ident),
+    /// `flow.output`
+    Output { flow: Ident, output: Ident },
+    /// `Flow(input = node).output`
+    Flow { flow: Box<Subflow>, output: Ident },
+}
+
+impl Source {
+    /// Where it is written.
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Source::Node(name) => name.span(),
+            Source::Output { output, .. } | Source::Flow { output, .. } => output.span(),
+        }
+    }
+}
+
 /// `source -> operator -> operator`
 pub(crate) struct Chain {
-    pub(crate) source: Vec<Ident>,
+    pub(crate) source: Vec<Source>,
     /// Where `merge` stands, if the chain begins with it.
     pub(crate) merge: Option<Span>,
     pub(crate) operators: Vec<Op>,
@@ -81,8 +112,8 @@ pub(crate) struct Op {
 pub(crate) enum Args {
     /// `(f)`
     Closure(Expr),
-    /// `(f, lateness d)`
-    EventTime { f: Expr, lateness: Duration },
+    /// `(f, lateness d)`, or `(f)`, which keeps the watermark that there is.
+    EventTime { f: Expr, lateness: Option<Duration> },
     /// `(name: Type = f, ..)`
     Key(Vec<KeyField>),
     /// `{ name: cond, .. }`

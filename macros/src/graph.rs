@@ -2,7 +2,7 @@
 //!
 //! Errors of building it are errors of names: unknown, defined twice, cyclic.
 
-use crate::ast::{Chain, Diversion, Duration, Flow, Input, Item, Keep, KeyField, Op, Param};
+use crate::ast::{Chain, Diversion, Duration, Flow, Input, Item, Keep, KeyField, Op, Param, Source};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::operators::Effect;
 use proc_macro2::{Ident, Span};
@@ -24,6 +24,8 @@ pub(crate) struct Graph {
     pub(crate) params: Vec<Param>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) outputs: Vec<Output>,
+    /// The flows that stand in this one.
+    pub(crate) subflows: Vec<Subflow>,
     /// The nodes, each after those it reads. Those on a cycle are not in it.
     pub(crate) order: Vec<Id>,
     /// The words in items that could not be read: a name that seems unknown or unused may be there.
@@ -60,6 +62,29 @@ pub(crate) enum Origin {
     Arm {
         of: Id,
     },
+    /// An output of a flow that stands in this one.
+    Flow {
+        of: usize,
+        output: Ident,
+        /// What that flow reads.
+        reads: Vec<Id>,
+    },
+}
+
+/// A flow that stands in another.
+pub(crate) struct Subflow {
+    pub(crate) name: Ident,
+    pub(crate) flow: syn::Path,
+    /// The flow with its params, where they are written.
+    pub(crate) value: Option<syn::Expr>,
+    /// What its inputs are given, and where that is written.
+    pub(crate) inputs: Vec<SubflowInput>,
+}
+
+pub(crate) struct SubflowInput {
+    pub(crate) name: Ident,
+    pub(crate) node: Id,
+    pub(crate) named: Span,
 }
 
 pub(crate) struct NodeChain {
@@ -77,6 +102,8 @@ pub(crate) enum Reader {
     Node(Id),
     /// That output.
     Output(usize),
+    /// An input of a flow that stands in this one.
+    Subflow { of: usize, input: usize },
 }
 
 pub(crate) struct Output {
@@ -91,6 +118,8 @@ pub(crate) struct Output {
 pub(crate) struct Stream {
     pub(crate) key: Option<Vec<(Ident, Type)>>,
     pub(crate) timed: bool,
+    /// Its records have no time here, and yet come with a watermark: an output of another flow.
+    pub(crate) watermarked: bool,
     pub(crate) ty: Option<KnownType>,
     /// It comes from a name that is unknown, or from a circle: nothing more is to be said of it.
     pub(crate) unknown: bool,
@@ -109,7 +138,7 @@ impl Node {
     pub(crate) fn ops(&self) -> &[Op] {
         match &self.origin {
             Origin::Chain(chain) => &chain.ops,
-            Origin::Input | Origin::Else { .. } | Origin::Arm { .. } => &[],
+            Origin::Input | Origin::Else { .. } | Origin::Arm { .. } | Origin::Flow { .. } => &[],
         }
     }
 
@@ -119,6 +148,7 @@ impl Node {
             Origin::Input => &[],
             Origin::Chain(chain) => &chain.source,
             Origin::Else { of, .. } | Origin::Arm { of } => std::slice::from_ref(of),
+            Origin::Flow { reads, .. } => reads,
         }
     }
 
@@ -140,6 +170,16 @@ impl Node {
     /// What `keep` says of its state.
     pub(crate) fn keep(&self) -> Option<&Keep> {
         self.ops()[self.core()?].keep.as_ref()
+    }
+
+    /// Its name as it is shown and counted.
+    pub(crate) fn shown(&self, graph: &Graph) -> String {
+        match &self.origin {
+            Origin::Flow { of, output, .. } => {
+                format!("{}.{}", text(&graph.subflows[*of].name), text(output))
+            }
+            Origin::Input | Origin::Chain(_) | Origin::Else { .. } | Origin::Arm { .. } => text(&self.name),
+        }
     }
 
     /// The name of the record generated for it.
@@ -221,28 +261,33 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
         names: HashMap::new(),
         nodes: Vec::new(),
         chains: Vec::new(),
+        subflows: Vec::new(),
         unread: &unread,
         twice: HashSet::new(),
         nameless: Cell::new(flow.nameless),
         misnamed: RefCell::default(),
     };
-    let (mut params, mut outputs) = (Vec::new(), Vec::new());
+    let (mut params, mut outputs, mut declared) = (Vec::new(), Vec::new(), Vec::new());
     for item in flow.items {
         match item {
             Item::Param(param) => {
-                builder.define(&param.name, None);
+                builder.define(&param.name, Named::Param);
                 params.push(param);
             }
             Item::Input(input) => builder.input(input),
             Item::Node(node) => builder.node(node),
+            Item::Subflow(subflow) => declared.push((builder.declare(&subflow), subflow)),
             Item::Output(output) => outputs.push(output),
         }
     }
     let outputs = builder.outputs(outputs);
+    for (place, subflow) in declared {
+        builder.give(place, subflow.inputs);
+    }
     builder.resolve();
     let order = builder.order();
     let known = flow.complete && builder.twice.is_empty();
-    let (nodes, misnamed) = (builder.nodes, builder.misnamed.into_inner());
+    let (nodes, subflows, misnamed) = (builder.nodes, builder.subflows, builder.misnamed.into_inner());
     let complete = known && misnamed.is_empty() && outputs.iter().all(|output| output.node.is_some());
     let mut graph = Graph {
         docs: flow.docs,
@@ -251,6 +296,7 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
         params,
         nodes,
         outputs,
+        subflows,
         order,
         unread,
         complete,
@@ -264,11 +310,12 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
 
 struct Builder<'a> {
     errors: &'a Diagnostics,
-    /// What each name stands for: a node, or (`None`) a param.
-    names: HashMap<String, (Option<Id>, Ident)>,
+    /// What each name stands for.
+    names: HashMap<String, (Named, Ident)>,
     nodes: Vec<Node>,
     /// The chains whose sources are not looked up yet: all names must be known first.
     chains: Vec<(Id, Chain)>,
+    subflows: Vec<Subflow>,
     unread: &'a HashSet<String>,
     /// The names that are defined twice.
     twice: HashSet<String>,
@@ -278,8 +325,17 @@ struct Builder<'a> {
     misnamed: RefCell<Vec<Option<String>>>,
 }
 
+/// What a name stands for.
+#[derive(Clone, Copy)]
+enum Named {
+    Node(Id),
+    Param,
+    /// A flow, by its place in [`Graph::subflows`].
+    Flow(usize),
+}
+
 impl Builder<'_> {
-    fn define(&mut self, name: &Ident, node: Option<Id>) {
+    fn define(&mut self, name: &Ident, named: Named) {
         if let Some((_, first)) = self.names.get(&text(name)) {
             let message = format!(
                 "`{name}` is defined twice, first on line {}; every name is one node, so give this one another name",
@@ -291,12 +347,12 @@ impl Builder<'_> {
             self.nameless.set(true);
             return;
         }
-        self.names.insert(text(name), (node, name.clone()));
+        self.names.insert(text(name), (named, name.clone()));
     }
 
     fn add(&mut self, name: Ident, docs: Vec<Attribute>, ty: Option<Type>, origin: Origin) -> Id {
         let id = self.nodes.len();
-        self.define(&name, Some(id));
+        self.define(&name, Named::Node(id));
         self.nodes.push(Node { name, docs, ty, origin, readers: Vec::new(), stream: Stream::default() });
         id
     }
@@ -312,13 +368,15 @@ impl Builder<'_> {
             // A route without a name: its arms have theirs. It still is a node, to be spoken of.
             (None, Some(route)) => format_ident!("route_{}", self.nodes.len(), span = route.name.span()),
             (None, None) => {
-                let at = node.chain.source.first().map_or_else(Span::call_site, Ident::span);
+                let at = node.chain.source.first().map_or_else(Span::call_site, Source::span);
                 let message = "this chain has no name; write `name = ..`, or `output name = ..`";
                 self.errors.error_at(Code::Syntax, at, message);
                 self.nameless.set(true);
-                self.misnamed
-                    .borrow_mut()
-                    .extend(node.chain.source.iter().map(|name| Some(name.to_string())));
+                let meant = node.chain.source.iter().map(|source| match source {
+                    Source::Node(name) => Some(name.to_string()),
+                    Source::Output { .. } | Source::Flow { .. } => None,
+                });
+                self.misnamed.borrow_mut().extend(meant);
                 return;
             }
         };
@@ -376,9 +434,16 @@ impl Builder<'_> {
     /// The node of that name; reports it if there is none.
     fn find(&self, name: &Ident) -> Option<Id> {
         match self.names.get(&text(name)) {
-            Some((Some(id), _)) => Some(*id),
-            Some((None, _)) if self.twice.contains(&name.to_string()) => None,
-            Some((None, _)) => {
+            Some((Named::Node(id), _)) => Some(*id),
+            Some((Named::Flow(_), _)) => {
+                self.misnamed.borrow_mut().push(Some(text(name)));
+                let message =
+                    format!("`{name}` is a flow with outputs of its own: read one of them, `{name}.output`");
+                self.errors.error(Code::NotAStream, name, message);
+                None
+            }
+            Some((Named::Param, _)) if self.twice.contains(&name.to_string()) => None,
+            Some((Named::Param, _)) => {
                 self.misnamed.borrow_mut().push(None);
                 let message = format!("`{name}` is a param, not a stream: closures read it by its name");
                 self.errors.error(Code::NotAStream, name, message);
@@ -387,7 +452,7 @@ impl Builder<'_> {
             // The item that could not be read may have defined it.
             None if self.unread.contains(&text(name)) => None,
             None => {
-                let nodes = self.names.values().filter(|(node, _)| node.is_some());
+                let nodes = self.names.values().filter(|(named, _)| !matches!(named, Named::Param));
                 let known: Vec<String> = nodes.map(|(_, name)| name.to_string()).collect();
                 let meant = nearest(&name.to_string(), known.iter().map(String::as_str)).map(str::to_string);
                 self.misnamed.borrow_mut().push(meant.clone());
@@ -403,13 +468,94 @@ impl Builder<'_> {
 
     fn resolve(&mut self) {
         for (id, chain) in std::mem::take(&mut self.chains) {
-            let found = chain.source.iter().filter_map(|name| Some((self.find(name)?, name.span())));
-            let (source, named) = found.unzip();
+            let mut found = Vec::new();
+            for source in chain.source {
+                let span = source.span();
+                found.extend(self.source(source).map(|id| (id, span)));
+            }
+            let (source, named) = found.into_iter().unzip();
             if let Origin::Chain(origin) = &mut self.nodes[id].origin {
                 (origin.source, origin.named) = (source, named);
                 origin.ops = chain.operators;
             }
         }
+    }
+
+    /// The node that a chain begins with, or an input of another flow is given.
+    fn source(&mut self, source: Source) -> Option<Id> {
+        match source {
+            Source::Node(name) => self.find(&name),
+            Source::Output { flow, output } => match self.names.get(&text(&flow)).map(|(named, _)| *named) {
+                Some(Named::Flow(place)) => Some(self.output_of(place, output)),
+                Some(Named::Node(_) | Named::Param) => {
+                    self.misnamed.borrow_mut().push(Some(text(&flow)));
+                    let message =
+                        format!("`{flow}` is no flow, so it has no outputs; only `name = Flow(..);` has");
+                    self.errors.error(Code::NotAStream, &flow, message);
+                    None
+                }
+                None => self.find(&flow),
+            },
+            Source::Flow { flow, output } => {
+                let place = self.declare(&flow);
+                self.give(place, flow.inputs);
+                Some(self.output_of(place, output))
+            }
+        }
+    }
+
+    /// Notes a flow that stands in this one. One without a name gets its own, in small letters.
+    fn declare(&mut self, subflow: &crate::ast::Subflow) -> usize {
+        let place = self.subflows.len();
+        let name = match &subflow.name {
+            Some(name) => name.clone(),
+            None => self.free_name(&subflow.flow),
+        };
+        self.define(&name, Named::Flow(place));
+        let (flow, value) = (subflow.flow.clone(), subflow.value.clone());
+        self.subflows.push(Subflow { name, flow, value, inputs: Vec::new() });
+        place
+    }
+
+    fn free_name(&self, flow: &syn::Path) -> Ident {
+        let last = flow.segments.last().map(|segment| segment.ident.clone());
+        let last = last.unwrap_or_else(|| Ident::new("Flow", Span::call_site()));
+        let name = snake(&text(&last));
+        let others = (2..).map(|number| format!("{name}_{number}"));
+        let free = std::iter::once(name.clone()).chain(others).find(|name| !self.names.contains_key(name));
+        identifier(&free.unwrap_or(name), last.span())
+    }
+
+    /// Finds what the inputs of a flow are given.
+    fn give(&mut self, place: usize, inputs: Vec<(Ident, Source)>) {
+        for (name, source) in inputs {
+            let named = source.span();
+            if let Some(node) = self.source(source) {
+                self.subflows[place].inputs.push(SubflowInput { name, node, named });
+            }
+        }
+        let given: Vec<Id> = self.subflows[place].inputs.iter().map(|input| input.node).collect();
+        for node in &mut self.nodes {
+            if let Origin::Flow { of, reads, .. } = &mut node.origin
+                && *of == place
+            {
+                reads.clone_from(&given);
+            }
+        }
+    }
+
+    /// The node of an output of a flow that stands in this one: there is one for all who read it.
+    fn output_of(&mut self, place: usize, wanted: Ident) -> Id {
+        let is_it = |node: &Node| matches!(&node.origin, Origin::Flow { of, output, .. } if *of == place && *output == wanted);
+        if let Some(known) = self.nodes.iter().position(is_it) {
+            return known;
+        }
+        let reads = self.subflows[place].inputs.iter().map(|input| input.node).collect();
+        let name = format_ident!("{}_{wanted}", self.subflows[place].name, span = wanted.span());
+        let origin = Origin::Flow { of: place, output: wanted, reads };
+        let (docs, readers, stream) = (Vec::new(), Vec::new(), Stream::default());
+        self.nodes.push(Node { name, docs, ty: None, origin, readers, stream });
+        self.nodes.len() - 1
     }
 
     /// The nodes in an order in which each comes after those it reads; reports cycles.
@@ -472,6 +618,11 @@ impl Graph {
                 self.nodes[node].readers.push(Reader::Output(place));
             }
         }
+        for (of, subflow) in self.subflows.iter().enumerate() {
+            for (input, given) in subflow.inputs.iter().enumerate() {
+                self.nodes[given.node].readers.push(Reader::Subflow { of, input });
+            }
+        }
     }
 
     fn add_streams(&mut self) {
@@ -482,6 +633,7 @@ impl Graph {
         for id in self.order.clone() {
             let mut stream = match &self.nodes[id].origin {
                 Origin::Input => Stream::default(),
+                Origin::Flow { .. } => Stream { watermarked: true, ..Stream::default() },
                 Origin::Chain(chain) => self.chain_stream(id, chain),
                 Origin::Else { of, late } => self.diverted_stream(*of, *late),
                 Origin::Arm { of } => self.before(*of, self.nodes[*of].ops().len().saturating_sub(1)),
@@ -504,7 +656,7 @@ impl Graph {
             ty if routed => ty,
             _ => None,
         };
-        Stream { key: None, timed: before.timed, ty, unknown: before.unknown }
+        Stream { key: None, timed: before.timed, watermarked: false, ty, unknown: before.unknown }
     }
 
     fn chain_stream(&self, id: Id, chain: &NodeChain) -> Stream {
@@ -531,6 +683,8 @@ impl Graph {
             unknown: chain.source.is_empty() || sources.clone().any(|stream| stream.unknown),
             key: None,
             timed: !chain.source.is_empty() && sources.clone().all(|stream| stream.timed),
+            watermarked: sources.clone().any(|stream| stream.watermarked)
+                && sources.clone().all(|stream| stream.timed || stream.watermarked),
             ty: sources.clone().find_map(|stream| stream.ty.clone()),
         }
     }
@@ -547,10 +701,10 @@ fn after(node: &Node, op: &Op, before: Stream) -> Stream {
     match (effect, &op.args) {
         (Effect::SetTime, _) => Stream { timed: true, ..before },
         (_, crate::ast::Args::Key(fields)) => Stream { key: Some(key(fields)), ..before },
-        (Effect::Aggregate, _) => Stream { key: None, ty: Some(record()), ..before },
+        (Effect::Aggregate, _) => Stream { key: None, ty: Some(record()), watermarked: false, ..before },
         (_, crate::ast::Args::Stateful(stateful)) => {
             let ty = Some(KnownType::Written(stateful.out.clone()));
-            Stream { key: None, ty, ..before }
+            Stream { key: None, ty, watermarked: false, ..before }
         }
         (Effect::Route, _) => before,
         _ if effect.keeps_type() => before,

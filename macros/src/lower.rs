@@ -1,6 +1,6 @@
 //! From nodes to stages: what is fused, where the graph is cut, what each edge carries.
 
-use crate::ast::{Args, Diversion, Duration};
+use crate::ast::{Args, Diversion, Duration, Op};
 use crate::graph::{Graph, Id, Node, Origin, Reader};
 use crate::operators::{Effect, Projection};
 use std::collections::HashMap;
@@ -34,6 +34,8 @@ pub(crate) enum Head {
     Core,
     /// What follows the stateful operator, where that sets time: its clock must see the records of all shards.
     Relay,
+    /// An output of a flow that stands in this one.
+    Flow,
 }
 
 /// Steps in order; a `Fork` or `Send` is the last.
@@ -79,6 +81,11 @@ pub(crate) enum Target {
     Merge(usize),
     /// The stage of a stateful operator.
     Core(usize),
+    /// An input of a flow that stands in this one.
+    Subflow {
+        of: usize,
+        input: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +101,9 @@ pub(crate) fn lower(graph: &Graph) -> Plan {
         let node = graph.node(id);
         if matches!(node.origin, Origin::Input) {
             heads.push((id, Head::Input));
+        }
+        if matches!(node.origin, Origin::Flow { .. }) {
+            heads.push((id, Head::Flow));
         }
         if node.is_merge() {
             heads.push((id, Head::Merge));
@@ -127,7 +137,7 @@ impl Lowering<'_> {
         let time = timed.then_some(Time::Stage);
         let node = self.graph.node(id);
         let (body, late) = match head {
-            Head::Input => (self.named(id, time), None),
+            Head::Input | Head::Flow => (self.named(id, time), None),
             Head::Merge => (self.chain(id, 0, time), None),
             Head::Relay => (self.chain(id, after_core(node), time), None),
             Head::Core => {
@@ -149,7 +159,7 @@ impl Lowering<'_> {
     /// Whether records come into a stage with their time.
     fn is_timed(&mut self, id: Id, head: Head) -> bool {
         let place = match head {
-            Head::Input => return false,
+            Head::Input | Head::Flow => return false,
             Head::Merge => 0,
             Head::Core => self.graph.node(id).core().unwrap_or(0),
             Head::Relay => after_core(self.graph.node(id)),
@@ -164,7 +174,7 @@ impl Lowering<'_> {
         }
         let node = self.graph.node(id);
         let matters = match node.ops().get(place) {
-            Some(op) if op.row.effect == Effect::SetTime => false,
+            Some(op) if sets_clock(op) => false,
             Some(op) if op.row.effect == Effect::Route => {
                 arms(self.graph, id).any(|arm| self.name_matters(arm))
             }
@@ -180,7 +190,7 @@ impl Lowering<'_> {
         let readers = self.graph.node(id).readers.clone();
         readers.into_iter().any(|reader| match reader {
             Reader::Node(reader) => self.time_matters(reader, 0),
-            Reader::Output(_) => false,
+            Reader::Output(_) | Reader::Subflow { .. } => false,
         })
     }
 
@@ -211,12 +221,17 @@ impl Lowering<'_> {
                 }
                 _ => {}
             }
-            let clock = if let Args::EventTime { lateness, .. } = &op.args {
-                self.clocks.push(lateness.clone());
-                time = Some(Time::Clock(self.clocks.len() - 1));
-                Some(self.clocks.len() - 1)
-            } else {
-                None
+            let clock = match &op.args {
+                Args::EventTime { lateness: Some(lateness), .. } => {
+                    self.clocks.push(lateness.clone());
+                    time = Some(Time::Clock(self.clocks.len() - 1));
+                    Some(self.clocks.len() - 1)
+                }
+                Args::EventTime { lateness: None, .. } => {
+                    time = time.or(Some(Time::Stage));
+                    None
+                }
+                _ => None,
             };
             let branches = self.branches(id, place, time);
             body.push(Step::Op { node: id, place, clock, branches });
@@ -264,10 +279,18 @@ impl Lowering<'_> {
 
     fn reader(&mut self, id: Id, reader: Reader, time: Option<Time>) -> Body {
         match reader {
-            Reader::Output(output) => vec![self.send(id, Target::Output(output), None)],
+            Reader::Output(output) => vec![self.send(id, Target::Output(output), time)],
+            Reader::Subflow { of, input } => vec![self.send(id, Target::Subflow { of, input }, None)],
             Reader::Node(reader) if self.graph.node(reader).is_merge() => {
                 let stage = self.stage_of(reader, Head::Merge);
-                let time = time.filter(|_| self.is_timed(reader, Head::Merge));
+                let timed = self.is_timed(reader, Head::Merge);
+                // Where one of the streams has no times but a watermark, only watermarks go on.
+                let watermarked = self.graph.before(reader, 0).watermarked && self.time_matters(reader, 0);
+                let time = match time {
+                    _ if !timed && !watermarked => None,
+                    None => watermarked.then_some(Time::Stage),
+                    time => time,
+                };
                 vec![self.send(id, Target::Merge(stage), time)]
             }
             Reader::Node(reader) => self.chain(reader, 0, time),
@@ -284,16 +307,14 @@ fn sets_time(graph: &Graph, id: Id, place: usize) -> bool {
     let name_sets_time = |id: Id| {
         graph.node(id).readers.iter().any(|reader| match *reader {
             Reader::Node(reader) => !graph.node(reader).is_merge() && sets_time(graph, reader, 0),
-            Reader::Output(_) => false,
+            Reader::Output(_) | Reader::Subflow { .. } => false,
         })
     };
     for op in &graph.node(id).ops()[place..] {
         if op.row.effect.is_core() {
             return false;
         }
-        if op.row.effect == Effect::SetTime
-            || (op.row.effect == Effect::Route && arms(graph, id).any(name_sets_time))
-        {
+        if sets_clock(op) || (op.row.effect == Effect::Route && arms(graph, id).any(name_sets_time)) {
             return true;
         }
         if let Some(Diversion::Node { name, .. }) = op.diverted.as_ref().map(|diverted| &diverted.to)
@@ -304,6 +325,11 @@ fn sets_time(graph: &Graph, id: Id, place: usize) -> bool {
         }
     }
     name_sets_time(id)
+}
+
+/// Whether an operator makes watermarks of its own.
+fn sets_clock(op: &Op) -> bool {
+    matches!(op.args, Args::EventTime { lateness: Some(_), .. })
 }
 
 /// The streams of a `route`, in the order of its arms.
@@ -330,7 +356,9 @@ fn asks_for_time(node: &Node, place: usize) -> bool {
             keeps || node.window().is_some() || fields.iter().any(|field| field.row.by_time)
         }
         Args::Fold(_) => keeps || node.window().is_some(),
-        Args::Closure(_) | Args::EventTime { .. } | Args::Key(_) | Args::Route(_) => false,
+        // The one that has no lateness of its own goes by the watermark that comes.
+        Args::EventTime { lateness, .. } => lateness.is_none(),
+        Args::Closure(_) | Args::Key(_) | Args::Route(_) => false,
     }
 }
 

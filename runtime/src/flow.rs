@@ -2,6 +2,7 @@
 
 use crate::embedded::{EmbeddedHost, FlowParts};
 use crate::graph::Graph;
+use crate::host::Host;
 use crate::requirement::requirement;
 use std::sync::Arc;
 
@@ -23,6 +24,15 @@ pub trait Flow: Sized + 'static {
     /// The handle of the running flow: a field for each input and output.
     type Handle;
 
+    /// The edges into the flow, in some host: a field for each input.
+    type Inputs<H: Host>;
+
+    /// The edges out of the flow, in some host: a field for each output.
+    type Outputs<H: Host>;
+
+    /// Wires the stages into a host.
+    fn wire<H: Host>(flow: &Arc<Self>, host: &mut H, inputs: Self::Inputs<H>) -> Self::Outputs<H>;
+
     /// Wires the stages into the embedded host.
     fn wire_embedded(flow: &Arc<Self>, host: &mut EmbeddedHost);
 
@@ -35,4 +45,25 @@ pub trait Flow: Sized + 'static {
 pub trait Standing {
     /// The flow.
     type Flow: Flow;
+}
+
+/// The defaults of a flow's params.
+#[derive(Debug)]
+pub struct Defaults;
+
+/// Fills the params of a flow that stands in another.
+#[diagnostic::on_unimplemented(
+    message = "`{Flow}` has params without a default",
+    label = "write them before what its inputs are given: `{Flow} {{ param: value }}(..)`"
+)]
+pub trait Fills<Flow> {
+    /// The flow with its defaults.
+    fn filled() -> Flow;
+}
+
+#[diagnostic::do_not_recommend]
+impl<Flow: Default> Fills<Flow> for Defaults {
+    fn filled() -> Flow {
+        Flow::default()
+    }
 }

@@ -11,6 +11,8 @@ pub enum NodeKind {
     Stateless,
     /// A node with state: the core of a stage.
     Stateful,
+    /// An output of another flow that stands in this one.
+    Flow,
 }
 
 /// A field of a key, a state or an input, as it was declared.
@@ -63,6 +65,8 @@ pub struct OutletMeta {
     pub to: &'static str,
     /// Where its watermark comes from; `None` if nothing downstream needs time.
     pub time: Option<TimeMeta>,
+    /// Whether it leads to an output. There its watermark is of use only to a flow that this one stands in.
+    pub leaves: bool,
 }
 
 /// What one async task runs; with a key, as one task for each shard.
@@ -87,6 +91,15 @@ pub struct PortMeta {
     pub node: usize,
 }
 
+/// A flow that stands in another.
+#[derive(Clone, Copy, Debug)]
+pub struct Subflow {
+    /// Its name there: the names of its nodes are led by it.
+    pub name: &'static str,
+    /// The flow.
+    pub graph: &'static Graph,
+}
+
 /// A flow, as declared.
 ///
 /// [`Graph::to_mermaid`] and [`Graph::to_dot`] draw it; its `Display` lists it.
@@ -102,6 +115,8 @@ pub struct Graph {
     pub inputs: &'static [PortMeta],
     /// The outputs.
     pub outputs: &'static [PortMeta],
+    /// The flows that stand in this one.
+    pub subflows: &'static [Subflow],
 }
 
 impl Graph {
@@ -110,4 +125,39 @@ impl Graph {
     pub fn node(&self, name: &str) -> Option<&'static Node> {
         self.nodes.iter().find(|node| node.name == name)
     }
+
+    /// The number of nodes, with those of the flows that stand in this one.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.nodes.len() + self.subflows.iter().map(|subflow| subflow.graph.node_count()).sum::<usize>()
+    }
+
+    /// Whether the records of an output come with a watermark: whether something in the flow before it needs time.
+    #[must_use]
+    pub const fn output_has_watermark(&self, output: &str) -> bool {
+        let mut stage = 0;
+        while stage < self.stages.len() {
+            let outlets = self.stages[stage].outlets;
+            let mut outlet = 0;
+            while outlet < outlets.len() {
+                let OutletMeta { to, time, leaves, .. } = &outlets[outlet];
+                if *leaves && time.is_some() && same_text(to, output) {
+                    return true;
+                }
+                outlet += 1;
+            }
+            stage += 1;
+        }
+        false
+    }
+}
+
+/// `==`, which cannot be called in a constant yet.
+const fn same_text(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut place = 0;
+    while place < a.len() && place < b.len() && a[place] == b[place] {
+        place += 1;
+    }
+    a.len() == b.len() && place == a.len()
 }

@@ -1,6 +1,6 @@
 //! Where a flow runs: the seam between the stages that the macro wires and what drives them.
 
-use crate::graph::{OutletMeta, PortMeta, StageMeta};
+use crate::graph::{OutletMeta, PortMeta, StageMeta, Subflow};
 use crate::outlet::{Outlets, Transport};
 use crate::record::Record;
 use crate::stage::Stage;
@@ -36,6 +36,19 @@ pub trait Host: Sized + 'static {
 
     /// Leads an edge out at a port.
     fn output<T: Record>(&mut self, port: &'static PortMeta, edge: Self::Edge<T>);
+
+    /// Whether an edge carries watermarks.
+    fn carries_watermarks(&self, outlet: &'static OutletMeta) -> bool {
+        outlet.time.is_some() && !outlet.leaves
+    }
+
+    /// Wires a flow that stands in the one at hand. `before`: those that stand in it before this one.
+    fn inside<R>(
+        &mut self,
+        before: &'static [Subflow],
+        subflow: &'static Subflow,
+        wire: impl FnOnce(&mut Self) -> R,
+    ) -> R;
 }
 
 /// How each shard of a stage sends into one edge.
@@ -77,6 +90,40 @@ pub trait Merges<First: 'static>: Sized + 'static {
 impl<T: 'static> Merges<T> for T {
     fn merged<H: Host>(_: &Edge<H, T>, edge: Edge<H, T>) -> Edge<H, T> {
         edge
+    }
+}
+
+/// What an input of a flow that stands in another takes from there: records of its own type.
+pub trait Enters<Wanted: 'static>: Sized + 'static {
+    /// The edge, as one of the input's kind.
+    fn enter<H: Host>(edge: Edge<H, Self>) -> Edge<H, Wanted>;
+}
+
+impl<T: 'static> Enters<T> for T {
+    fn enter<H: Host>(edge: Edge<H, T>) -> Edge<H, T> {
+        edge
+    }
+}
+
+/// An output that another flow can read.
+#[diagnostic::on_unimplemented(
+    message = "the type of this output's records is not known outside of its flow",
+    label = "write it where the output is declared: `output name: Type;`"
+)]
+pub trait Leaves<H: Host> {
+    /// Its records.
+    type Record: 'static;
+
+    /// The edge.
+    fn edge(self) -> Edge<H, Self::Record>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<H: Host, T: 'static> Leaves<H> for Edge<H, T> {
+    type Record = T;
+
+    fn edge(self) -> Edge<H, T> {
+        self
     }
 }
 

@@ -242,7 +242,8 @@ impl<T: Record, Rest: Outlets> Outlets for (Out<T>, Rest) {
         let (meta, others) = outlets.split_first().expect("generated code declares each outlet");
         let (transports, edge) = host.open(meta, shards);
         let (rest, edges) = Rest::open(host, others, shards);
-        let firsts = transports.into_iter().map(|transport| Out::new(transport, meta.time.is_some()));
+        let timed = host.carries_watermarks(meta);
+        let firsts = transports.into_iter().map(|transport| Out::new(transport, timed));
         (firsts.zip(rest).collect(), (Edge(edge), edges))
     }
 

@@ -16,6 +16,8 @@ pub(crate) use identity::clashes;
 pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     usage::every_node_feeds_something(graph, errors);
     usage::every_reader_reads_records(graph, errors);
+    usage::every_subflow_is_read(graph, errors);
+    usage::no_flow_stands_in_itself(graph, errors);
     operators::clauses_fit_their_operators(graph, errors);
     operators::windows_are_aggregated(graph, errors);
     closures::closures_have_the_right_parameters(graph, errors);
@@ -24,6 +26,7 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     closures::closures_keep_no_state(graph, errors);
     state::stateful_operators_have_a_key(graph, errors);
     state::windows_and_timers_have_event_time(graph, errors);
+    state::event_time_has_a_watermark(graph, errors);
     state::timers_are_heard(graph, errors);
     state::state_is_bounded(graph, errors);
     state::state_fields_have_a_first_value(graph, errors);

@@ -94,6 +94,21 @@ fn ask_for_event_time(graph: &Graph, id: Id, errors: &Diagnostics) {
     }
 }
 
+/// Without a lateness of its own `event_time` goes by the watermark that comes: there must be one.
+pub(super) fn event_time_has_a_watermark(graph: &Graph, errors: &Diagnostics) {
+    for (id, node) in graph.nodes.iter().enumerate() {
+        for (place, op) in node.ops().iter().enumerate() {
+            let before = graph.before(id, place);
+            let has_none = !before.timed && !before.watermarked && !before.unknown;
+            if matches!(op.args, Args::EventTime { lateness: None, .. }) && has_none {
+                let message = "how far out of order may records be? Add `, lateness 1 min` (it can be left out only \
+                               where a stream has event time already, or is an output of another flow)";
+                errors.error(Code::NoEventTime, &op.name, message);
+            }
+        }
+    }
+}
+
 /// A timer that rings where nobody is would be lost in silence.
 pub(super) fn timers_are_heard(graph: &Graph, errors: &Diagnostics) {
     for node in &graph.nodes {

@@ -2,7 +2,7 @@
 
 use crate::ast::Op;
 use crate::diagnostics::{Code, Diagnostics};
-use crate::graph::{Graph, Origin, Reader, text};
+use crate::graph::{Graph, Node, Origin, Reader, text};
 use crate::operators::{Effect, ElseRule};
 
 /// A node that nobody reads is a mistake, or work for nothing.
@@ -38,6 +38,8 @@ pub(super) fn every_node_feeds_something(graph: &Graph, errors: &Diagnostics) {
                 );
                 errors.error(Code::FeedsNothing, name, message);
             }
+            // It is there because it is read.
+            Origin::Flow { .. } => {}
             Origin::Chain(_) | Origin::Arm { .. } => {
                 let message = format!(
                     "nothing reads `{name}`; lead it out with `output {name};`, read it in a node, or remove it"
@@ -60,6 +62,7 @@ pub(super) fn every_reader_reads_records(graph: &Graph, errors: &Diagnostics) {
             let at = match reader {
                 Reader::Node(id) => &graph.node(*id).name,
                 Reader::Output(place) => &graph.outputs[*place].name,
+                Reader::Subflow { of, input } => &graph.subflows[*of].inputs[*input].name,
             };
             let message = format!(
                 "`{}` has no records of its own: its `{}` sends them to its arms; read one of those",
@@ -67,5 +70,28 @@ pub(super) fn every_reader_reads_records(graph: &Graph, errors: &Diagnostics) {
             );
             errors.error(Code::NotAStream, at, message);
         }
+    }
+}
+
+/// A flow that stands in another for nothing.
+pub(super) fn every_subflow_is_read(graph: &Graph, errors: &Diagnostics) {
+    for (place, subflow) in graph.subflows.iter().enumerate() {
+        let name = &subflow.name;
+        let is_output = |node: &Node| matches!(node.origin, Origin::Flow { of, .. } if of == place);
+        let meant = graph.unread.contains(&text(name))
+            || graph.misnamed.iter().flatten().any(|meant| *meant == text(name));
+        if !graph.nodes.iter().any(is_output) && !meant {
+            let message =
+                format!("nothing reads an output of `{name}`; read one, `{name}.output`, or remove it");
+            errors.error(Code::FeedsNothing, name, message);
+        }
+    }
+}
+
+/// A flow in itself would have no end.
+pub(super) fn no_flow_stands_in_itself(graph: &Graph, errors: &Diagnostics) {
+    for subflow in graph.subflows.iter().filter(|subflow| subflow.flow.is_ident(&graph.name)) {
+        let message = format!("`{}` cannot be a part of itself", graph.name);
+        errors.error(Code::Cycle, &subflow.flow, message);
     }
 }

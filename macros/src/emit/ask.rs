@@ -155,11 +155,11 @@ impl Writer<'_> {
         let node = context.graph.node(self.stage.node);
         let mut asks = match (self.stage.head, &node.ty) {
             (Head::Input, Some(ty)) => vec![Ask { ty: ty.clone(), requirement: Requirement::Record }],
-            (Head::Input | Head::Merge | Head::Relay | Head::Core, _) => Vec::new(),
+            (Head::Input | Head::Merge | Head::Relay | Head::Core | Head::Flow, _) => Vec::new(),
         };
         let read = self.stage.outlets.iter().filter_map(|outlet| match outlet.target {
             Target::Core(stage) => Some(self.plan.stages[stage].node),
-            Target::Output(_) | Target::Merge(_) => None,
+            Target::Output(_) | Target::Merge(_) | Target::Subflow { .. } => None,
         });
         for core in (self.stage.head == Head::Core).then_some(self.stage.node).into_iter().chain(read) {
             asks.extend(context.of_core(core));

@@ -2,9 +2,9 @@
 
 use super::Context;
 use super::place::Place;
-use crate::ast::{Args, KeyField};
+use crate::ast::{Args, KeyField, Op};
 use crate::compile::own;
-use crate::graph::{Id, KnownType, Node, text};
+use crate::graph::{Graph, Id, KnownType, Node, Reader, text};
 use crate::lower::{Body, Branch, Outlet, Plan, Stage, Step, Target, Time};
 use crate::operators::Effect;
 use crate::parse::words;
@@ -144,10 +144,14 @@ impl<'a> Writer<'a> {
                 let record = sent(record);
                 quote!(#known #out.push(#record);)
             }
-            Target::Merge(_) => {
+            Target::Subflow { .. } => {
+                let record = sent(self.take(cursor));
+                quote!(#known #out.push(#record);)
+            }
+            Target::Merge(merge) => {
                 let record = sent(self.take(cursor));
                 match (time, &cursor.at) {
-                    (Some(_), Some(at)) => {
+                    (Some(_), Some(at)) if self.plan.stages[merge].timed => {
                         quote!(#known #out.push(#rt::record::Timed { at: #at, record: #record });)
                     }
                     _ => quote!(#known #out.push(#record);),
@@ -267,9 +271,7 @@ impl<'a> Writer<'a> {
                 };
                 Written { tokens, leaves: true }
             }
-            (Args::EventTime { f, .. }, _) => {
-                going_on(self.set_time(node, place, f, clock.unwrap_or(0), cursor))
-            }
+            (Args::EventTime { f, .. }, _) => going_on(self.set_time(node, place, f, clock, cursor)),
             (Args::Key(fields), _) => going_on(self.set_key(node, fields, cursor)),
             (Args::Route(arms), _) => {
                 let conditions: Vec<Expr> = arms.iter().map(|arm| arm.condition.clone()).collect();
@@ -329,7 +331,7 @@ impl<'a> Writer<'a> {
         node: Id,
         place: usize,
         f: &Expr,
-        clock: usize,
+        clock: Option<usize>,
         cursor: &mut Cursor,
     ) -> TokenStream {
         let rt = &self.context.rt;
@@ -343,7 +345,7 @@ impl<'a> Writer<'a> {
             .outlets
             .iter()
             .enumerate()
-            .filter(|(_, outlet)| outlet.time == Some(Time::Clock(clock)))
+            .filter(|(_, outlet)| clock.is_some_and(|clock| outlet.time == Some(Time::Clock(clock))))
             .map(|(place, _)| outlet_name(place))
             .collect();
         let at = self.fresh("at");
@@ -351,6 +353,7 @@ impl<'a> Writer<'a> {
         cursor.at = Some(at.clone());
         let time =
             result.call(None, (rt, &quote!(time::EventTime)), "timestamp", &quote!(#call(#id, &#record, #f)));
+        let Some(clock) = clock else { return quote!(let #at = #time;) };
         quote! {
             let #at = #time;
             if let ::core::option::Option::Some(#mark) = #local.observe(#clock, #at) { #(#ruled.mark(#mark);)* }
@@ -454,30 +457,49 @@ impl<'a> Writer<'a> {
 
     /// `let` for each param that the tokens mention. Reads `flow`.
     pub(super) fn bindings(&self, tokens: &TokenStream) -> TokenStream {
-        let mut mentioned = HashSet::new();
-        words(tokens.clone(), &mut mentioned);
-        let rt = &self.context.rt;
-        let flow = ident("flow");
-        let params = self.context.graph.params.iter().filter(|param| mentioned.contains(&text(&param.name)));
-        params
-            .map(|param| {
-                let name = &param.name;
-                quote!(let #name = (&#rt::ops::Param(&#flow.#name)).get();)
-            })
-            .collect()
+        params_read(self.context, tokens)
     }
 
     /// A closure of our own around the user's: it owns the flow's params, if it needs them.
-    pub(super) fn owning(&self, parameters: &TokenStream, body: &TokenStream) -> TokenStream {
-        let bound = self.bindings(body);
-        if bound.is_empty() {
-            return quote!(move |#parameters| { #body });
+    ///
+    /// What it owns is made before the stage is placed: only of what is a closure and nothing else does rustc wait to
+    /// know what the closures before it have made.
+    pub(super) fn owning(&mut self, parameters: &TokenStream, body: &TokenStream) -> TokenStream {
+        let (own, flow) = (self.fresh("flow"), ident("flow"));
+        let bound = params_of(self.context, &own, body);
+        if !bound.is_empty() {
+            self.hoisted.extend(quote!(let #own = ::std::sync::Arc::clone(#flow);));
         }
-        let flow = ident("flow");
-        quote!({
-            let #flow = ::std::sync::Arc::clone(#flow);
-            move |#parameters| { #bound #body }
+        quote!(move |#parameters| { #bound #body })
+    }
+}
+
+/// `let` for each param that the tokens mention. Reads `flow`.
+pub(super) fn params_read(context: &Context<'_>, tokens: &TokenStream) -> TokenStream {
+    params_of(context, &ident("flow"), tokens)
+}
+
+/// `let` for each param that the tokens mention, read from a flow.
+fn params_of(context: &Context<'_>, flow: &Ident, tokens: &TokenStream) -> TokenStream {
+    let mut mentioned = HashSet::new();
+    words(tokens.clone(), &mut mentioned);
+    let rt = &context.rt;
+    let params = context.graph.params.iter().filter(|param| mentioned.contains(&text(&param.name)));
+    params
+        .map(|param| {
+            let name = &param.name;
+            quote!(let #name = (&#rt::ops::Param(&#flow.#name)).get();)
         })
+        .collect()
+}
+
+/// Whether a reader gives its records times and keeps the watermark that they come with.
+pub(super) fn keeps_watermark(graph: &Graph, reader: Reader) -> bool {
+    let Reader::Node(id) = reader else { return false };
+    let is_first = |op: &&Op| op.row.effect == Effect::SetTime || op.row.effect.is_core();
+    match graph.node(id).ops().iter().find(is_first) {
+        Some(op) => matches!(op.args, Args::EventTime { lateness: None, .. }),
+        None => graph.node(id).readers.iter().any(|reader| keeps_watermark(graph, *reader)),
     }
 }
 

@@ -13,9 +13,9 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
     let flow = text(&graph.name);
     let stage_of = stages_of_nodes(graph, plan);
     let nodes = graph.nodes.iter().enumerate().map(|(id, node)| {
-        let name = text(&node.name);
+        let name = node.shown(graph);
         let kind = kind(node);
-        let operators = operators(node);
+        let operators = operators(graph, node);
         let reads = node.sources();
         let core = node.core();
         let key = core.and_then(|core| graph.before(id, core).key).unwrap_or_default();
@@ -31,7 +31,7 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
     });
     let stages = plan.map_or(&[][..], |plan| &plan.stages).iter().map(|stage| {
         let (node, keyed) = (stage.node, stage.head == Head::Core);
-        let name = text(&graph.node(node).name);
+        let name = graph.node(node).shown(graph);
         let outlets = stage.outlets.iter().map(|outlet| outlet_meta(context, plan, outlet));
         quote!(#rt::graph::StageMeta { name: #name, node: #node, keyed: #keyed, outlets: &[#(#outlets),*] })
     });
@@ -42,8 +42,14 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
     let inputs = graph.nodes.iter().enumerate().filter(|(_, node)| matches!(node.origin, Origin::Input));
     let inputs = inputs.map(|(id, node)| port(&node.name, id));
     let outputs = graph.outputs.iter().map(|output| port(&output.name, output.node.unwrap_or(0)));
+    // Of a flow with mistakes, what stands in it may be one.
+    let subflows = plan.map_or(&[][..], |_| &graph.subflows).iter().map(|subflow| {
+        let (name, flow) = (text(&subflow.name), &subflow.flow);
+        quote!(#rt::graph::Subflow { name: #name, graph: <#flow as #rt::flow::Flow>::GRAPH })
+    });
     quote!(#rt::graph::Graph {
         flow: #flow, nodes: &[#(#nodes),*], stages: &[#(#stages),*], inputs: &[#(#inputs),*], outputs: &[#(#outputs),*],
+        subflows: &[#(#subflows),*],
     })
 }
 
@@ -54,6 +60,7 @@ fn option(value: Option<TokenStream>) -> TokenStream {
 fn kind(node: &Node) -> Ident {
     let kind = match (&node.origin, node.core()) {
         (Origin::Input, _) => "Input",
+        (Origin::Flow { .. }, _) => "Flow",
         (_, Some(_)) => "Stateful",
         _ => "Stateless",
     };
@@ -61,11 +68,12 @@ fn kind(node: &Node) -> Ident {
 }
 
 /// The operators of a node, as names; for what is diverted, the word that diverts it.
-fn operators(node: &Node) -> Vec<String> {
+fn operators(graph: &Graph, node: &Node) -> Vec<String> {
     match &node.origin {
         Origin::Input => Vec::new(),
         Origin::Else { .. } => vec!["else".into()],
         Origin::Arm { .. } => vec!["route".into()],
+        Origin::Flow { of, .. } => vec![written(&graph.subflows[*of].flow)],
         Origin::Chain(chain) => {
             let merge = chain.merge.map(|_| "merge".to_string());
             merge.into_iter().chain(chain.ops.iter().map(|op| op.row.name.to_string())).collect()
@@ -93,18 +101,23 @@ fn fields(rt: &TokenStream, fields: &[(Ident, Type)]) -> Vec<TokenStream> {
 
 fn outlet_meta(context: &Context<'_>, plan: Option<&Plan>, outlet: &Outlet) -> TokenStream {
     let Context { graph, path: rt, .. } = context;
-    let from = text(&graph.node(outlet.from).name);
+    let from = graph.node(outlet.from).shown(graph);
     let stage_name =
-        |stage: usize| plan.map_or_else(String::new, |plan| text(&graph.node(plan.stages[stage].node).name));
+        |stage: usize| plan.map_or_else(String::new, |plan| graph.node(plan.stages[stage].node).shown(graph));
     let to = match outlet.target {
         Target::Output(output) => text(&graph.outputs[output].name),
         Target::Merge(stage) | Target::Core(stage) => stage_name(stage),
+        Target::Subflow { of, input } => {
+            let subflow = &graph.subflows[of];
+            format!("{}.{}", text(&subflow.name), text(&subflow.inputs[input].name))
+        }
     };
     let time = option(outlet.time.map(|time| match time {
         Time::Stage => quote!(#rt::graph::TimeMeta::Stage),
         Time::Clock(clock) => quote!(#rt::graph::TimeMeta::Clock(#clock)),
     }));
-    quote!(#rt::graph::OutletMeta { from: #from, to: #to, time: #time })
+    let leaves = matches!(outlet.target, Target::Output(_));
+    quote!(#rt::graph::OutletMeta { from: #from, to: #to, time: #time, leaves: #leaves })
 }
 
 /// The stage each node's records come to exist in.
@@ -137,11 +150,11 @@ fn note_names(body: &Body, stage: usize, stages: &mut [Option<usize>]) {
 /// The graph for the docs: a line for each node.
 pub(super) fn listing(graph: &Graph) -> Vec<String> {
     let lines = graph.nodes.iter().map(|node| {
-        let reads: Vec<_> = node.sources().iter().map(|&id| text(&graph.node(id).name)).collect();
+        let reads: Vec<_> = node.sources().iter().map(|&id| graph.node(id).shown(graph)).collect();
         let from = if reads.is_empty() { "input".to_string() } else { reads.join(", ") };
-        let chain: Vec<String> = std::iter::once(from).chain(operators(node)).collect();
+        let chain: Vec<String> = std::iter::once(from).chain(operators(graph, node)).collect();
         let bound = bound(node).map_or_else(String::new, |bound| format!("   [{bound}]"));
-        format!("{} = {}{bound}", node.name, chain.join(" -> "))
+        format!("{} = {}{bound}", node.shown(graph), chain.join(" -> "))
     });
     let outputs = graph.outputs.iter().map(|output| format!("output {}", output.name));
     lines.chain(outputs).collect()

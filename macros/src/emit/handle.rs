@@ -92,6 +92,8 @@ pub(super) fn unknown(context: &Context<'_>, error: &TokenStream) -> TokenStream
         pub type Handle = __Unknown;
         pub type Builder = __Unknown;
         pub type Unread = __Unknown;
+        pub type Inputs<H> = ::core::marker::PhantomData<H>;
+        pub type Outputs<H> = ::core::marker::PhantomData<H>;
         #(pub type #names = __Unknown;)*
     }
 }
@@ -327,6 +329,11 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
         let standing = quote!(impl #path::flow::Standing for #module::__Flow { type Flow = #flow; });
         (quote!(#module::Builder(#path::embedded::Builder::new(self))), Some(standing))
     };
+    let inlined = if context.whole {
+        quote!(Self::wire_stages(flow, host, inputs))
+    } else {
+        quote!(let _ = (flow, host, inputs); ::core::unreachable!())
+    };
     let (wire, handle) = if context.whole {
         let wire = quote! {
             let graph = <Self as #rt::flow::Flow>::GRAPH;
@@ -334,7 +341,7 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
                 #(#opens,)*
                 __host: ::core::marker::PhantomData,
             };
-            let outputs = Self::wire(flow, host, inputs);
+            let outputs = Self::wire_stages(flow, host, inputs);
             #(#leads;)*
         };
         let handle = quote! {
@@ -353,6 +360,16 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
         impl #path::flow::Flow for #flow {
             const GRAPH: &'static #path::graph::Graph = &#description;
             type Handle = #module::Handle;
+            type Inputs<H: #path::host::Host> = #module::Inputs<H>;
+            type Outputs<H: #path::host::Host> = #module::Outputs<H>;
+
+            fn wire<H: #path::host::Host>(
+                flow: &::std::sync::Arc<Self>,
+                host: &mut H,
+                inputs: #module::Inputs<H>,
+            ) -> #module::Outputs<H> {
+                #inlined
+            }
 
             fn wire_embedded(flow: &::std::sync::Arc<Self>, host: &mut #path::embedded::EmbeddedHost) {
                 #import

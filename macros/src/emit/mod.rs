@@ -7,6 +7,7 @@ mod description;
 mod handle;
 mod names;
 mod place;
+mod subflow;
 mod types;
 mod wire;
 

@@ -15,7 +15,11 @@ pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
     let flow = &graph.name;
     let (own_flow, host, inputs) = (ident("flow"), ident("host"), ident("inputs"));
     let import = context.import();
-    let stages = (0..plan.stages.len()).map(|place| stage(context, plan, place));
+    let stages = (0..plan.stages.len()).map(|place| {
+        let subflow = super::subflow::before_stage(context, plan, place);
+        let stage = stage(context, plan, place);
+        quote!(#subflow #stage)
+    });
     let outputs = graph.outputs.iter().enumerate().map(|(place, output)| {
         let name = &output.name;
         let edge = edge_to(plan, Target::Output(place));
@@ -29,7 +33,7 @@ pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
         impl #flow {
             /// Wires the flow's stages into a host.
             #[doc(hidden)]
-            fn wire<H: #path::host::Host>(
+            fn wire_stages<H: #path::host::Host>(
                 #own_flow: &::std::sync::Arc<Self>,
                 #host: &mut H,
                 #inputs: #module::Inputs<H>,
@@ -49,7 +53,7 @@ fn edge(stage: usize, outlet: usize) -> Ident {
 }
 
 /// The edges that lead to a place.
-fn edge_to(plan: &Plan, target: Target) -> Option<Ident> {
+pub(super) fn edge_to(plan: &Plan, target: Target) -> Option<Ident> {
     edges(plan, target).next().map(|(_, edge)| edge)
 }
 
@@ -79,7 +83,7 @@ fn stage(context: &Context<'_>, plan: &Plan, place: usize) -> TokenStream {
             let input = edge_to(plan, Target::Core(place));
             writer.core(stage.node, &meta, &quote!(#input))
         }
-        Head::Input | Head::Merge | Head::Relay => writer.stateless(&meta, place),
+        Head::Input | Head::Merge | Head::Relay | Head::Flow => writer.stateless(&meta, place),
     };
     let edges = (0..stage.outlets.len()).rev().fold(quote!(()), |rest, outlet| {
         let edge = edge(place, outlet);
@@ -100,6 +104,7 @@ impl Writer<'_> {
                 vec![quote!(#inputs.#name)]
             }
             Head::Merge => self.merged(node, place),
+            Head::Flow => vec![super::subflow::output(self.context, node)],
             Head::Relay | Head::Core => {
                 let edges = edges_from(self.plan, self.stage.node, Target::Merge(place));
                 edges.into_iter().map(|edge| quote!(#edge)).collect()
@@ -201,7 +206,7 @@ impl Writer<'_> {
                         key_type(self.context, &self.context.graph.before(id, core).key.unwrap_or_default());
                     quote!(#rt::record::Keyed<#key, _, _>)
                 }
-                Target::Output(_) | Target::Merge(_) => quote!(_),
+                Target::Output(_) | Target::Merge(_) | Target::Subflow { .. } => quote!(_),
             };
             quote!((#rt::outlet::Out<#record>, #rest))
         })

@@ -168,13 +168,12 @@ fn event_time(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Args> 
                 format!("there is no `{word}`; did you mean `lateness`?"),
             ));
         }
-        let message = "how far out of order may records be? Add `, lateness 1 min`";
-        return Err(syn::Error::new(args.span(), message));
+        return Ok(Args::EventTime { f, lateness: None });
     }
     if args.peek(Token![=]) || args.peek(Token![:]) {
         return Err(syn::Error::new(args.span(), "a duration follows `lateness` at once: `lateness 1 min`"));
     }
-    Ok(Args::EventTime { f, lateness: duration(args, errors)? })
+    Ok(Args::EventTime { f, lateness: Some(duration(args, errors)?) })
 }
 
 fn key_field(args: ParseStream<'_>) -> syn::Result<KeyField> {

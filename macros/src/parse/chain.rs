@@ -2,8 +2,9 @@
 
 use super::args;
 use super::duration::{duration, peek_word, take_word};
+use super::subflow::{is_flow, source};
 use super::whole_type;
-use crate::ast::{Chain, Diversion, Else, Keep, Op};
+use crate::ast::{Chain, Diversion, Else, Keep, Op, Source};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::operators::{ELSEWHERE, OPERATORS, operator};
 use proc_macro2::{Ident, TokenStream, TokenTree};
@@ -14,20 +15,25 @@ use syn::parse::ParseStream;
 
 /// Reads a chain; `None` if something in it was wrong and has been reported.
 pub(super) fn chain(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Chain>> {
-    if !input.peek(syn::Ident) {
+    if !input.peek(syn::Ident) && !is_flow(input) {
         return Err(syn::Error::new(input.span(), "expected the name of a node, or `merge(a, b)`"));
     }
-    let first: Ident = input.parse()?;
-    let (source, merge) = if first == "merge" && input.peek(syn::token::Paren) {
+    let (source, merge) = if peek_word(input, "merge") && input.peek2(syn::token::Paren) {
+        let first: Ident = input.parse()?;
         let names;
         syn::parenthesized!(names in input);
-        let names = names.parse_terminated(|name: ParseStream<'_>| name.parse::<Ident>(), Token![,])?;
+        let names = names.parse_terminated(source, Token![,])?;
         (names.into_iter().collect(), Some(first.span()))
-    } else if input.peek(syn::token::Paren) || input.peek(syn::token::Bracket) {
-        let message =
-            format!("`{first}` cannot begin a chain so; write the name of a node, or `merge(a, b)`");
-        return Err(syn::Error::new(first.span(), message));
     } else {
+        let begin: Ident = input.fork().call(Ident::parse_any)?;
+        let first = source(input)?;
+        if matches!(first, Source::Node(_))
+            && (input.peek(syn::token::Paren) || input.peek(syn::token::Bracket))
+        {
+            let message =
+                format!("`{begin}` cannot begin a chain so; write the name of a node, or `merge(a, b)`");
+            return Err(syn::Error::new(begin.span(), message));
+        }
         (vec![first], None)
     };
     let mut operators = Vec::new();

@@ -5,6 +5,7 @@
 mod args;
 mod chain;
 mod duration;
+mod subflow;
 
 use crate::ast::{Flow, Input, Item, Node, Output, Param};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
@@ -234,6 +235,11 @@ fn item(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Item
     let docs = input.call(Attribute::parse_outer)?;
     only_docs(&docs, errors);
     needless_words(input, errors)?;
+    if is_subflow(input) {
+        let name = input.parse()?;
+        input.parse::<Token![=]>()?;
+        return Ok(Some(Item::Subflow(subflow::subflow(Some(name), input)?)));
+    }
     let item = match keyword(input, errors)? {
         Some("param") => Some(Item::Param(param(input, docs)?)),
         Some("input") => Some(Item::Input(self::input(input, docs)?)),
@@ -301,6 +307,16 @@ fn keyword(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<&
     errors.error(Code::Syntax, &word, format!("`{word}` begins no item of a flow; did you mean `{meant}`?"));
     // The word stays in front of the item, as the right one would.
     Ok(KEYWORDS.iter().find(|known| **known == meant).copied())
+}
+
+/// Whether an item gives a flow a name: `name = Flow(..);`. With an output after it, it is a chain.
+fn is_subflow(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    if ahead.parse::<Ident>().is_err() || ahead.parse::<Token![=]>().is_err() || !subflow::is_flow(&ahead) {
+        return false;
+    }
+    let read = subflow::subflow(None, &ahead);
+    read.is_err() || !ahead.peek(Token![.])
 }
 
 /// Other attributes would promise what nothing keeps: `#[cfg(..)]` most of all.

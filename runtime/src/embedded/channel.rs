@@ -181,7 +181,11 @@ impl<T: Record> Transport<T> for ChannelTransport<T> {
         if self.senders.is_empty() {
             self.senders = std::mem::take(&mut *lock(&self.slot));
         }
-        let sender = &mut self.senders[lane];
+        // An output of a flow that stands in another has no reader if nothing there reads it.
+        let Some(sender) = self.senders.get_mut(lane) else {
+            *batch = None;
+            return Poll::Ready(());
+        };
         if ready!(sender.poll_write(batch, cx)).is_err() {
             if sender.is_given_up() {
                 // The flow is being stopped, and so is this task: it keeps the batch, and counts it as dropped.

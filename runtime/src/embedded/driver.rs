@@ -2,7 +2,7 @@
 
 use super::channel::{Inbox, InputKind, Received};
 use super::executor::Executor;
-use super::shared::Shared;
+use super::shared::{Place, Shared};
 use super::tasks::{Panic, caught};
 use crate::batch::{Batch, Status};
 use crate::error::FlowError;
@@ -92,6 +92,7 @@ pub(super) struct Task<S: Stage> {
     stage: S,
     outs: S::Outs,
     meta: &'static StageMeta,
+    place: Place,
     shared: Arc<Shared>,
     inbox: Inbox<S::In>,
     /// Whether the inbox is an input of the flow: it may simply close, and it can be idle.
@@ -107,10 +108,12 @@ pub(super) struct Task<S: Stage> {
 }
 
 impl<S: Stage> Task<S> {
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn new(
         stage: S,
         outs: S::Outs,
         meta: &'static StageMeta,
+        place: Place,
         shared: Arc<Shared>,
         inbox: Inbox<S::In>,
         is_input: bool,
@@ -122,6 +125,7 @@ impl<S: Stage> Task<S> {
             stage,
             outs,
             meta,
+            place,
             shared,
             inbox,
             is_input,
@@ -285,13 +289,14 @@ impl<S: Stage> StageTask for Task<S> {
     fn report(&mut self) -> Option<FlowError> {
         let shared = &self.shared;
         let keys = self.stage.keys() as u64;
-        shared.note_keys(self.meta.node, self.keys, keys);
+        shared.note_keys(self.place.first_node + self.meta.node, self.keys, keys);
         self.keys = keys;
         let local = self.stage.local();
-        local.take_counts(|node, late, skipped| shared.count(node, late, skipped));
+        let place = self.place;
+        local.take_counts(|node, late, skipped| shared.count(place.node(node), late, skipped));
         local.take_failure().map(|failure| FlowError::Failed {
             flow: shared.graph.flow,
-            node: shared.node_name(failure.node),
+            node: shared.node_name(place.node(failure.node)),
             error: failure.error.into(),
         })
     }
@@ -316,7 +321,7 @@ enum Outcome {
 /// Runs a task to its end, and says so. The task of an input has a kind and a time after which silence is idleness.
 pub(super) async fn run(
     mut task: Box<dyn StageTask>,
-    name: &'static str,
+    place: Place,
     shared: Arc<Shared>,
     executor: Arc<dyn Executor>,
     watch: Option<(InputKind, Duration)>,
@@ -332,8 +337,8 @@ pub(super) async fn run(
     match outcome {
         Outcome::Drained => {}
         Outcome::Failed(error) => shared.fail(error),
-        Outcome::Panicked(panic) => shared.fail_by_panic(name, &*panic),
-        Outcome::Stopped => shared.note_dropped(name, task.abandon()),
+        Outcome::Panicked(panic) => shared.fail_by_panic(place, &*panic),
+        Outcome::Stopped => shared.note_dropped(place.name, task.abandon()),
     }
 }
 

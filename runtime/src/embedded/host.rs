@@ -5,12 +5,13 @@ use super::channel::{Inbox, Link, Receiver, SourceReader};
 use super::driver::{self, Task};
 use super::executor::{BoxFuture, Executor};
 use super::input::Input;
+use super::names;
 use super::output::{AnyOutput, Output};
 use super::queue::{QueueWriter, queue};
-use super::shared::Shared;
+use super::shared::{Place, Shared};
 use super::tasks;
 use crate::connect::{Sink, Source};
-use crate::graph::{OutletMeta, PortMeta, StageMeta};
+use crate::graph::{Graph, OutletMeta, PortMeta, StageMeta, Subflow};
 use crate::host::{Host, Transports};
 use crate::record::Record;
 use crate::stage::Stage;
@@ -28,11 +29,39 @@ pub struct EmbeddedHost {
     shared: Arc<Shared>,
     executor: Arc<dyn Executor>,
     tasks: Vec<BoxFuture>,
+    /// The flow that is being wired: the flow itself, or one that stands in it.
+    scope: Scope,
     /// Sources and sinks by port, as `Attach` of the port's type.
     attached: HashMap<&'static str, Box<dyn Any + Send>>,
     /// Handles of inputs by port, as `Input` of the port's type.
     inputs: HashMap<&'static str, Box<dyn Any + Send>>,
     outputs: HashMap<&'static str, AnyOutput>,
+}
+
+/// A flow among those that stand in each other.
+#[derive(Clone, Copy)]
+struct Scope {
+    graph: &'static Graph,
+    /// The names that lead to it, joined; empty for the outermost.
+    path: &'static str,
+    /// Where its nodes begin among all.
+    first_node: usize,
+}
+
+impl Scope {
+    /// That of a flow that stands in this one, after those `before`.
+    fn inner(self, before: &[Subflow], subflow: &Subflow) -> Scope {
+        let before: usize = before.iter().map(|other| other.graph.node_count()).sum();
+        Scope {
+            graph: subflow.graph,
+            path: names::join(self.path, subflow.name),
+            first_node: self.first_node + self.graph.nodes.len() + before,
+        }
+    }
+
+    fn place(self, name: &'static str) -> Place {
+        Place { name: names::join(self.path, name), first_node: self.first_node }
+    }
 }
 
 pub(super) fn attach_source<S: Source>(port: &'static str, source: S) -> Box<dyn Any + Send> {
@@ -54,11 +83,13 @@ impl EmbeddedHost {
         executor: Arc<dyn Executor>,
         attached: HashMap<&'static str, Box<dyn Any + Send>>,
     ) -> Self {
+        let scope = Scope { graph: shared.graph, path: "", first_node: 0 };
         EmbeddedHost {
             settings,
             shared,
             executor,
             tasks: Vec::new(),
+            scope,
             attached,
             inputs: HashMap::new(),
             outputs: HashMap::new(),
@@ -132,11 +163,30 @@ impl Host for EmbeddedHost {
             let inbox = Inbox::new(receivers);
             let shared = Arc::clone(&self.shared);
             let limit = self.settings.batch_limit;
-            let task =
-                Box::new(Task::new(stage, outs, meta, Arc::clone(&shared), inbox, input.is_some(), limit));
+            let place = self.scope.place(meta.name);
+            let is_input = input.is_some();
+            let task = Task::new(stage, outs, meta, place, Arc::clone(&shared), inbox, is_input, limit);
             let watch = input.map(|kind| (kind, self.settings.idle_after));
-            self.add_task(meta.name, driver::run(task, meta.name, shared, Arc::clone(&self.executor), watch));
+            let executor = Arc::clone(&self.executor);
+            self.add_task(place.name, driver::run(Box::new(task), place, shared, executor, watch));
         }
+    }
+
+    fn carries_watermarks(&self, outlet: &'static OutletMeta) -> bool {
+        outlet.time.is_some() && (!outlet.leaves || !self.scope.path.is_empty())
+    }
+
+    fn inside<R>(
+        &mut self,
+        before: &'static [Subflow],
+        subflow: &'static Subflow,
+        wire: impl FnOnce(&mut Self) -> R,
+    ) -> R {
+        let inner = self.scope.inner(before, subflow);
+        let outer = std::mem::replace(&mut self.scope, inner);
+        let wired = wire(self);
+        self.scope = outer;
+        wired
     }
 
     fn input<T: Record>(&mut self, port: &'static PortMeta) -> Link<T> {

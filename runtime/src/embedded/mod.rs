@@ -11,6 +11,7 @@ mod executor;
 mod host;
 mod inline;
 mod input;
+mod names;
 mod output;
 mod queue;
 mod shared;

@@ -1,6 +1,7 @@
 //! What the tasks and handles of one running flow share.
 
 use super::control::{Dropped, NodeCounts};
+use super::names;
 use crate::error::FlowError;
 use crate::graph::Graph;
 use crate::panic::{self, NodeId};
@@ -14,9 +15,30 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a task runs: its name, and where the nodes of its flow begin among all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) name: &'static str,
+    pub(super) first_node: usize,
+}
+
+impl Place {
+    /// Of what belongs to the flow itself, and not to one that stands in it.
+    pub(super) fn outside(name: &'static str) -> Place {
+        Place { name, first_node: 0 }
+    }
+
+    /// A node of the task's flow, among all.
+    pub(super) fn node(self, id: NodeId) -> usize {
+        self.first_node + usize::from(id)
+    }
+}
+
 /// The state of a running flow.
 pub(super) struct Shared {
     pub(super) graph: &'static Graph,
+    /// The names of all nodes: those of the graph, then those of each flow that stands in it, led by its name there.
+    names: Vec<&'static str>,
     /// The inputs that are pushed into take no more.
     pub(super) closing: CancellationToken,
     /// The sources give no more.
@@ -32,7 +54,8 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(graph: &'static Graph) -> Shared {
-        let counters = || graph.nodes.iter().map(|_| AtomicU64::new(0)).collect();
+        let names = names::of_nodes(graph);
+        let counters = || names.iter().map(|_| AtomicU64::new(0)).collect();
         Shared {
             graph,
             closing: CancellationToken::new(),
@@ -43,11 +66,12 @@ impl Shared {
             late: counters(),
             skipped: counters(),
             keys: counters(),
+            names,
         }
     }
 
-    pub(super) fn node_name(&self, node: NodeId) -> &'static str {
-        self.graph.nodes.get(usize::from(node)).map_or("?", |node| node.name)
+    pub(super) fn node_name(&self, node: usize) -> &'static str {
+        self.names.get(node).copied().unwrap_or("?")
     }
 
     /// Ends the flow. The first error is the one that everybody is told.
@@ -65,10 +89,10 @@ impl Shared {
     }
 
     /// Ends the flow because something panicked on this thread: the closure of a node, or what belongs to `place`.
-    pub(super) fn fail_by_panic(&self, place: &'static str, panic: &(dyn Any + Send)) {
+    pub(super) fn fail_by_panic(&self, place: Place, panic: &(dyn Any + Send)) {
         self.fail(FlowError::Panicked {
             flow: self.graph.flow,
-            node: panic::take_node().map_or(place, |node| self.node_name(node)),
+            node: panic::take_node().map_or(place.name, |node| self.node_name(place.node(node))),
             message: panic::message(panic),
         });
     }
@@ -82,8 +106,8 @@ impl Shared {
         lock(&self.error).clone()
     }
 
-    pub(super) fn count(&self, node: NodeId, late: u64, skipped: u64) {
-        if late > 0 && self.late[usize::from(node)].fetch_add(late, Ordering::Relaxed) == 0 {
+    pub(super) fn count(&self, node: usize, late: u64, skipped: u64) {
+        if late > 0 && self.late[node].fetch_add(late, Ordering::Relaxed) == 0 {
             let node = self.node_name(node);
             tracing::warn!(
                 flow = self.graph.flow,
@@ -91,7 +115,7 @@ impl Shared {
                 "records came after their window had closed and are only counted; `else name` would keep them"
             );
         }
-        if skipped > 0 && self.skipped[usize::from(node)].fetch_add(skipped, Ordering::Relaxed) == 0 {
+        if skipped > 0 && self.skipped[node].fetch_add(skipped, Ordering::Relaxed) == 0 {
             let node = self.node_name(node);
             tracing::warn!(flow = self.graph.flow, node, "records failed and are only counted: `else skip`");
         }
@@ -105,8 +129,8 @@ impl Shared {
     }
 
     pub(super) fn counts(&self) -> Vec<NodeCounts> {
-        let counts = self.graph.nodes.iter().enumerate().map(|(id, node)| NodeCounts {
-            node: node.name,
+        let counts = self.names.iter().enumerate().map(|(id, &node)| NodeCounts {
+            node,
             late: self.late[id].load(Ordering::Relaxed),
             skipped: self.skipped[id].load(Ordering::Relaxed),
             keys: self.keys[id].load(Ordering::Relaxed),

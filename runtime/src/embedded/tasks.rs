@@ -3,7 +3,7 @@
 use super::channel::Sender;
 use super::output::Output;
 use super::queue::QueueWriter;
-use super::shared::Shared;
+use super::shared::{Place, Shared};
 use crate::batch::Batch;
 use crate::connect::{Sink, Source};
 use crate::error::{FlowError, SourceError};
@@ -19,7 +19,7 @@ pub(super) async fn guarded(task: impl Future<Output = ()> + Send, place: &'stat
     let task: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(task);
     let mut unfinished = Unfinished(Some(&shared));
     if let Err(panic) = caught(task).await {
-        shared.fail_by_panic(place, &*panic);
+        shared.fail_by_panic(Place::outside(place), &*panic);
     }
     unfinished.0 = None;
 }
@@ -62,7 +62,7 @@ pub(super) async fn feed<S: Source>(
     match caught(pass_on(source, input, &mut writer, &shared, limit)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => shared.fail(FlowError::Source { flow: shared.graph.flow, input, error }),
-        Err(panic) => shared.fail_by_panic(input, &*panic),
+        Err(panic) => shared.fail_by_panic(Place::outside(input), &*panic),
     }
 }
 

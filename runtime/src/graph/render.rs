@@ -39,6 +39,7 @@ impl Graph {
                 NodeKind::Input => ("([", "])", "input"),
                 NodeKind::Stateless => ("[", "]", "stateless"),
                 NodeKind::Stateful => ("[[", "]]", "stateful"),
+                NodeKind::Flow => ("{{", "}}", "flow"),
             };
             push(&mut text, format_args!("  n{id}{open}\"{}\"{close}:::{class}", label.join("<br/>")));
         }
@@ -51,6 +52,7 @@ impl Graph {
         text.push_str("  classDef input fill:#e8f0fe,stroke:#4a6fa5\n");
         text.push_str("  classDef output fill:#e8f0fe,stroke:#4a6fa5\n");
         text.push_str("  classDef stateless fill:#f4f4f4,stroke:#888\n");
+        text.push_str("  classDef flow fill:#e6f4ea,stroke:#5b8a66\n");
         text.push_str("  classDef stateful fill:#fff2cc,stroke:#b8860b\n");
         text
     }
@@ -69,6 +71,7 @@ impl Graph {
                 NodeKind::Input => "#e8f0fe",
                 NodeKind::Stateless => "#f4f4f4",
                 NodeKind::Stateful => "#fff2cc",
+                NodeKind::Flow => "#e6f4ea",
             };
             push(
                 &mut text,
@@ -112,6 +115,7 @@ impl Display for Graph {
                 NodeKind::Input => "input",
                 NodeKind::Stateless => "stateless",
                 NodeKind::Stateful => "stateful",
+                NodeKind::Flow => "flow",
             };
             write!(f, "  {:<16} {kind:<10}", node.name)?;
             if !reads.is_empty() {

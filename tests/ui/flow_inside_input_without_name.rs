@@ -1,0 +1,14 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Doubler { input numbers: u64; output doubled: u64 = numbers -> map(|n| n * 2); }
+}
+
+dataflow! {
+    flow Outer {
+        input n: u64;
+        output out: u64 = Doubler(n).doubled;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Doubler { input numbers: u64; output doubled: u64 = numbers -> map(|n| n * 2); }
+}
+
+dataflow! {
+    flow Outer {
+        input n: u64;
+        d = Doubler();
+        output out: u64 = merge(d.doubled, n);
+    }
+}
+
+fn main() {}
