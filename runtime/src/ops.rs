@@ -3,8 +3,10 @@
 //! Each takes the record first and the closure last, so that rustc infers the closure's parameter from the
 //! record. References are of one lifetime, not of all, so that a closure may return part of what it is shown.
 
+use crate::aggregate::{Aggregate, Quantile};
 use crate::panic::{NodeId, on_behalf_of};
 use crate::requirement::{Met, Never, Unmet};
+use crate::time::Timestamp;
 use std::error::Error;
 use std::hash::Hash;
 
@@ -56,10 +58,38 @@ pub fn project<'a, T, V>(node: NodeId, record: &'a T, f: impl Fn(&'a T) -> V) ->
     on_behalf_of(node, || f(record))
 }
 
-/// What `distinct` can tell apart.
+/// Shows a record's input to a user's own aggregate function.
+#[inline(always)]
+pub fn add_own<A: Aggregate>(node: NodeId, state: &mut A, input: A::Input, at: Timestamp) {
+    on_behalf_of(node, || state.add(input, at));
+}
+
+/// Unites two states of a user's own aggregate function.
+pub fn merge_own<A: Aggregate>(node: NodeId, state: &mut A, other: A) {
+    on_behalf_of(node, || state.merge(other));
+}
+
+/// The result of a user's own aggregate function.
+pub fn finish_own<A: Aggregate>(node: NodeId, state: A) -> A::Output {
+    on_behalf_of(node, || state.finish())
+}
+
+/// The result of `quantile(q, f)`.
+///
+/// # Panics
+/// If `q` is not from 0 to 1.
+pub fn quantile(node: NodeId, sketch: &Quantile, q: impl FnOnce() -> f64) -> f64 {
+    on_behalf_of(node, || {
+        let q = q();
+        assert!((0.0..=1.0).contains(&q), "`quantile` was asked for {q}, which is not from 0.0 to 1.0");
+        sketch.at(q)
+    })
+}
+
+/// What `distinct` and `approx_distinct` can tell apart.
 #[diagnostic::on_unimplemented(
-    message = "`distinct` cannot tell one `{Self}` from another",
-    label = "the closure of `distinct` must return something that is `Hash`"
+    message = "one `{Self}` cannot be told from another",
+    label = "the closure of `distinct` or `approx_distinct` must return something that is `Hash`"
 )]
 pub trait Distinguished {
     /// What is kept of it: see [`crate::aggregate::Distinct`].

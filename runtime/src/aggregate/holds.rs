@@ -4,10 +4,10 @@ use crate::record::StateData;
 use crate::requirement::requirement;
 use std::ops::AddAssign;
 
-/// What `count` and `distinct` make: `u64`.
+/// What `count`, `distinct` and `approx_distinct` make: `u64`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot hold a count",
-    label = "`count` and `distinct` make a `u64`"
+    label = "`count`, `distinct` and `approx_distinct` make a `u64`"
 )]
 pub trait Counted {
     /// See [`crate::requirement`].
@@ -29,8 +29,11 @@ impl Counted for u64 {
     }
 }
 
-/// What `mean` makes: `f64`.
-#[diagnostic::on_unimplemented(message = "`{Self}` cannot hold a mean", label = "`mean` makes an `f64`")]
+/// What `mean` and `quantile` make: `f64`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot hold a mean or a quantile",
+    label = "`mean` and `quantile` make an `f64`"
+)]
 pub trait Averaged {
     /// See [`crate::requirement`].
     #[doc(hidden)]

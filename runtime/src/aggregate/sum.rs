@@ -50,10 +50,10 @@ impl<T: StateData + Default + AddAssign> Aggregate for Sum<T> {
     }
 }
 
-/// What `mean(f)` can take: any number of the standard library's, as `f64`.
+/// What `mean(f)` and `quantile(q, f)` can take: any number of the standard library's, as `f64`.
 #[diagnostic::on_unimplemented(
-    message = "`mean` cannot take a `{Self}`",
-    label = "the closure of `mean` must return a number"
+    message = "`mean` and `quantile` cannot take a `{Self}`",
+    label = "the closure of `mean` or `quantile` must return a number"
 )]
 pub trait MeanInput {
     /// The nearest `f64`.
