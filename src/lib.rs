@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+pub use psdf_runtime::aggregate::Aggregate;
 pub use psdf_runtime::connect::{self, Sink, Source};
 pub use psdf_runtime::embedded::{
     AnyOutput, Builder, Dropped, FlowControl, FlowWatch, Inline, Input, NodeCounts, Output, Settings,
@@ -27,7 +28,9 @@ pub mod sinks {
 /// rustc names one of these traits when a type of yours falls short of what a node needs. There is nothing to
 /// implement: each is there for every type that can do what it asks for.
 pub mod requirements {
-    pub use psdf_runtime::aggregate::{Averaged, Compared, Counted, MeanInput as Number, Rank, Summed};
+    pub use psdf_runtime::aggregate::{
+        Averaged, Compared, Counted, MeanInput as Number, OwnFunction, Rank, ResultOf, Summed,
+    };
     pub use psdf_runtime::flow::{Defaults, Fills, Param};
     pub use psdf_runtime::host::{AnyEdge, Edge, Leaves, Merges};
     pub use psdf_runtime::ops::{Distinguished, Failure, GivenTo, Outcome, Several};

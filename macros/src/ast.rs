@@ -3,7 +3,7 @@
 use crate::operators::{Function, Operator};
 use proc_macro2::{Ident, Span};
 use std::collections::HashSet;
-use syn::{Attribute, Expr, Path, Type, Visibility};
+use syn::{Attribute, Expr, ExprPath, Path, Type, Visibility};
 
 /// `pub flow Name { .. }`
 pub(crate) struct Flow {
@@ -143,9 +143,25 @@ pub(crate) struct AggregateField {
     pub(crate) docs: Vec<Attribute>,
     pub(crate) name: Ident,
     pub(crate) ty: Type,
-    pub(crate) function: Ident,
+    pub(crate) function: ExprPath,
     pub(crate) row: &'static Function,
+    /// The type by whose path the user calls a function of their own.
+    pub(crate) own: Option<Type>,
     pub(crate) args: FunctionArgs,
+    pub(crate) filter: Option<Filter>,
+}
+
+impl AggregateField {
+    /// Whether its result is missing where no record passes its filter.
+    pub(crate) fn may_be_missing(&self) -> bool {
+        self.filter.is_some() && self.row.needs_one
+    }
+}
+
+/// `where f`
+pub(crate) struct Filter {
+    pub(crate) span: Span,
+    pub(crate) f: Expr,
 }
 
 /// What an aggregate function was given.
@@ -164,6 +180,21 @@ pub(crate) enum FunctionArgs {
         step: Expr,
         merge: Option<Expr>,
     },
+    /// `(q, f)`
+    Quantile {
+        q: Expr,
+        f: Expr,
+    },
+}
+
+impl FunctionArgs {
+    /// The closure that says what is taken of a record, if the function takes but a part of it.
+    pub(crate) fn taken(&self) -> Option<&Expr> {
+        match self {
+            FunctionArgs::Closure(f) | FunctionArgs::Quantile { f, .. } => Some(f),
+            FunctionArgs::None | FunctionArgs::Top { .. } | FunctionArgs::Fold { .. } => None,
+        }
+    }
 }
 
 pub(crate) struct Fold {

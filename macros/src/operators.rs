@@ -169,6 +169,10 @@ pub(crate) enum FunctionSyntax {
     Top,
     /// `(init, step)`, also with `merge f`
     Fold,
+    /// `(q, f)`
+    Quantile,
+    /// `()` or `(f)`
+    Own,
 }
 
 /// The state of an aggregate function: which type of the runtime's, and over what.
@@ -182,6 +186,8 @@ pub(crate) enum FunctionState {
     OfElement(&'static str),
     /// The field's type itself
     Field,
+    /// The type by whose path the user calls it
+    Own,
 }
 
 /// How a record becomes the input of an aggregate function.
@@ -197,6 +203,8 @@ pub(crate) enum Projection {
     Fingerprint,
     /// The whole record.
     Record,
+    /// The closure's value, which the user's own function says the type of.
+    Own,
 }
 
 /// What a field must be to hold the result of an aggregate function.
@@ -214,6 +222,8 @@ pub(crate) enum Holds {
     List,
     /// Any state.
     Any,
+    /// What the user's own function makes.
+    Own,
 }
 
 /// A row: an aggregate function.
@@ -226,12 +236,18 @@ pub(crate) struct Function {
     pub(crate) projection: Projection,
     /// Whether the result depends on the order of event time.
     pub(crate) by_time: bool,
+    /// Whether it has no result where there was no record. With a filter its field is then an `Option`.
+    pub(crate) needs_one: bool,
     pub(crate) usage: &'static str,
 }
 
 impl Function {
     const fn by_time(self) -> Function {
         Function { by_time: true, ..self }
+    }
+
+    const fn needs_one(self) -> Function {
+        Function { needs_one: true, ..self }
     }
 }
 
@@ -243,7 +259,7 @@ const fn function(
     projection: Projection,
     usage: &'static str,
 ) -> Function {
-    Function { name, syntax, state, holds, projection, by_time: false, usage }
+    Function { name, syntax, state, holds, projection, by_time: false, needs_one: false, usage }
 }
 
 use FunctionState as Held;
@@ -260,7 +276,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         Holds::Extreme,
         P::Value,
         "least: u64 = min(|record| ..)",
-    ),
+    )
+    .needs_one(),
     function(
         "max",
         F::Closure,
@@ -268,7 +285,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         Holds::Extreme,
         P::Value,
         "most: u64 = max(|record| ..)",
-    ),
+    )
+    .needs_one(),
     function(
         "mean",
         F::Closure,
@@ -276,7 +294,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         Holds::Mean,
         P::Number,
         "mean: f64 = mean(|record| ..)",
-    ),
+    )
+    .needs_one(),
     function(
         "first",
         F::Closure,
@@ -285,7 +304,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         P::Value,
         "first: String = first(|record| ..)",
     )
-    .by_time(),
+    .by_time()
+    .needs_one(),
     function(
         "last",
         F::Closure,
@@ -294,7 +314,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         P::Value,
         "last: String = last(|record| ..)",
     )
-    .by_time(),
+    .by_time()
+    .needs_one(),
     function(
         "distinct",
         F::Closure,
@@ -321,7 +342,30 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         "best: Vec<Record> = top(10, by |record| ..)",
     ),
     function("fold", F::Fold, Held::Field, Holds::Any, P::Record, "acc: Type = fold(init, |acc, record| ..)"),
+    function(
+        "approx_distinct",
+        F::Closure,
+        Held::Plain("ApproxDistinct"),
+        Holds::Count,
+        P::Fingerprint,
+        "n: u64 = approx_distinct(|record| ..)",
+    ),
+    function(
+        "quantile",
+        F::Quantile,
+        Held::Plain("Quantile"),
+        Holds::Mean,
+        P::Number,
+        "p99: f64 = quantile(0.99, |record| ..)",
+    )
+    .needs_one(),
 ];
+
+/// A user's own aggregate function, called by its path.
+pub(crate) static OWN_FUNCTION: Function =
+    function("", F::Own, Held::Own, Holds::Own, P::Own, "name: Type = Function(|record| ..)")
+        .by_time()
+        .needs_one();
 
 /// The aggregate function of that name.
 pub(crate) fn aggregate_function(name: &str) -> Option<&'static Function> {

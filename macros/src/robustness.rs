@@ -61,6 +61,9 @@ const FLOWS: &[&str] = &[
                 least: u64 = min(|x| x.0), most: u64 = max(|x| x.0), mean: f64 = mean(|x| x.0),
                 last: u64 = last(|x| x.0), kinds: u64 = distinct(|x| x.0), each: Vec<u64> = collect(|x| x.0),
                 best: Vec<(u64, Timestamp)> = top(3, by |x| x.0), odd: bool = fold(false, |odd, _| *odd = !*odd),
+                low: Option<u64> = min(|x| x.0, where |x| x.0 > 3), some: u64 = count(where is_some),
+                about: u64 = approx_distinct(|x| x.0), p9: Option<f64> = quantile(0.9, |x| x.0, where |x| x.0 > 3),
+                own: u64 = Own(|x| x.0), theirs: Option<u64> = their::Own::<u64>(where |x| x.0 > 3),
             };
         folded = large -> key_by(all: () = |_| ()) -> session(5 min) -> fold(u64 = 0, |n, x| *n += x.0, merge |n, m| *n += m);
         counts = rest -> key_by(x: u64 = |x| x.0) -> aggregate { n: u64 = count() } keep 7 days;

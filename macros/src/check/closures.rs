@@ -2,6 +2,7 @@
 
 use crate::ast::{Args, FunctionArgs, Op};
 use crate::diagnostics::{Code, Diagnostics};
+use crate::emit::written;
 use crate::graph::{Graph, text};
 use crate::operators::Effect;
 use std::collections::HashSet;
@@ -32,11 +33,17 @@ fn closures_of(op: &Op) -> Vec<Used<'_>> {
         Args::Aggregate(fields) => fields
             .iter()
             .flat_map(|field| {
-                function_closures(&field.args).map(|(closure, parameters)| Used {
-                    operator: field.function.to_string(),
+                let filter = field.filter.as_ref().map(|filter| Used {
+                    operator: "where".to_string(),
+                    closure: &filter.f,
+                    parameters: RECORD,
+                });
+                let closures = function_closures(&field.args).map(|(closure, parameters)| Used {
+                    operator: written(&field.function),
                     closure,
                     parameters,
-                })
+                });
+                closures.chain(filter)
             })
             .collect(),
         Args::Fold(fold) => {
@@ -53,7 +60,9 @@ fn closures_of(op: &Op) -> Vec<Used<'_>> {
 fn function_closures(args: &FunctionArgs) -> impl Iterator<Item = (&Expr, &'static [&'static str])> {
     let (first, second) = match args {
         FunctionArgs::None => (None, None),
-        FunctionArgs::Closure(f) | FunctionArgs::Top { by: f, .. } => (Some((f, RECORD)), None),
+        FunctionArgs::Closure(f) | FunctionArgs::Top { by: f, .. } | FunctionArgs::Quantile { f, .. } => {
+            (Some((f, RECORD)), None)
+        }
         FunctionArgs::Fold { step, merge, .. } => {
             (Some((step, FOLD)), merge.as_ref().map(|merge| (merge, MERGE)))
         }

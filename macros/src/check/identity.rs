@@ -118,7 +118,12 @@ impl UsedTypes {
     fn of_op(&mut self, op: &Op) {
         match &op.args {
             Args::Key(fields) => fields.iter().for_each(|field| self.visit_type(&field.ty)),
-            Args::Aggregate(fields) => fields.iter().for_each(|field| self.visit_type(&field.ty)),
+            Args::Aggregate(fields) => {
+                fields
+                    .iter()
+                    .flat_map(|field| field.own.iter().chain([&field.ty]))
+                    .for_each(|ty| self.visit_type(ty));
+            }
             Args::Fold(fold) => self.visit_type(&fold.ty),
             Args::Stateful(stateful) => {
                 self.visit_type(&stateful.out);

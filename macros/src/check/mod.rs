@@ -34,6 +34,8 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     types::state_owns_its_data(graph, errors);
     types::records_own_their_data(graph, errors);
     types::lists_are_vecs(graph, errors);
+    types::what_may_be_missing_is_optional(graph, errors);
+    types::quantiles_are_fractions(graph, errors);
     identity::one_state_for_each_name(graph, errors);
     identity::generated_names_are_free(graph, errors);
     identity::ports_are_distinct(graph, errors);

@@ -1,12 +1,12 @@
 //! What only the text of a type can tell, and rustc would say of what is generated from it.
 
-use crate::ast::{AggregateField, Args};
+use crate::ast::{AggregateField, Args, FunctionArgs};
 use crate::diagnostics::{Code, Diagnostics};
-use crate::emit::list_element;
+use crate::emit::{list_element, optional, written};
 use crate::graph::Graph;
 use crate::operators::Holds;
 use syn::visit::Visit;
-use syn::{Type, TypeReference};
+use syn::{Expr, Lit, Type, TypeReference, UnOp};
 
 const OWNED: &str = "write `String` instead of `&str`, and `Vec<T>` instead of `&[T]`";
 
@@ -80,10 +80,66 @@ pub(super) fn lists_are_vecs(graph: &Graph, errors: &Diagnostics) {
         let Args::Aggregate(fields) = &op.args else { continue };
         for AggregateField { name, ty, function, row, .. } in fields {
             if row.holds == Holds::List && list_element(ty).is_none() {
+                let function = written(function);
                 let message =
                     format!("`{function}` makes a list, so write its type as one: `{name}: Vec<Type> = ..`");
                 errors.error(Code::Arguments, ty, message);
             }
         }
+    }
+}
+
+/// Where no record passes its filter, a function may have no result: then its field says so.
+pub(super) fn what_may_be_missing_is_optional(graph: &Graph, errors: &Diagnostics) {
+    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
+        let Args::Aggregate(fields) = &op.args else { continue };
+        for field in fields.iter().filter(|field| field.may_be_missing() && optional(&field.ty).is_none()) {
+            let (name, ty, function) = (&field.name, written(&field.ty), written(&field.function));
+            let message = format!(
+                "where no record passes its filter `{function}` has no result, so write `{name}: Option<{ty}> = ..`"
+            );
+            errors.error(Code::Arguments, &field.ty, message);
+        }
+    }
+}
+
+/// A share of the records is from none to all. What is not a literal is looked at when it is known.
+pub(super) fn quantiles_are_fractions(graph: &Graph, errors: &Diagnostics) {
+    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
+        let Args::Aggregate(fields) = &op.args else { continue };
+        for field in fields {
+            let FunctionArgs::Quantile { q, .. } = &field.args else { continue };
+            let Some((value, is_float)) = literal(q) else { continue };
+            let message = if !(0.0..=1.0).contains(&value) {
+                let meant = if value > 1.0 && value <= 100.0 {
+                    format!("; if {} per cent are meant, write `{:?}`", written(q), value / 100.0)
+                } else {
+                    String::new()
+                };
+                format!("`quantile` takes a part of all values, from `0.0` to `1.0`{meant}")
+            } else if !is_float {
+                format!("`quantile` takes an `f64`: write `{value:?}`")
+            } else {
+                continue;
+            };
+            errors.error(Code::Arguments, q, message);
+        }
+    }
+}
+
+/// The value of a number as it is written, and whether that is a float.
+fn literal(expr: &Expr) -> Option<(f64, bool)> {
+    match expr {
+        Expr::Lit(lit) => match &lit.lit {
+            Lit::Float(float) => Some((float.base10_parse().ok()?, true)),
+            Lit::Int(int) => Some((int.base10_parse().ok()?, matches!(int.suffix(), "f64" | "f32"))),
+            _ => None,
+        },
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
+            literal(&unary.expr).map(|(value, is_float)| (-value, is_float))
+        }
+        Expr::Paren(inner) => literal(&inner.expr),
+        Expr::Group(inner) => literal(&inner.expr),
+        _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::body::{Writer, core_args, ident};
-use super::names::{element, is_made_of, is_surely_data};
+use super::names::{element, held, is_made_of, is_surely_data};
 use super::place::Place;
 use crate::ast::{AggregateField, Args};
 use crate::graph::{Id, KnownType, text};
@@ -22,6 +22,12 @@ enum Requirement {
     Param,
     /// What a field must be to hold the result of its function.
     Field(Holds),
+    /// What the user calls by its path as an aggregate function.
+    Function,
+    /// What that keeps.
+    OwnState,
+    /// What that takes of a record.
+    OwnInput,
 }
 
 const STATE: Requirement = Requirement::Field(Holds::Any);
@@ -31,13 +37,27 @@ impl Requirement {
     fn path(self) -> TokenStream {
         match self {
             Requirement::Record => quote!(record::Travels<_>),
+            Requirement::OwnInput => quote!(record::Record<_>),
             Requirement::Key => quote!(record::Key<_>),
             Requirement::Param => quote!(flow::Param<_>),
             Requirement::Field(Holds::Count) => quote!(aggregate::Counted),
             Requirement::Field(Holds::Mean) => quote!(aggregate::Averaged),
             Requirement::Field(Holds::Sum) => quote!(aggregate::Summed<_>),
             Requirement::Field(Holds::Extreme) => quote!(aggregate::Compared<_>),
-            Requirement::Field(Holds::List | Holds::Any) => quote!(record::StateData<_>),
+            Requirement::Field(Holds::List | Holds::Any) | Requirement::OwnState => {
+                quote!(record::StateData<_>)
+            }
+            Requirement::Field(Holds::Own) => quote!(record::Record<_>),
+            Requirement::Function => quote!(aggregate::OwnFunction<_>),
+        }
+    }
+
+    /// What it is asked of, if that is a part of the user's own function.
+    fn of_function(self) -> Option<TokenStream> {
+        match self {
+            Requirement::OwnState => Some(quote!(State)),
+            Requirement::OwnInput => Some(quote!(Taken)),
+            _ => None,
         }
     }
 
@@ -55,7 +75,8 @@ impl Requirement {
                 Requirement::Field(Holds::Sum) => matches!(ty, Type::Path(_)) && has_no(NO_NUMBERS),
                 Requirement::Record
                 | Requirement::Param
-                | Requirement::Field(Holds::Extreme | Holds::List | Holds::Any) => true,
+                | Requirement::Field(Holds::Extreme | Holds::List | Holds::Any | Holds::Own) => true,
+                Requirement::Function | Requirement::OwnState | Requirement::OwnInput => false,
             }
     }
 }
@@ -75,7 +96,7 @@ impl Context<'_> {
 
     fn of_state(&self, id: Id) -> Vec<Ask> {
         match core_args(self.graph.node(id)) {
-            Some(Args::Aggregate(fields)) => fields.iter().map(of_field).collect(),
+            Some(Args::Aggregate(fields)) => fields.iter().flat_map(of_field).collect(),
             Some(Args::Stateful(stateful)) => {
                 let out = Ask { ty: stateful.out.clone(), requirement: Requirement::Record };
                 let state =
@@ -91,8 +112,15 @@ impl Context<'_> {
     fn given_all(&self, asks: &[Ask], value: TokenStream) -> TokenStream {
         let open = asks.iter().filter(|ask| !ask.requirement.is_surely_met(&ask.ty));
         open.fold(value, |value, Ask { ty, requirement }| {
-            let place = Place::of(ty);
-            let given = place.function(Some(&self.ty(ty)), (&self.rt, &requirement.path()), "given");
+            let (place, rt) = (Place::of(ty), &self.rt);
+            let mut asked = self.ty(ty);
+            // Only of what is a function is more asked.
+            if let Some(part) = requirement.of_function() {
+                let (open, part) =
+                    (place.put(quote!(<)), place.put(quote!(as #rt::aggregate::OwnFunction<_>>::#part)));
+                asked = quote!(#open #asked #part);
+            }
+            let given = place.function(Some(&asked), (rt, &requirement.path()), "given");
             let value = place.parenthesized(&value);
             quote!(#given #value)
         })
@@ -142,9 +170,12 @@ impl Context<'_> {
     }
 }
 
-fn of_field(field: &AggregateField) -> Ask {
-    let ty = if field.row.holds == Holds::List { element(&field.ty) } else { &field.ty };
-    Ask { ty: ty.clone(), requirement: Requirement::Field(field.row.holds) }
+fn of_field(field: &AggregateField) -> Vec<Ask> {
+    let asked = [Requirement::Function, Requirement::OwnState, Requirement::OwnInput];
+    let of_own = |own: &Type| asked.map(|requirement| Ask { ty: own.clone(), requirement });
+    let function = field.own.iter().flat_map(of_own);
+    let result = Ask { ty: held(field).clone(), requirement: Requirement::Field(field.row.holds) };
+    function.chain([result]).collect()
 }
 
 impl Writer<'_> {
@@ -179,7 +210,15 @@ impl Writer<'_> {
 
     /// A value that is there only if a field can hold what its function makes.
     pub(super) fn given_field(&self, field: &AggregateField, value: TokenStream) -> TokenStream {
-        self.context.given_all(&[of_field(field)], value)
+        self.context.given_all(&of_field(field), value)
+    }
+
+    /// What a function of the user's own makes, held against the type of its field.
+    pub(super) fn own_result(&self, ty: &Type, made: &TokenStream) -> TokenStream {
+        let (place, rt) = (Place::of(ty), &self.context.rt);
+        let result = place.function(None, (rt, &quote!(aggregate::ResultOf<_, _>)), "result");
+        let ty = self.context.ty(ty);
+        place.called(&result, [made.clone(), quote!(::core::marker::PhantomData::<#ty>)], rt)
     }
 
     /// The state of a field of `top`, if that lists records as they come.

@@ -2,14 +2,14 @@
 
 use super::Context;
 use super::body::{Writer, core_args, ident, node_number};
-use super::names::element;
+use super::names::held;
 use super::place::Place;
 use super::wire::duration;
 use crate::ast::{AggregateField, Args, Duration, FunctionArgs, Stateful};
 use crate::compile::own;
 use crate::graph::{Id, Node};
 use crate::lower::needs_records;
-use crate::operators::{Effect, FunctionState, Projection, WindowKind};
+use crate::operators::{Effect, Projection, WindowKind};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{Expr, Type};
@@ -27,30 +27,51 @@ impl Writer<'_> {
         quote!((#(#inputs,)*))
     }
 
+    /// What a function takes of a record; with a filter, if the record passes it.
     fn projection(&mut self, id: Id, field: &AggregateField, record: &TokenStream) -> TokenStream {
+        let taken = self.taken(id, field, record);
+        let Some(filter) = &field.filter else { return taken };
+        let (rt, id) = (&self.context.rt, node_number(id));
+        let f = self.closure(&filter.f, 1);
+        let passes = Place::at(filter.span).put(quote!(#rt::ops::filter));
+        quote! {
+            if #passes(#id, #record, #f) {
+                ::core::option::Option::Some(#taken)
+            } else {
+                ::core::option::Option::None
+            }
+        }
+    }
+
+    fn taken(&mut self, id: Id, field: &AggregateField, record: &TokenStream) -> TokenStream {
         let rt = &self.context.rt;
         let id = node_number(id);
-        let (FunctionArgs::Closure(f), false) = (&field.args, field.row.projection == Projection::Record)
-        else {
-            return quote!(());
-        };
+        if let Some(own) = &field.own {
+            let place = Place::of(own);
+            let f = match field.args.taken() {
+                Some(f) => self.closure(f, 1),
+                None => place.put(quote!(|_| ())),
+            };
+            let function = Some(self.context.ty(own));
+            let project =
+                place.function(function.as_ref(), (rt, &quote!(aggregate::OwnFunction<_>)), "project");
+            let arguments = place.parenthesized(&quote!(#id, #record, #f));
+            return quote!(#project #arguments);
+        }
+        let Some(f) = field.args.taken() else { return quote!(()) };
         let result = Place::of_result(f);
         let f = self.closure(f, 1);
         let project = Place::of(&field.function).put(quote!(#rt::ops::project));
         let projected = quote!(#project(#id, #record, #f));
-        match (field.row.projection, field.row.state) {
-            (Projection::Number, _) => {
+        match field.row.projection {
+            Projection::Number => {
                 result.call(None, (rt, &quote!(aggregate::MeanInput)), "to_f64", &projected)
             }
-            (Projection::Fingerprint, _) => {
+            Projection::Fingerprint => {
                 result.call(None, (rt, &quote!(ops::Distinguished)), "fingerprint", &quote!(&#projected))
             }
-            (_, FunctionState::OfElement(_)) => {
-                let element = self.context.ty(element(&field.ty));
-                quote!(#project::<_, #element>(#id, #record, #f))
-            }
-            _ => {
-                let ty = self.context.ty(&field.ty);
+            Projection::Nothing | Projection::Value | Projection::Record | Projection::Own => {
+                let ty = self.context.ty(held(field));
                 quote!(#project::<_, #ty>(#id, #record, #f))
             }
         }
@@ -195,10 +216,17 @@ impl Writer<'_> {
         let fields: Vec<TokenStream> = match core_args(node) {
             Some(Args::Aggregate(fields)) => fields
                 .iter()
-                .map(|AggregateField { name, ty, args, .. }| match args {
-                    FunctionArgs::Fold { init, .. } => {
+                .map(|field @ AggregateField { name, ty, args, own, .. }| match (args, own) {
+                    (FunctionArgs::Fold { init, .. }, _) => {
                         let value = first(ty, init);
                         quote!(#name: #value)
+                    }
+                    (_, Some(own)) if !field.may_be_missing() => {
+                        let function = Some(self.context.ty(own));
+                        let trait_ = quote!(aggregate::OwnFunction<_>);
+                        let begin = Place::of(own).function(function.as_ref(), (rt, &trait_), "begin");
+                        let number = Place::of(own).parenthesized(&number);
+                        quote!(#name: #begin #number)
                     }
                     _ => quote!(#name: ::core::default::Default::default()),
                 })
@@ -261,10 +289,14 @@ impl Writer<'_> {
     ) -> TokenStream {
         let rt = &self.context.rt;
         let name = &field.name;
-        match &field.args {
-            FunctionArgs::None | FunctionArgs::Closure(_) => {
+        let added = match &field.args {
+            FunctionArgs::None | FunctionArgs::Closure(_) | FunctionArgs::Quantile { .. } => {
                 let state = self.given_field(field, quote!(&mut #state.#name));
-                quote!(#rt::aggregate::Aggregate::add(#state, #input, #at);)
+                let add = match field.own {
+                    Some(_) => quote!(#rt::ops::add_own(#number, #state, #input, #at)),
+                    None => quote!(#rt::aggregate::Aggregate::add(#state, #input, #at)),
+                };
+                quote!(#add;)
             }
             FunctionArgs::Top { n, by } => {
                 let state = self.listed(field, self.given_field(field, quote!(&mut #state.#name)), record);
@@ -276,6 +308,10 @@ impl Writer<'_> {
                 let step = self.closure(step, 2);
                 quote!(let () = #input; #rt::ops::fold(#number, &mut #state.#name, &#record, #step);)
             }
+        };
+        match field.filter {
+            Some(_) => quote!(if let ::core::option::Option::Some(#input) = #input { #added }),
+            None => added,
         }
     }
 
@@ -290,9 +326,12 @@ impl Writer<'_> {
             Some(Args::Aggregate(fields)) => fields
                 .iter()
                 .map(|field @ AggregateField { name, args, .. }| match args {
-                    FunctionArgs::None | FunctionArgs::Closure(_) => {
+                    FunctionArgs::None | FunctionArgs::Closure(_) | FunctionArgs::Quantile { .. } => {
                         let state = self.given_field(field, quote!(&mut #state.#name));
-                        quote!(#rt::aggregate::Aggregate::merge(#state, #other.#name);)
+                        match field.own {
+                            Some(_) => quote!(#rt::ops::merge_own(#number, #state, #other.#name);),
+                            None => quote!(#rt::aggregate::Aggregate::merge(#state, #other.#name);),
+                        }
                     }
                     FunctionArgs::Top { n, by } => {
                         let state = self.given_field(field, quote!(&mut #state.#name));
@@ -318,6 +357,7 @@ impl Writer<'_> {
     /// The record of results: key, window, fields.
     fn result(&mut self, id: Id, windowed: bool) -> TokenStream {
         let rt = &self.context.rt;
+        let number = node_number(id);
         let node = self.context.graph.node(id);
         let (key, state) = (ident("key"), ident("state"));
         let key_fields: Vec<Ident> = stream_key(self.context, id).into_iter().map(|(name, _)| name).collect();
@@ -341,7 +381,22 @@ impl Writer<'_> {
                 .map(|field @ AggregateField { name, args, .. }| match args {
                     FunctionArgs::None | FunctionArgs::Closure(_) => {
                         let state = self.given_field(field, quote!(#state.#name));
+                        if field.own.is_some() {
+                            let result =
+                                self.own_result(&field.ty, &quote!(#rt::ops::finish_own(#number, #state)));
+                            return quote!(#name: #result);
+                        }
                         quote!(#name: #rt::aggregate::Aggregate::finish(#state))
+                    }
+                    FunctionArgs::Quantile { q, .. } => {
+                        let (state, sketch) =
+                            (self.given_field(field, quote!(#state.#name)), ident("sketch"));
+                        let finished = quote!(#rt::aggregate::Aggregate::finish(#state));
+                        if field.may_be_missing() {
+                            let at = quote!(|#sketch| #rt::ops::quantile(#number, &#sketch, || #q));
+                            return quote!(#name: ::core::option::Option::map(#finished, #at));
+                        }
+                        quote!(#name: #rt::ops::quantile(#number, &#finished, || #q))
                     }
                     FunctionArgs::Top { .. } => {
                         let state = self.given_field(field, quote!(#state.#name));

@@ -11,7 +11,7 @@ mod subflow;
 mod types;
 mod wire;
 
-pub(crate) use names::{OWN, list_element};
+pub(crate) use names::{OWN, list_element, optional};
 
 use crate::graph::{Graph, Id, module_name};
 use crate::lower::Plan;

@@ -5,8 +5,9 @@
 
 use super::Context;
 use super::place::Place;
-use crate::ast::Args;
+use crate::ast::{AggregateField, Args};
 use crate::graph::{Graph, KnownType, is_partly_inferred};
+use crate::operators::Holds;
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 use syn::{GenericArgument, PathArguments, Type};
@@ -33,7 +34,9 @@ pub(super) fn written_types(graph: &Graph) -> Vec<Type> {
 fn types_of(args: &Args) -> Vec<&Type> {
     match args {
         Args::Key(fields) => fields.iter().map(|field| &field.ty).collect(),
-        Args::Aggregate(fields) => fields.iter().flat_map(|field| [&field.ty, element(&field.ty)]).collect(),
+        Args::Aggregate(fields) => {
+            fields.iter().flat_map(|field| field.own.iter().chain([&field.ty, held(field)])).collect()
+        }
         Args::Fold(fold) => vec![&fold.ty],
         Args::Stateful(stateful) => {
             let state = stateful.state.iter().map(|field| &field.ty);
@@ -131,9 +134,26 @@ pub(super) fn arguments(segment: &syn::PathSegment) -> Vec<&Type> {
 
 /// `T`, if a type is written as `Vec<T>`.
 pub(crate) fn list_element(ty: &Type) -> Option<&Type> {
+    argument_of(ty, "Vec")
+}
+
+/// `T`, if a type is written as `Option<T>`.
+pub(crate) fn optional(ty: &Type) -> Option<&Type> {
+    argument_of(ty, "Option")
+}
+
+fn argument_of<'a>(ty: &'a Type, generic: &str) -> Option<&'a Type> {
     let Type::Path(path) = ty else { return None };
-    let last = path.path.segments.last().filter(|last| last.ident == "Vec")?;
+    let last = path.path.segments.last().filter(|last| last.ident == generic)?;
     arguments(last).first().copied()
+}
+
+/// The type that the function of a field is about: that of the field, or what is listed in it, or what may be missing.
+pub(super) fn held(field: &AggregateField) -> &Type {
+    if field.may_be_missing() {
+        return optional(&field.ty).unwrap_or(&field.ty);
+    }
+    if field.row.holds == Holds::List { element(&field.ty) } else { &field.ty }
 }
 
 /// `T`, of the `Vec<T>` that a field of `collect` or `top` is.

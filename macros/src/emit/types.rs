@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::body::ident;
-use super::names::{element, is_surely_data};
+use super::names::{held, is_surely_data};
 use crate::ast::{AggregateField, Args, StateField};
 use crate::graph::{Graph, Id, Node, text};
 use crate::operators::{Effect, FunctionState};
@@ -235,22 +235,26 @@ fn state(context: &Context<'_>, node: &Node, args: &Args) -> TokenStream {
 }
 
 /// What holds what an aggregate function has seen.
-fn function_state(context: &Context<'_>, AggregateField { name, ty, row, .. }: &AggregateField) -> Field {
+fn function_state(context: &Context<'_>, field: &AggregateField) -> Field {
+    let AggregateField { name, ty, row, own, .. } = field;
     let rt = &context.rt;
-    let docs = TokenStream::new();
-    let (holder, held) = match row.state {
-        FunctionState::Field => return Field::written(context, docs, name, ty),
-        FunctionState::Plain(holder) => {
-            let holder = ident(holder);
-            return Field { docs, name: name.clone(), ty: quote!(#rt::aggregate::#holder), doubtful: None };
+    let (declared, doubtful) = match (row.state, own) {
+        (FunctionState::Field, _) => return Field::written(context, TokenStream::new(), name, ty),
+        (FunctionState::Own, Some(own)) => (context.inside(own), Some(context.ty(own))),
+        (FunctionState::OfField(holder) | FunctionState::OfElement(holder), _) => {
+            let (holder, held) = (ident(holder), held(field));
+            let of = |held: TokenStream| quote!(#rt::aggregate::#holder<#held>);
+            (of(context.inside(held)), (!is_surely_data(held)).then(|| of(context.ty(held))))
         }
-        FunctionState::OfField(holder) => (ident(holder), ty),
-        FunctionState::OfElement(holder) => (ident(holder), element(ty)),
+        (FunctionState::Plain(holder), _) => {
+            let holder = ident(holder);
+            (quote!(#rt::aggregate::#holder), None)
+        }
+        (FunctionState::Own, None) => (quote!(()), None),
     };
-    let declared = context.inside(held);
-    let doubtful = (!is_surely_data(held)).then(|| {
-        let held = context.ty(held);
-        quote!(#rt::aggregate::#holder<#held>)
-    });
-    Field { docs, name: name.clone(), ty: quote!(#rt::aggregate::#holder<#declared>), doubtful }
+    let perhaps = |state: TokenStream| {
+        if field.may_be_missing() { quote!(#rt::aggregate::Filtered<#state>) } else { state }
+    };
+    let (ty, doubtful) = (perhaps(declared), doubtful.map(perhaps));
+    Field { docs: TokenStream::new(), name: name.clone(), ty, doubtful }
 }

@@ -4,14 +4,17 @@ use super::chain::keep_clause;
 use super::duration::{duration, peek_word, take_argument, take_word};
 use super::{function, whole_type};
 use crate::ast::{
-    AggregateField, Args, Arm, Duration, Fold, FunctionArgs, Keep, KeyField, StateField, Stateful,
+    AggregateField, Args, Arm, Duration, Filter, Fold, FunctionArgs, Keep, KeyField, StateField, Stateful,
 };
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
-use crate::operators::{ELSEWHERE, FUNCTIONS, FunctionSyntax, Operator, Syntax, aggregate_function};
+use crate::graph::text;
+use crate::operators::{
+    ELSEWHERE, FUNCTIONS, Function, FunctionSyntax, OWN_FUNCTION, Operator, Syntax, aggregate_function,
+};
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseBuffer, ParseStream};
-use syn::{Attribute, Expr, Token, Type};
+use syn::{Attribute, Expr, ExprPath, Token, Type, TypePath};
 
 /// What was read of an operator's arguments.
 pub(super) struct Read {
@@ -237,48 +240,86 @@ fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<O
     args.parse::<Token![:]>()?;
     let ty = whole_type(args)?;
     args.parse::<Token![=]>()?;
-    let Ok(called) = args.parse::<Ident>() else {
+    let Ok(called) = args.parse::<ExprPath>() else {
         return Err(syn::Error::new(
             args.span(),
             format!("expected an aggregate function, such as `{name}: u64 = count()`"),
         ));
     };
     if !args.peek(syn::token::Paren) {
-        return Err(syn::Error::new(
-            called.span(),
-            format!("`{called}` lacks its parentheses: `{called}(..)`"),
+        let written = crate::emit::written(&called);
+        return Err(syn::Error::new_spanned(
+            &called,
+            format!("`{written}` lacks its parentheses: `{written}(..)`"),
         ));
     }
     let content;
     syn::parenthesized!(content in args);
-    let Some(row) = aggregate_function(&called.to_string()) else {
+    let Some(row) = function_row(&called, errors) else {
         content.parse::<TokenStream>()?;
-        let elsewhere = ELSEWHERE.iter().find(|(elsewhere, _)| called == elsewhere).map(|(_, meant)| *meant);
-        let known = elsewhere.filter(|meant| aggregate_function(meant).is_some());
-        let near = known.map_or_else(
-            || did_you_mean(&called.to_string(), FUNCTIONS.iter().map(|row| row.name)),
-            |meant| format!("; did you mean `{meant}`?"),
-        );
-        let all: Vec<_> = FUNCTIONS.iter().map(|row| row.name).collect();
-        let all = if near.is_empty() { format!("; there are {}", all.join(", ")) } else { near };
-        let message = format!("there is no aggregate function `{called}`{all}");
-        errors.error(Code::UnknownOperator, &called, message);
         return Ok(None);
     };
+    let own = (row.syntax == FunctionSyntax::Own).then(|| {
+        Type::Path(TypePath { attrs: Vec::new(), qself: called.qself.clone(), path: called.path.clone() })
+    });
     let ahead = content.fork();
-    let read = function_args(row.syntax, &ahead).and_then(|read| to_the_end(&ahead, read));
+    let read = function_args(row.syntax, &ahead).and_then(|args| {
+        let filter = filter(&ahead, !matches!(args, FunctionArgs::None))?;
+        to_the_end(&ahead, (args, filter))
+    });
     match read {
-        Ok(args) => {
+        Ok((args, filter)) => {
             content.advance_to(&ahead);
-            Ok(Some(AggregateField { docs, name, ty, function: called, row, args }))
+            Ok(Some(AggregateField { docs, name, ty, function: called, row, own, args, filter }))
         }
         Err(error) => {
             content.parse::<TokenStream>()?;
+            let called = crate::emit::written(&called);
             let message = format!("{} `{called}` is used as `{}`", sentence(&error), row.usage);
             errors.error_at(Code::Arguments, error.span(), message);
             Ok(None)
         }
     }
+}
+
+/// The row of a function; what cannot be the name of one of ours is the path of one of the user's own. `None` if there
+/// is no such function, which has been reported.
+fn function_row(called: &ExprPath, errors: &Diagnostics) -> Option<&'static Function> {
+    let name = called.path.get_ident().filter(|_| called.qself.is_none()).map(text);
+    let Some(name) = name.filter(|name| !name.starts_with(char::is_uppercase)) else {
+        return Some(&OWN_FUNCTION);
+    };
+    let row = aggregate_function(&name);
+    if row.is_none() {
+        let elsewhere = ELSEWHERE.iter().find(|(elsewhere, _)| name == *elsewhere).map(|(_, meant)| *meant);
+        let known = elsewhere.filter(|meant| aggregate_function(meant).is_some());
+        let near = known.map_or_else(
+            || did_you_mean(&name, FUNCTIONS.iter().map(|row| row.name)),
+            |meant| format!("; did you mean `{meant}`?"),
+        );
+        let all: Vec<_> = FUNCTIONS.iter().map(|row| row.name).collect();
+        let all = if near.is_empty() { format!("; there are {}", all.join(", ")) } else { near };
+        errors.error(Code::UnknownOperator, called, format!("there is no aggregate function `{name}`{all}"));
+    }
+    row
+}
+
+/// `where f`, behind a comma if something stands before it.
+fn filter(args: ParseStream<'_>, behind: bool) -> syn::Result<Option<Filter>> {
+    let ahead = args.fork();
+    if behind && ahead.parse::<Token![,]>().is_err() {
+        return Ok(None);
+    }
+    if !ahead.peek(Token![where]) {
+        return Ok(None);
+    }
+    let span = ahead.parse::<Token![where]>()?.span;
+    if ahead.is_empty() {
+        return Err(syn::Error::new(span, "which records count? Write `where |record| ..`"));
+    }
+    let f = function(&ahead)?;
+    args.advance_to(&ahead);
+    Ok(Some(Filter { span, f }))
 }
 
 fn function_args(syntax: FunctionSyntax, args: ParseStream<'_>) -> syn::Result<FunctionArgs> {
@@ -298,6 +339,18 @@ fn function_args(syntax: FunctionSyntax, args: ParseStream<'_>) -> syn::Result<F
             let (step, merge) = step_and_merge(args)?;
             Ok(FunctionArgs::Fold { init, step, merge })
         }
+        FunctionSyntax::Quantile => {
+            let q = args.parse()?;
+            if args.parse::<Token![,]>().is_err() {
+                return Err(syn::Error::new(
+                    args.span(),
+                    "which part of them, and of what? Write `0.99, |record| ..`",
+                ));
+            }
+            Ok(FunctionArgs::Quantile { q, f: function(args)? })
+        }
+        FunctionSyntax::Own if args.is_empty() || args.peek(Token![where]) => Ok(FunctionArgs::None),
+        FunctionSyntax::Own => Ok(FunctionArgs::Closure(function(args)?)),
     }
 }
 
