@@ -1,12 +1,10 @@
 //! A flow inside a flow: cleaning and counting are declared once and used twice.
-//!
-//!     cargo run --example flow_in_flow
 
 use psdf::{Timestamp, dataflow};
 
-/// A sensor, a second, and what it measured, as it came over the wire.
 type Line = &'static str;
 
+/// What a sensor measured, and when: a second.
 #[derive(Clone, Debug)]
 pub struct Reading {
     sensor: String,
@@ -15,9 +13,8 @@ pub struct Reading {
 }
 
 fn parse(line: Line) -> Option<Reading> {
-    let (sensor, rest) = line.split_once(' ')?;
-    let (at, celsius) = rest.split_once(' ')?;
-    Some(Reading { sensor: sensor.into(), at: at.parse().ok()?, celsius: celsius.parse().ok()? })
+    let [sensor, at, celsius] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    Some(Reading { sensor: sensor.to_string(), at: at.parse().ok()?, celsius: celsius.parse().ok()? })
 }
 
 dataflow! {
@@ -25,8 +22,7 @@ dataflow! {
     pub flow Minutes {
         param limit: f64 = 100.0;
         input lines: Line;
-        readings = lines -> filter_map(parse) -> filter(|r| r.celsius < limit);
-        means = readings
+        means = lines -> filter_map(parse) -> filter(|r| r.celsius < limit)
             -> event_time(|r| Timestamp::from_secs(r.at), lateness 10 s)
             -> key_by(sensor: String = |r| r.sensor.clone())
             -> tumbling(1 min)
@@ -59,7 +55,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     hand.block_on(sites.foundry.send_batch(vec!["oven 10 999", "oven 20 1001", "oven 70 2500"]))?;
     let hottest = hand.block_on(sites.finish())?.hottest;
     let last = |sensor: &str| hottest.iter().rev().find(|h| h.sensor == sensor).map(|h| h.celsius);
-    println!("desk {:?}, oven {:?}", last("desk"), last("oven"));
     assert_eq!((last("desk"), last("oven")), (Some(22.0), Some(1000.0)));
     Ok(())
 }

@@ -403,13 +403,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn the_example_of_a_function_of_ones_own_runs() {
-    let test = std::env::current_exe().expect("a test has a path");
-    let profile = test.parent().and_then(std::path::Path::parent).expect("tests lie in target/PROFILE/deps");
-    let path = profile.join("examples").join(format!("own_aggregate{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{} is not built; `cargo build --example own_aggregate` does it", path.display());
-    let ended = std::process::Command::new(path).output().expect("the example starts");
-    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
-}
