@@ -57,12 +57,26 @@ pub type Transports<T> = Vec<Box<dyn Transport<T>>>;
 /// An edge that nobody reads yet, carrying records of type `T`.
 ///
 /// A nominal type, so that rustc can infer `T` through the closures of the stages on both of its sides.
-pub struct Edge<H: Host, T: 'static>(pub(crate) H::Edge<T>);
+pub struct Edge<H: Host, T: 'static>(H::Edge<T>, Vec<H::Edge<T>>);
+
+impl<H: Host, T: 'static> Edge<H, T> {
+    pub(crate) fn one(edge: H::Edge<T>) -> Self {
+        Edge(edge, Vec::new())
+    }
+
+    /// This edge and another, both to be read by one stage: the two sides of a join.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.1.push(other.0);
+        self.1.extend(other.1);
+        self
+    }
+}
 
 impl<H: Host, T: Record> Edge<H, T> {
     /// The stream that comes in at a port.
     pub fn input(host: &mut H, port: &'static PortMeta) -> Self {
-        Edge(host.input(port))
+        Edge::one(host.input(port))
     }
 
     /// Leads this edge out at a port.
@@ -150,6 +164,10 @@ pub(crate) fn place<H: Host, S: Stage>(
     let shards = host.shards(meta);
     let (outlets, edges) = S::Outs::open(host, meta.outlets, shards);
     let tasks = outlets.into_iter().map(|outlets| (make(), outlets)).collect();
-    host.place(meta, inputs.into_iter().map(|edge| edge.0).collect(), tasks);
+    host.place(
+        meta,
+        inputs.into_iter().flat_map(|edge| std::iter::once(edge.0).chain(edge.1)).collect(),
+        tasks,
+    );
     edges
 }

@@ -244,7 +244,7 @@ impl<T: Record, Rest: Outlets> Outlets for (Out<T>, Rest) {
         let (rest, edges) = Rest::open(host, others, shards);
         let timed = host.carries_watermarks(meta);
         let firsts = transports.into_iter().map(|transport| Out::new(transport, timed));
-        (firsts.zip(rest).collect(), (Edge(edge), edges))
+        (firsts.zip(rest).collect(), (Edge::one(edge), edges))
     }
 
     fn visit(&mut self, see: &mut dyn FnMut(usize, &mut dyn Outlet), from: usize) {

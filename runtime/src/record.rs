@@ -74,6 +74,17 @@ requirement! {
     StateData: Clone + Send + Serialize + DeserializeOwned + 'static
 }
 
+requirement! {
+    /// What a join may hold: the records of both its sides.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be held by a join",
+        label = "a join holds these records until those they meet have come, so they must be `Clone + Send`, and serde's \
+                 `Serialize + Deserialize`",
+        note = "derive `Clone, serde::Serialize, serde::Deserialize` for it"
+    )]
+    Joined: Clone + Send + Serialize + DeserializeOwned + 'static
+}
+
 /// What several nodes may read.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read by several nodes",
@@ -213,6 +224,15 @@ pub struct Keyed<K, A, T> {
     pub at: A,
     /// The record, or what an aggregate needs of it.
     pub record: T,
+}
+
+/// A record on its way into a stage that has two inputs.
+#[derive(Clone, Debug)]
+pub enum Side<L, R> {
+    /// Of the stream that the join stands in.
+    Left(L),
+    /// Of the stream that it names.
+    Right(R),
 }
 
 /// A record that came after its window had closed.

@@ -5,17 +5,23 @@
 
 mod emit;
 mod hashed;
+mod join;
+mod lookup;
 mod running;
 mod session;
 mod stateful;
 mod stateless;
+mod window_join;
 mod windows;
 
 pub use emit::Emit;
+pub use join::{FullOuter, Inner, Joining, LeftOuter, Pairing, join};
+pub use lookup::lookup;
 pub use running::running;
 pub use session::{SessionWindows, sessions};
 pub use stateful::{no_timer, stateful};
 pub use stateless::stateless;
+pub use window_join::{session_join, time_window_join};
 pub use windows::{TimeWindows, taken_once, time_windows};
 
 /// The results a stage gives before what it has said is sent on, so that a window of a million keys does not

@@ -1,0 +1,427 @@
+//! Joins of two streams by key and time: each record meets those of the other side that are near enough.
+//!
+//! Both sides come through one kind of edge, as [`Side`]s, so that this is a stage like any other. What is held of a
+//! key is two lists by time; a record that arrives looks through the part of the other list that it reaches, and joins
+//! its own.
+//!
+//! - In: keyed records of both sides. Out: a pair for each two that meet, at once when the later of them to arrive is
+//!   here; in an outer join also each record that met none, once the watermark says that none will come.
+//! - State for each key: the records of both sides, each until the watermark passes the last time at which a record
+//!   that it could meet would not be late.
+//! - Time: a pair bears the later of its two times, a record that stays alone the last moment at which it could have met
+//!   another.
+//! - Cost: a search in the other list, a copy of both records for each pair, and for each key one entry on a heap.
+
+use super::RESULTS_PER_CALL;
+use super::hashed::Hashed;
+use crate::graph::StageMeta;
+use crate::host::{Edge, Host, place};
+use crate::outlet::Outlets;
+use crate::panic::NodeId;
+use crate::record::{Joined, Key, Keyed, Side, Stamp};
+use crate::stage::{Local, Progress, Stage};
+use crate::state::{Deadlines, Keep, KeyedTable, Place};
+use crate::time::{Timestamp, Window, micros};
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a join makes of records that meet, and of those that meet none.
+pub trait Joining<L, R>: Copy + Send + Sync + 'static {
+    /// A result.
+    type Pair: 'static;
+    /// A result of a join in windows.
+    type InWindow: 'static;
+    /// Whether records that meet none are results too.
+    const OUTER: bool;
+
+    /// Two that meet.
+    fn pair(left: L, right: R) -> Self::Pair;
+    /// A left record that meets none.
+    fn left(left: L) -> Option<Self::Pair>;
+    /// A right record that meets none.
+    fn right(right: R) -> Option<Self::Pair>;
+    /// A result, with its window.
+    fn in_window(window: Window, pair: Self::Pair) -> Self::InWindow;
+}
+
+/// `join`: only pairs.
+#[derive(Clone, Copy, Debug)]
+pub struct Inner;
+
+/// `left_join`: also left records that meet none.
+#[derive(Clone, Copy, Debug)]
+pub struct LeftOuter;
+
+/// `full_join`: also records of either side that meet none.
+#[derive(Clone, Copy, Debug)]
+pub struct FullOuter;
+
+impl<L: 'static, R: 'static> Joining<L, R> for Inner {
+    type Pair = (L, R);
+    type InWindow = (Window, L, R);
+    const OUTER: bool = false;
+
+    fn pair(left: L, right: R) -> (L, R) {
+        (left, right)
+    }
+    fn left(_: L) -> Option<(L, R)> {
+        None
+    }
+    fn right(_: R) -> Option<(L, R)> {
+        None
+    }
+    fn in_window(window: Window, (left, right): (L, R)) -> (Window, L, R) {
+        (window, left, right)
+    }
+}
+
+impl<L: 'static, R: 'static> Joining<L, R> for LeftOuter {
+    type Pair = (L, Option<R>);
+    type InWindow = (Window, L, Option<R>);
+    const OUTER: bool = true;
+
+    fn pair(left: L, right: R) -> Self::Pair {
+        (left, Some(right))
+    }
+    fn left(left: L) -> Option<Self::Pair> {
+        Some((left, None))
+    }
+    fn right(_: R) -> Option<Self::Pair> {
+        None
+    }
+    fn in_window(window: Window, (left, right): Self::Pair) -> Self::InWindow {
+        (window, left, right)
+    }
+}
+
+impl<L: 'static, R: 'static> Joining<L, R> for FullOuter {
+    type Pair = (Option<L>, Option<R>);
+    type InWindow = (Window, Option<L>, Option<R>);
+    const OUTER: bool = true;
+
+    fn pair(left: L, right: R) -> Self::Pair {
+        (Some(left), Some(right))
+    }
+    fn left(left: L) -> Option<Self::Pair> {
+        Some((Some(left), None))
+    }
+    fn right(right: R) -> Option<Self::Pair> {
+        Some((None, Some(right)))
+    }
+    fn in_window(window: Window, (left, right): Self::Pair) -> Self::InWindow {
+        (window, left, right)
+    }
+}
+
+/// For ever, in microseconds.
+const EVER: i64 = i64::MAX;
+
+/// Which records meet.
+#[derive(Clone, Copy, Debug)]
+pub struct Pairing {
+    /// How long before a left record a right one may be.
+    before: i64,
+    /// How long after it; `None` where each left record says so itself.
+    after: Option<i64>,
+    /// Whether a record that is behind the watermark still meets what is held.
+    lenient: bool,
+}
+
+impl Pairing {
+    /// `within d`: those whose times are at most `d` apart. A record behind the watermark is late.
+    #[must_use]
+    pub fn within(d: Duration) -> Self {
+        Pairing { before: micros(d), after: Some(micros(d)), lenient: false }
+    }
+
+    /// `until f`: right records from the left one's time up to what it says. A record behind the watermark is late.
+    #[must_use]
+    pub fn until() -> Self {
+        Pairing { before: 0, after: None, lenient: false }
+    }
+
+    /// `keep d`: whatever is still held when the other comes. A record is late when all that it could meet is gone.
+    #[must_use]
+    pub fn keep(keep: Keep) -> Self {
+        let keep = match keep {
+            Keep::For(keep) => micros(keep),
+            Keep::Forever => EVER,
+        };
+        Pairing { before: keep, after: Some(keep), lenient: true }
+    }
+
+    /// The times of the right records that a left one meets.
+    fn reach<L>(&self, left: &L, at: Timestamp, until: &impl Fn(&L) -> Timestamp) -> (Timestamp, Timestamp) {
+        let last = match self.after {
+            Some(after) => later(at, after),
+            // Before all time ends, so that it is over then.
+            None => until(left).max(at).min(Timestamp(i64::MAX - 1)),
+        };
+        (earlier(at, self.before), last)
+    }
+
+    fn is_late(&self, at: Timestamp, bound: Timestamp, watermark: Timestamp) -> bool {
+        if self.lenient { bound < watermark } else { at < watermark }
+    }
+}
+
+/// [`Timestamp::MAX`] stands for never: all else is over when time is.
+fn later(at: Timestamp, by: i64) -> Timestamp {
+    if by == EVER { Timestamp::MAX } else { at.plus_micros(by).min(Timestamp(i64::MAX - 1)) }
+}
+
+fn earlier(at: Timestamp, by: i64) -> Timestamp {
+    if by == EVER { Timestamp::MIN } else { Timestamp(at.0.saturating_sub(by)) }
+}
+
+struct Held<T> {
+    at: Timestamp,
+    /// The last time at which it could meet another: when the watermark has passed it, the record goes.
+    bound: Timestamp,
+    met: bool,
+    record: T,
+}
+
+/// The records of a side, by bound and then by time.
+struct Records<T>(VecDeque<Held<T>>);
+
+impl<T> Records<T> {
+    /// Most records come in order: then this is a push.
+    fn insert(&mut self, held: Held<T>) {
+        let rank = |held: &Held<T>| (held.bound, held.at);
+        let is_last = self.0.back().is_none_or(|last| rank(last) <= rank(&held));
+        let place = if is_last { self.0.len() } else { self.0.partition_point(|h| rank(h) <= rank(&held)) };
+        self.0.insert(place, held);
+    }
+
+    /// The first, if the watermark has passed its bound.
+    fn pop_over(&mut self, watermark: Timestamp) -> Option<Held<T>> {
+        if self.0.front()?.bound < watermark { self.0.pop_front() } else { None }
+    }
+
+    fn due(&self) -> Timestamp {
+        self.0.front().map_or(Timestamp::MAX, |held| held.bound)
+    }
+}
+
+/// What is held of one key.
+struct Both<L, R> {
+    left: Records<L>,
+    right: Records<R>,
+    /// When the key is next looked at.
+    due: Timestamp,
+}
+
+impl<L, R> Both<L, R> {
+    fn new() -> Self {
+        Both { left: Records(VecDeque::new()), right: Records(VecDeque::new()), due: Timestamp::MAX }
+    }
+}
+
+struct Functions<Until, Late, Emit> {
+    until: Until,
+    late: Late,
+    emit: Emit,
+}
+
+struct JoinStage<K, A, L, R, J, O, F> {
+    node: NodeId,
+    pairing: Pairing,
+    watermark: Timestamp,
+    table: KeyedTable<K, Both<L, R>>,
+    deadlines: Deadlines<K>,
+    functions: Arc<F>,
+    local: Local,
+    types: PhantomData<fn(A, J, O)>,
+}
+
+/// A node as what a stage counts for.
+pub(super) fn node_id(meta: &'static StageMeta) -> NodeId {
+    NodeId::try_from(meta.node).unwrap_or(NodeId::MAX)
+}
+
+/// Places a stage that joins two streams. `until` says of a left record up to when it meets right ones, where the pairing
+/// leaves that to it; `late` gets left records that came too late, with the watermark (right ones are counted); `emit`
+/// gets each result.
+#[allow(clippy::too_many_arguments)]
+pub fn join<H: Host, K: Key, A: Stamp, L: Joined, R: Joined, J: Joining<L, R>, O: Outlets>(
+    host: &mut H,
+    meta: &'static StageMeta,
+    input: Edge<H, Keyed<K, A, Side<L, R>>>,
+    lateness: &[Duration],
+    _: J,
+    pairing: Pairing,
+    until: impl Fn(&L) -> Timestamp + Send + Sync + 'static,
+    late: impl Fn(L, Timestamp, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+    emit: impl Fn(J::Pair, A, &mut Local, &mut O) + Send + Sync + 'static,
+) -> O::Edges<H> {
+    let functions = Arc::new(Functions { until, late, emit });
+    place(host, meta, vec![input], || JoinStage::<K, A, L, R, J, O, _> {
+        node: node_id(meta),
+        pairing,
+        watermark: Timestamp::MIN,
+        table: KeyedTable::new(),
+        deadlines: Deadlines::new(),
+        functions: Arc::clone(&functions),
+        local: Local::new(lateness),
+        types: PhantomData,
+    })
+}
+
+impl<K, A, L, R, J, O, Until, Late, Emit> JoinStage<K, A, L, R, J, O, Functions<Until, Late, Emit>>
+where
+    K: Key,
+    A: Stamp,
+    L: Joined,
+    R: Joined,
+    J: Joining<L, R>,
+    Until: Fn(&L) -> Timestamp,
+    Late: Fn(L, Timestamp, Timestamp, &mut Local, &mut O),
+    Emit: Fn(J::Pair, A, &mut Local, &mut O),
+{
+    fn on_record(&mut self, place: Place, keyed: Keyed<K, A, Side<L, R>>, outs: &mut O) {
+        let Keyed { key, at, record } = keyed;
+        match record {
+            Side::Left(left) => self.on_left(place, key, at.timestamp(), left, outs),
+            Side::Right(right) => self.on_right(place, key, at.timestamp(), right, outs),
+        }
+    }
+
+    fn on_left(&mut self, place: Place, key: K, at: Timestamp, left: L, outs: &mut O) {
+        let functions = &*self.functions;
+        let (first, last) = self.pairing.reach(&left, at, &functions.until);
+        if self.pairing.is_late(at, last, self.watermark) {
+            (functions.late)(left, at, self.watermark, &mut self.local, outs);
+            return;
+        }
+        let ((key, both), _) = self.table.find_or_insert(place, key, Both::new);
+        let mut met = false;
+        let begin = both.right.0.partition_point(|right| right.at < first);
+        for right in both.right.0.range_mut(begin..).take_while(|right| right.at <= last) {
+            (met, right.met) = (true, true);
+            let pair = J::pair(left.clone(), right.record.clone());
+            (functions.emit)(pair, A::from_timestamp(at.max(right.at)), &mut self.local, outs);
+        }
+        both.left.insert(Held { at, bound: last, met, record: left });
+        note_due(&mut self.deadlines, key, &mut both.due, last);
+    }
+
+    fn on_right(&mut self, place: Place, key: K, at: Timestamp, right: R, outs: &mut O) {
+        let functions = &*self.functions;
+        let Pairing { before, after, .. } = self.pairing;
+        let bound = later(at, before);
+        if self.pairing.is_late(at, bound, self.watermark) {
+            self.local.late(self.node);
+            return;
+        }
+        let ((key, both), _) = self.table.find_or_insert(place, key, Both::new);
+        let mut met = false;
+        let begin = both.left.0.partition_point(|left| left.bound < at);
+        for left in both.left.0.range_mut(begin..) {
+            if earlier(left.at, before) > at {
+                // Where all reach equally far, those behind begin later still.
+                if after.is_some() {
+                    break;
+                }
+                continue;
+            }
+            (met, left.met) = (true, true);
+            let pair = J::pair(left.record.clone(), right.clone());
+            (functions.emit)(pair, A::from_timestamp(at.max(left.at)), &mut self.local, outs);
+        }
+        both.right.insert(Held { at, bound, met, record: right });
+        note_due(&mut self.deadlines, key, &mut both.due, bound);
+    }
+
+    /// Lets go of the records of a key that are over, and answers how many; not of more than some at once.
+    fn look_at(&mut self, key: K, now: Timestamp, outs: &mut O) -> usize {
+        let Some(both) = self.table.get_mut(&key) else { return 0 };
+        if both.due != now {
+            return 0;
+        }
+        let (functions, watermark, mut gone) = (&*self.functions, self.watermark, 0);
+        while gone < RESULTS_PER_CALL {
+            let alone = if let Some(over) = both.left.pop_over(watermark) {
+                (if over.met { None } else { J::left(over.record) }, over.bound)
+            } else if let Some(over) = both.right.pop_over(watermark) {
+                (if over.met { None } else { J::right(over.record) }, over.bound)
+            } else {
+                break;
+            };
+            gone += 1;
+            if let (Some(alone), at) = alone {
+                (functions.emit)(alone, A::from_timestamp(at), &mut self.local, outs);
+            }
+        }
+        if both.left.0.is_empty() && both.right.0.is_empty() {
+            self.table.remove(&key);
+            return gone;
+        }
+        let next = both.left.due().min(both.right.due());
+        both.due = Timestamp::MAX;
+        note_due(&mut self.deadlines, &key, &mut both.due, next);
+        gone
+    }
+}
+
+/// Sees to it that a key is looked at when the watermark passes `bound`.
+fn note_due<K: Clone>(deadlines: &mut Deadlines<K>, key: &K, due: &mut Timestamp, bound: Timestamp) {
+    if bound < *due {
+        *due = bound;
+        deadlines.set(bound, key.clone());
+    }
+}
+
+impl<K, A, L, R, J, O, Until, Late, Emit> Stage for JoinStage<K, A, L, R, J, O, Functions<Until, Late, Emit>>
+where
+    K: Key,
+    A: Stamp,
+    L: Joined,
+    R: Joined,
+    J: Joining<L, R>,
+    O: Outlets,
+    Until: Fn(&L) -> Timestamp + Send + Sync + 'static,
+    Late: Fn(L, Timestamp, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+    Emit: Fn(J::Pair, A, &mut Local, &mut O) + Send + Sync + 'static,
+{
+    type In = Keyed<K, A, Side<L, R>>;
+    type Outs = O;
+
+    fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
+        self.table.settle();
+        let mut items = Hashed::new(items);
+        while items.load(self.table.hasher()) {
+            items.locate(&self.table);
+            for (place, keyed) in items.take_chunk() {
+                self.on_record(place, keyed, outs);
+            }
+        }
+    }
+
+    fn on_watermark(&mut self, watermark: Timestamp, outs: &mut O) -> Progress {
+        self.watermark = watermark;
+        // A record exactly at the watermark may still come, and meet one whose bound that is.
+        let passed = watermark.plus_micros(-1);
+        let mut gone = 0;
+        while gone < RESULTS_PER_CALL {
+            let Some((at, key)) = self.deadlines.next_due(passed) else { return Progress::Done };
+            gone += self.look_at(key, at, outs);
+        }
+        Progress::More
+    }
+
+    /// A record whose bound is just at the watermark is still held, and may bear that time as one that met none.
+    fn passes_on(&self, watermark: Timestamp) -> Timestamp {
+        if J::OUTER && watermark != Timestamp::MAX { watermark.plus_micros(-1) } else { watermark }
+    }
+
+    fn local(&mut self) -> &mut Local {
+        &mut self.local
+    }
+
+    fn keys(&self) -> usize {
+        self.table.len()
+    }
+}
