@@ -126,6 +126,8 @@ pub(crate) enum Args {
     Fold(Box<Fold>),
     /// `(Out) { state { .. } keep ..; |state, record, out| .. on timer |state, at, out| .. }`
     Stateful(Box<Stateful>),
+    /// `(other)`, `(other, within d)`, `(other, until f)`
+    Join(Box<Join>),
 }
 
 pub(crate) struct KeyField {
@@ -209,6 +211,20 @@ pub(crate) struct Stateful {
     pub(crate) state: Vec<StateField>,
     pub(crate) step: Expr,
     pub(crate) timer: Option<Expr>,
+}
+
+pub(crate) struct Join {
+    /// The stream on the right.
+    pub(crate) other: Ident,
+    pub(crate) bound: Option<JoinBound>,
+}
+
+/// Which records of a join meet.
+pub(crate) enum JoinBound {
+    /// `within d`
+    Within(Duration),
+    /// `until f`
+    Until(Expr),
 }
 
 pub(crate) struct StateField {

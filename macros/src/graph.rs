@@ -2,9 +2,11 @@
 //!
 //! Errors of building it are errors of names: unknown, defined twice, cyclic.
 
-use crate::ast::{Chain, Diversion, Duration, Flow, Input, Item, Keep, KeyField, Op, Param, Source};
+use crate::ast::{
+    Chain, Diversion, Duration, Flow, Input, Item, JoinBound, Keep, KeyField, Op, Param, Source,
+};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
-use crate::operators::Effect;
+use crate::operators::{Effect, JoinKind};
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use std::cell::{Cell, RefCell};
@@ -91,6 +93,8 @@ pub(crate) struct NodeChain {
     pub(crate) source: Vec<Id>,
     /// Where each of them is named.
     pub(crate) named: Vec<Span>,
+    /// How many of them, the last ones, are what its joins name.
+    pub(crate) joined: usize,
     /// Where `merge` stands, and how many names it was given.
     pub(crate) merge: Option<(Span, usize)>,
     pub(crate) ops: Vec<Op>,
@@ -100,6 +104,8 @@ pub(crate) struct NodeChain {
 pub(crate) enum Reader {
     /// The chain of that node.
     Node(Id),
+    /// The join of that node, which names it.
+    Joined(Id),
     /// That output.
     Output(usize),
     /// An input of a flow that stands in this one.
@@ -132,6 +138,30 @@ pub(crate) enum KnownType {
     /// The record generated for that node.
     Record(Ident),
     Late(Box<KnownType>),
+    /// What a join makes.
+    Joined(Box<JoinedType>),
+}
+
+/// The types of a join's two sides, and what it makes of them.
+#[derive(Clone)]
+pub(crate) struct JoinedType {
+    pub(crate) left: KnownType,
+    pub(crate) right: KnownType,
+    pub(crate) kind: JoinKind,
+    pub(crate) windowed: bool,
+}
+
+impl NodeChain {
+    /// The nodes that it begins with.
+    pub(crate) fn begins_with(&self) -> &[Id] {
+        &self.source[..self.source.len().saturating_sub(self.joined)]
+    }
+
+    /// The node that its join names, and where.
+    pub(crate) fn joins(&self) -> Option<(Id, Span)> {
+        let first = self.source.len().checked_sub(self.joined)?;
+        Some((*self.source.get(first)?, *self.named.get(first)?))
+    }
 }
 
 impl Node {
@@ -150,6 +180,12 @@ impl Node {
             Origin::Else { of, .. } | Origin::Arm { of } => std::slice::from_ref(of),
             Origin::Flow { reads, .. } => reads,
         }
+    }
+
+    /// The node that its join names, and where.
+    pub(crate) fn joins(&self) -> Option<(Id, Span)> {
+        let Origin::Chain(chain) = &self.origin else { return None };
+        chain.joins()
     }
 
     pub(crate) fn is_merge(&self) -> bool {
@@ -385,7 +421,7 @@ impl Builder<'_> {
 
     fn chain(&mut self, name: Ident, docs: Vec<Attribute>, ty: Option<Type>, chain: Chain) -> Id {
         let merge = chain.merge.map(|at| (at, chain.source.len()));
-        let origin = NodeChain { source: Vec::new(), named: Vec::new(), merge, ops: Vec::new() };
+        let origin = NodeChain { source: Vec::new(), named: Vec::new(), joined: 0, merge, ops: Vec::new() };
         let id = self.add(name, docs, ty, Origin::Chain(origin));
         for op in &chain.operators {
             if let Some(diverted) = &op.diverted
@@ -473,9 +509,19 @@ impl Builder<'_> {
                 let span = source.span();
                 found.extend(self.source(source).map(|id| (id, span)));
             }
-            let (source, named) = found.into_iter().unzip();
+            let (source, named): (Vec<Id>, Vec<Span>) = found.into_iter().unzip();
+            let joins = chain.operators.iter().filter_map(|op| match &op.args {
+                crate::ast::Args::Join(join) => Some((self.find(&join.other)?, join.other.span())),
+                _ => None,
+            });
+            let joins: Vec<(Id, Span)> = joins.collect();
             if let Origin::Chain(origin) = &mut self.nodes[id].origin {
                 (origin.source, origin.named) = (source, named);
+                origin.joined = joins.len();
+                joins.into_iter().for_each(|(other, at)| {
+                    origin.source.push(other);
+                    origin.named.push(at);
+                });
                 origin.ops = chain.operators;
             }
         }
@@ -608,8 +654,12 @@ impl Graph {
     fn add_readers(&mut self) {
         for id in 0..self.nodes.len() {
             if let Origin::Chain(chain) = &self.nodes[id].origin {
-                for source in chain.source.clone() {
+                let joined: Vec<Id> = chain.source[chain.begins_with().len()..].to_vec();
+                for source in chain.begins_with().to_vec() {
                     self.nodes[source].readers.push(Reader::Node(id));
+                }
+                for other in joined {
+                    self.nodes[other].readers.push(Reader::Joined(id));
                 }
             }
         }
@@ -669,20 +719,25 @@ impl Graph {
         let Origin::Chain(chain) = &node.origin else { return node.stream.clone() };
         let mut stream = self.source_stream(chain);
         for op in &chain.ops[..place.min(chain.ops.len())] {
-            stream = after(node, op, stream);
+            stream = match (op.row.effect, chain.joins()) {
+                (Effect::Join(kind), Some((other, _))) => {
+                    joined(kind, node.window().is_some(), stream, &self.nodes[other].stream)
+                }
+                _ => after(node, op, stream),
+            };
         }
         stream
     }
 
     fn source_stream(&self, chain: &NodeChain) -> Stream {
-        let sources = chain.source.iter().map(|&source| &self.nodes[source].stream);
+        let sources = chain.begins_with().iter().map(|&source| &self.nodes[source].stream);
         if chain.merge.is_none() {
             return sources.clone().next().cloned().unwrap_or(Stream { unknown: true, ..Stream::default() });
         }
         Stream {
-            unknown: chain.source.is_empty() || sources.clone().any(|stream| stream.unknown),
+            unknown: chain.begins_with().is_empty() || sources.clone().any(|stream| stream.unknown),
             key: None,
-            timed: !chain.source.is_empty() && sources.clone().all(|stream| stream.timed),
+            timed: !chain.begins_with().is_empty() && sources.clone().all(|stream| stream.timed),
             watermarked: sources.clone().any(|stream| stream.watermarked)
                 && sources.clone().all(|stream| stream.timed || stream.watermarked),
             ty: sources.clone().find_map(|stream| stream.ty.clone()),
@@ -710,6 +765,15 @@ fn after(node: &Node, op: &Op, before: Stream) -> Stream {
         _ if effect.keeps_type() => before,
         _ => Stream { ty: None, ..before },
     }
+}
+
+/// The stream of a join: it has time where both sides have.
+fn joined(kind: JoinKind, windowed: bool, left: Stream, right: &Stream) -> Stream {
+    let types = left.ty.zip(right.ty.clone());
+    let ty =
+        types.map(|(left, right)| KnownType::Joined(Box::new(JoinedType { left, right, kind, windowed })));
+    let unknown = left.unknown || right.unknown;
+    Stream { key: None, timed: left.timed && right.timed, watermarked: false, ty, unknown }
 }
 
 fn key(fields: &[KeyField]) -> Vec<(Ident, Type)> {
@@ -744,6 +808,15 @@ pub(crate) fn bound(node: &Node) -> Option<String> {
     {
         let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));
         return Some(format!("{}({}{every})", op.row.name, size.written));
+    }
+    let core = &node.ops()[node.core()?];
+    if let crate::ast::Args::Join(join) = &core.args
+        && let Some(bound) = &join.bound
+    {
+        return Some(match bound {
+            JoinBound::Within(d) => format!("within {}", d.written),
+            JoinBound::Until(f) => format!("until {}", crate::emit::written(f)),
+        });
     }
     let keep = node.keep()?;
     let duration = keep.duration.as_ref().map_or("forever", |duration: &Duration| &duration.written);

@@ -2,7 +2,7 @@
 
 use crate::ast::{Args, Diversion, Duration, Op};
 use crate::graph::{Graph, Id, Node, Origin, Reader};
-use crate::operators::{Effect, Projection};
+use crate::operators::{Effect, JoinKind, Projection};
 use std::collections::HashMap;
 
 /// The stages of a flow, each after those that feed it.
@@ -86,6 +86,8 @@ pub(crate) enum Target {
         of: usize,
         input: usize,
     },
+    /// The stage of a join, as what it names.
+    Joined(usize),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,7 +166,11 @@ impl Lowering<'_> {
             Head::Core => self.graph.node(id).core().unwrap_or(0),
             Head::Relay => after_core(self.graph.node(id)),
         };
-        self.graph.before(id, place).timed && self.time_matters(id, place)
+        // The two sides of a join have one kind of edge.
+        let other = self.graph.node(id).joins().filter(|_| head == Head::Core);
+        other.is_none_or(|(other, _)| self.graph.node(other).stream.timed)
+            && self.graph.before(id, place).timed
+            && self.time_matters(id, place)
     }
 
     /// Whether anything from here on asks for a record's time, before another `event_time` sets it anew.
@@ -190,6 +196,7 @@ impl Lowering<'_> {
         let readers = self.graph.node(id).readers.clone();
         readers.into_iter().any(|reader| match reader {
             Reader::Node(reader) => self.time_matters(reader, 0),
+            Reader::Joined(reader) => self.is_timed(reader, Head::Core),
             Reader::Output(_) | Reader::Subflow { .. } => false,
         })
     }
@@ -211,9 +218,9 @@ impl Lowering<'_> {
         for (place, op) in node.ops().iter().enumerate().skip(from) {
             match op.row.effect {
                 Effect::Window(_) => continue,
-                Effect::Aggregate | Effect::Stateful => {
+                effect if effect.is_core() => {
                     let target = Target::Core(self.stage_of(id, Head::Core));
-                    let time = time.filter(|_| self.time_matters(id, place));
+                    let time = time.filter(|_| self.is_timed(id, Head::Core));
                     let source = node.sources().first().copied().unwrap_or(id);
                     let from = if from == 0 && !node.is_merge() { source } else { id };
                     body.push(self.send(from, target, time));
@@ -294,6 +301,11 @@ impl Lowering<'_> {
                 vec![self.send(id, Target::Merge(stage), time)]
             }
             Reader::Node(reader) => self.chain(reader, 0, time),
+            Reader::Joined(reader) => {
+                let stage = self.stage_of(reader, Head::Core);
+                let time = time.filter(|_| self.is_timed(reader, Head::Core));
+                vec![self.send(id, Target::Joined(stage), time)]
+            }
         }
     }
 }
@@ -307,7 +319,7 @@ fn sets_time(graph: &Graph, id: Id, place: usize) -> bool {
     let name_sets_time = |id: Id| {
         graph.node(id).readers.iter().any(|reader| match *reader {
             Reader::Node(reader) => !graph.node(reader).is_merge() && sets_time(graph, reader, 0),
-            Reader::Output(_) | Reader::Subflow { .. } => false,
+            Reader::Output(_) | Reader::Subflow { .. } | Reader::Joined(_) => false,
         })
     };
     for op in &graph.node(id).ops()[place..] {
@@ -358,6 +370,12 @@ fn asks_for_time(node: &Node, place: usize) -> bool {
         Args::Fold(_) => keeps || node.window().is_some(),
         // The one that has no lateness of its own goes by the watermark that comes.
         Args::EventTime { lateness, .. } => lateness.is_none(),
+        Args::Join(join) => {
+            keeps
+                || join.bound.is_some()
+                || node.window().is_some()
+                || op.row.effect == Effect::Join(JoinKind::Lookup)
+        }
         Args::Closure(_) | Args::Key(_) | Args::Route(_) => false,
     }
 }

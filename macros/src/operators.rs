@@ -23,6 +23,10 @@ pub(crate) enum Syntax {
     Fold,
     /// `(Out) { .. }`
     Stateful,
+    /// `(other)`, `(other, within d)`, `(other, until f)`, `(other, keep ..)`
+    Join,
+    /// `(other)`
+    Lookup,
 }
 
 /// What an operator does to a stream.
@@ -52,6 +56,20 @@ pub(crate) enum Effect {
     Aggregate,
     /// Keyed state: the user's own.
     Stateful,
+    /// Keyed state: the records of two streams.
+    Join(JoinKind),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JoinKind {
+    /// Pairs.
+    Inner,
+    /// Also what is alone on the left.
+    Left,
+    /// Also what is alone on either side.
+    Full,
+    /// What is on the left, with the newest on the right.
+    Lookup,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +82,7 @@ pub(crate) enum WindowKind {
 impl Effect {
     /// Whether it begins a stage, because it holds state by key.
     pub(crate) fn is_core(self) -> bool {
-        matches!(self, Effect::Aggregate | Effect::Stateful)
+        matches!(self, Effect::Aggregate | Effect::Stateful | Effect::Join(_))
     }
 
     /// Whether the records after it are of the type of those before it.
@@ -134,6 +152,10 @@ pub(crate) const OPERATORS: &[Operator] = &[
         Never,
         "stateful(Out) { state { name: Type = init } keep 7 days; |state, record, out| { .. } }",
     ),
+    op("join", S::Join, E::Join(JoinKind::Inner), May, "join(other, within 10 s)"),
+    op("left_join", S::Join, E::Join(JoinKind::Left), May, "left_join(other, within 10 s)"),
+    op("full_join", S::Join, E::Join(JoinKind::Full), May, "full_join(other, within 10 s)"),
+    op("lookup", S::Lookup, E::Join(JoinKind::Lookup), May, "lookup(other) keep 1 day"),
 ];
 
 /// What operators and aggregate functions are called elsewhere, for those who come from there.

@@ -28,6 +28,11 @@ pub trait Stage: Send + 'static {
     /// Takes records, in the order in which they came.
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut Self::Outs);
 
+    /// The next records are from a sender that has said of itself that none before `watermark` is to be expected. Where
+    /// several feed a stage this can be ahead of the stage's own watermark, which is the least of theirs, and it does not
+    /// depend on how far the others have come.
+    fn on_sender(&mut self, _watermark: Timestamp) {}
+
     /// No record before `watermark` is to be expected any more. [`Timestamp::MAX`]: none at all.
     fn on_watermark(&mut self, watermark: Timestamp, outs: &mut Self::Outs) -> Progress;
 

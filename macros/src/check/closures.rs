@@ -1,6 +1,6 @@
 //! Closures take what they are given, and keep nothing.
 
-use crate::ast::{Args, FunctionArgs, Op};
+use crate::ast::{Args, FunctionArgs, JoinBound, Op};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::emit::written;
 use crate::graph::{Graph, text};
@@ -30,6 +30,10 @@ fn closures_of(op: &Op) -> Vec<Used<'_>> {
         Args::Key(fields) => fields.iter().map(|field| used(&field.f, RECORD)).collect(),
         Args::Route(arms) => arms.iter().map(|arm| used(&arm.condition, RECORD)).collect(),
         Args::Window { .. } => Vec::new(),
+        Args::Join(join) => match &join.bound {
+            Some(JoinBound::Until(f)) => vec![used(f, RECORD)],
+            Some(JoinBound::Within(_)) | None => Vec::new(),
+        },
         Args::Aggregate(fields) => fields
             .iter()
             .flat_map(|field| {

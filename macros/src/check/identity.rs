@@ -91,7 +91,8 @@ pub(super) fn ports_are_distinct(graph: &Graph, errors: &Diagnostics) {
 fn generated_for(node: &Node) -> Vec<Ident> {
     let Some(core) = node.core() else { return Vec::new() };
     let record = (node.ops()[core].row.effect == Effect::Aggregate).then(|| node.record_name());
-    record.into_iter().chain([node.state_name()]).collect()
+    let state = (!matches!(node.ops()[core].row.effect, Effect::Join(_))).then(|| node.state_name());
+    record.into_iter().chain(state).collect()
 }
 
 /// Types that are written by a bare name where the generated module sees them.
@@ -129,7 +130,11 @@ impl UsedTypes {
                 self.visit_type(&stateful.out);
                 stateful.state.iter().for_each(|field| self.visit_type(&field.ty));
             }
-            Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } => {}
+            Args::Closure(_)
+            | Args::EventTime { .. }
+            | Args::Route(_)
+            | Args::Window { .. }
+            | Args::Join(_) => {}
         }
     }
 }
@@ -153,6 +158,9 @@ pub(super) fn record_fields_are_distinct(graph: &Graph, errors: &Diagnostics) {
     for (id, node) in graph.nodes.iter().enumerate() {
         let Some(core) = node.core() else { continue };
         let mut names: Vec<String> = node.window().map(|_| "window".to_string()).into_iter().collect();
+        if let Args::Join(_) = &node.ops()[core].args {
+            continue;
+        }
         let key = graph.before(id, core).key.unwrap_or_default();
         let own: Vec<&Ident> = match &node.ops()[core].args {
             Args::Aggregate(fields) => fields.iter().map(|field| &field.name).collect(),

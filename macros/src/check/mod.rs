@@ -2,6 +2,7 @@
 
 mod closures;
 mod identity;
+mod joins;
 mod operators;
 mod state;
 mod types;
@@ -31,6 +32,10 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     state::state_is_bounded(graph, errors);
     state::state_fields_have_a_first_value(graph, errors);
     state::sessions_can_merge(graph, errors);
+    joins::both_sides_have_one_key(graph, errors);
+    joins::both_sides_have_event_time(graph, errors);
+    joins::one_thing_bounds_a_join(graph, errors);
+    joins::late_records_are_told_once(graph, errors);
     types::state_owns_its_data(graph, errors);
     types::records_own_their_data(graph, errors);
     types::lists_are_vecs(graph, errors);

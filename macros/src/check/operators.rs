@@ -3,7 +3,7 @@
 use crate::ast::{Args, Diversion, Duration, DurationValue, Op};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::graph::{Graph, Origin};
-use crate::operators::{Effect, ElseRule, WindowKind};
+use crate::operators::{Effect, ElseRule, JoinKind, WindowKind};
 
 pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
     for node in &graph.nodes {
@@ -108,9 +108,15 @@ pub(super) fn windows_are_aggregated(graph: &Graph, errors: &Diagnostics) {
             if !matches!(op.row.effect, Effect::Window(_)) {
                 continue;
             }
-            if node.ops().get(place + 1).is_none_or(|next| next.row.effect != Effect::Aggregate) {
+            let works_in_windows = |op: &Op| match op.row.effect {
+                Effect::Aggregate => true,
+                Effect::Join(kind) => kind != JoinKind::Lookup,
+                _ => false,
+            };
+            if !node.ops().get(place + 1).is_some_and(works_in_windows) {
                 let message = format!(
-                    "a window needs an aggregate: write `{} -> aggregate {{ n: u64 = count() }}`, or `-> fold(..)`",
+                    "a window needs an aggregate: write `{} -> aggregate {{ n: u64 = count() }}`, or `-> fold(..)`, or \
+                     `-> join(other)`",
                     op.row.usage
                 );
                 errors.error(Code::Window, &op.name, message);

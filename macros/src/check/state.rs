@@ -162,6 +162,8 @@ pub(super) fn state_is_bounded(graph: &Graph, errors: &Diagnostics) {
             continue;
         }
         let message = match &op.args {
+            // Which records meet is a question of its own.
+            Args::Join(_) => continue,
             Args::Stateful(_) => format!(
                 "the state of `{}` grows with every new key; say how long a key is kept after its last record: \
                  `state {{ .. }} keep 7 days;` (or, if it may grow, `keep forever;`)",

@@ -60,7 +60,7 @@ pub(super) fn every_reader_reads_records(graph: &Graph, errors: &Diagnostics) {
         let Some(route) = node.ops().last().filter(|op| op.row.effect == Effect::Route) else { continue };
         for reader in &node.readers {
             let at = match reader {
-                Reader::Node(id) => &graph.node(*id).name,
+                Reader::Node(id) | Reader::Joined(id) => &graph.node(*id).name,
                 Reader::Output(place) => &graph.outputs[*place].name,
                 Reader::Subflow { of, input } => &graph.subflows[*of].inputs[*input].name,
             };

@@ -138,6 +138,9 @@ impl Context<'_> {
                 node.into_iter().flat_map(|id| self.of_core(id)).collect()
             }
             KnownType::Late(record) => self.of_record(record),
+            KnownType::Joined(joined) => {
+                self.of_record(&joined.left).into_iter().chain(self.of_record(&joined.right)).collect()
+            }
         }
     }
 
@@ -189,7 +192,7 @@ impl Writer<'_> {
             (Head::Input | Head::Merge | Head::Relay | Head::Core | Head::Flow, _) => Vec::new(),
         };
         let read = self.stage.outlets.iter().filter_map(|outlet| match outlet.target {
-            Target::Core(stage) => Some(self.plan.stages[stage].node),
+            Target::Core(stage) | Target::Joined(stage) => Some(self.plan.stages[stage].node),
             Target::Output(_) | Target::Merge(_) | Target::Subflow { .. } => None,
         });
         for core in (self.stage.head == Head::Core).then_some(self.stage.node).into_iter().chain(read) {

@@ -157,9 +157,12 @@ impl<'a> Writer<'a> {
                     _ => quote!(#known #out.push(#record);),
                 }
             }
-            Target::Core(stage) => {
+            Target::Core(stage) | Target::Joined(stage) => {
                 let node = self.context.graph.node(self.plan.stages[stage].node);
-                let payload = if crate::lower::needs_records(node) {
+                let payload = if let Some(side) = self.side(node, target) {
+                    let record = self.take(cursor);
+                    self.of_side(node, side, &record)
+                } else if crate::lower::needs_records(node) {
                     sent(self.take(cursor))
                 } else {
                     let record = &cursor.record;
@@ -416,7 +419,9 @@ impl<'a> Writer<'a> {
     fn typed_at(&self, id: Id) -> Place {
         match &self.context.graph.node(id).stream.ty {
             Some(KnownType::Written(ty)) => Place::of(ty),
-            Some(KnownType::Record(_) | KnownType::Late(_)) | None => self.named_at(id),
+            Some(KnownType::Record(_) | KnownType::Late(_) | KnownType::Joined(_)) | None => {
+                self.named_at(id)
+            }
         }
     }
 

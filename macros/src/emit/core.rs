@@ -85,6 +85,7 @@ impl Writer<'_> {
         let head = quote!(#host, #meta, #input, &[#(#lateness),*]);
         match core_args(node) {
             Some(Args::Stateful(stateful)) => self.stateful(id, node, stateful, &head),
+            Some(Args::Join(join)) => self.join(id, node, join, &head),
             _ => match node.window() {
                 Some(_) => self.windowed(id, node, &head),
                 None => self.running(id, node, &head),
@@ -188,7 +189,7 @@ impl Writer<'_> {
         self.placed("stateful", &quote!(#head, #keep, #init, #step, #timer, #emit))
     }
 
-    fn keep(&self, node: &Node) -> TokenStream {
+    pub(super) fn keep(&self, node: &Node) -> TokenStream {
         let rt = &self.context.rt;
         match node.keep().and_then(|keep| keep.duration.as_ref()) {
             Some(keep) => {

@@ -20,7 +20,7 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
         let core = node.core();
         let key = core.and_then(|core| graph.before(id, core).key).unwrap_or_default();
         let key = fields(rt, &key);
-        let state = fields(rt, &state_fields(node));
+        let state = super::join::held(context, id).unwrap_or_else(|| fields(rt, &state_fields(node)));
         let bound = option(bound(node).map(|bound| quote!(#bound)));
         let stage = option(stage_of[id].map(|stage| quote!(#stage)));
         let line = u32::try_from(line(&node.name)).unwrap_or(0);
@@ -106,7 +106,7 @@ fn outlet_meta(context: &Context<'_>, plan: Option<&Plan>, outlet: &Outlet) -> T
         |stage: usize| plan.map_or_else(String::new, |plan| graph.node(plan.stages[stage].node).shown(graph));
     let to = match outlet.target {
         Target::Output(output) => text(&graph.outputs[output].name),
-        Target::Merge(stage) | Target::Core(stage) => stage_name(stage),
+        Target::Merge(stage) | Target::Core(stage) | Target::Joined(stage) => stage_name(stage),
         Target::Subflow { of, input } => {
             let subflow = &graph.subflows[of];
             format!("{}.{}", text(&subflow.name), text(&subflow.inputs[input].name))

@@ -71,7 +71,17 @@ pub(super) fn output_type(context: &Context<'_>, output: &crate::graph::Output) 
     let known = written.or_else(|| output.node.and_then(|id| context.graph.node(id).stream.ty.clone()));
     let clashes =
         |name: &Ident| context.untyped.iter().any(|id| context.graph.node(*id).record_name() == *name);
-    known.filter(|ty| !matches!(ty, KnownType::Record(name) if clashes(name)))
+    known.filter(|ty| !mentions(ty, &clashes))
+}
+
+/// Whether a type is made of a generated record of that name.
+fn mentions(ty: &KnownType, name: &dyn Fn(&Ident) -> bool) -> bool {
+    match ty {
+        KnownType::Written(_) => false,
+        KnownType::Record(record) => name(record),
+        KnownType::Late(record) => mentions(record, name),
+        KnownType::Joined(joined) => mentions(&joined.left, name) || mentions(&joined.right, name),
+    }
 }
 
 /// The module's types, where a mistake leaves open what they are.

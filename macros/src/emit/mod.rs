@@ -5,6 +5,7 @@ mod body;
 mod core;
 mod description;
 mod handle;
+mod join;
 mod names;
 mod place;
 mod subflow;

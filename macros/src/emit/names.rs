@@ -42,7 +42,9 @@ fn types_of(args: &Args) -> Vec<&Type> {
             let state = stateful.state.iter().map(|field| &field.ty);
             state.chain([&stateful.out]).collect()
         }
-        Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } => Vec::new(),
+        Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } | Args::Join(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -90,6 +92,7 @@ pub(super) fn declared(context: &Context<'_>, known: &KnownType) -> TokenStream 
             let record = declared(context, record);
             quote!(#rt::record::Late<#record>)
         }
+        KnownType::Joined(joined) => super::join::declared_join(context, joined),
     }
 }
 

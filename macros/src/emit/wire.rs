@@ -81,7 +81,8 @@ fn stage(context: &Context<'_>, plan: &Plan, place: usize) -> TokenStream {
     let call = match stage.head {
         Head::Core => {
             let input = edge_to(plan, Target::Core(place));
-            writer.core(stage.node, &meta, &quote!(#input))
+            let other = edge_to(plan, Target::Joined(place)).map(|other| quote!(.with(#other)));
+            writer.core(stage.node, &meta, &quote!(#input #other))
         }
         Head::Input | Head::Merge | Head::Relay | Head::Flow => writer.stateless(&meta, place),
     };
@@ -126,7 +127,7 @@ impl Writer<'_> {
         let Origin::Chain(chain) = &node.origin else { return Vec::new() };
         let rt = &self.context.rt;
         let mut edges: Vec<TokenStream> = Vec::new();
-        for (source, named) in chain.source.iter().zip(&chain.named) {
+        for (source, named) in chain.begins_with().iter().zip(&chain.named) {
             let place = Place::at(*named);
             for edge in edges_from(self.plan, *source, Target::Merge(stage)) {
                 if let Some(first) = edges.first() {
@@ -199,7 +200,7 @@ impl Writer<'_> {
         let rt = &self.context.rt;
         self.stage.outlets.iter().rev().fold(quote!(()), |rest, outlet| {
             let record = match outlet.target {
-                Target::Core(stage) => {
+                Target::Core(stage) | Target::Joined(stage) => {
                     let id = self.plan.stages[stage].node;
                     let core = self.context.graph.node(id).core().unwrap_or(0);
                     let key =

@@ -2,6 +2,7 @@
 
 use super::chain::keep_clause;
 use super::duration::{duration, peek_word, take_argument, take_word};
+use super::join::{join, lookup};
 use super::{function, whole_type};
 use crate::ast::{
     AggregateField, Args, Arm, Duration, Filter, Fold, FunctionArgs, Keep, KeyField, StateField, Stateful,
@@ -84,6 +85,8 @@ fn read(
             let (stateful, keep) = braced(input, name, |body| stateful(out, body, errors))?;
             Ok((Read { args: Args::Stateful(Box::new(stateful)), keep }, None))
         }
+        Syntax::Join => Ok((parenthesized(input, name, |args| join(args, errors))?, None)),
+        Syntax::Lookup => plain(parenthesized(input, name, lookup)?),
     }
 }
 

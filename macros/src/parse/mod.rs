@@ -5,6 +5,7 @@
 mod args;
 mod chain;
 mod duration;
+mod join;
 mod subflow;
 
 use crate::ast::{Flow, Input, Item, Node, Output, Param};

@@ -240,8 +240,9 @@ impl<S: Stage> StageTask for Task<S> {
             return Progress::More;
         }
         let Some(current) = &mut self.current else { return Progress::Done };
-        let items = current.next_items();
+        let (sender, items) = (current.sender, current.next_items());
         if !items.is_empty() {
+            self.stage.on_sender(self.senders[sender].watermark);
             self.stage.on_batch(items, &mut self.outs);
         }
         let Some(current) = &mut self.current else { return Progress::Done };

@@ -125,31 +125,35 @@ pub struct Pairing {
     before: i64,
     /// How long after it; `None` where each left record says so itself.
     after: Option<i64>,
-    /// Whether a record that is behind the watermark still meets what is held.
-    lenient: bool,
 }
 
 impl Pairing {
-    /// `within d`: those whose times are at most `d` apart. A record behind the watermark is late.
+    /// `within d`: those whose times are at most `d` apart.
     #[must_use]
     pub fn within(d: Duration) -> Self {
-        Pairing { before: micros(d), after: Some(micros(d)), lenient: false }
+        Pairing { before: micros(d), after: Some(micros(d)) }
     }
 
-    /// `until f`: right records from the left one's time up to what it says. A record behind the watermark is late.
+    /// `until f`: right records from the left one's time up to what it says.
     #[must_use]
     pub fn until() -> Self {
-        Pairing { before: 0, after: None, lenient: false }
+        Pairing { before: 0, after: None }
     }
 
-    /// `keep d`: whatever is still held when the other comes. A record is late when all that it could meet is gone.
+    /// `keep d`: the same as `within d`; `keep forever`: all.
     #[must_use]
     pub fn keep(keep: Keep) -> Self {
-        let keep = match keep {
-            Keep::For(keep) => micros(keep),
-            Keep::Forever => EVER,
-        };
-        Pairing { before: keep, after: Some(keep), lenient: true }
+        match keep {
+            Keep::For(keep) => Self::within(keep),
+            Keep::Forever => Pairing { before: EVER, after: Some(EVER) },
+        }
+    }
+
+    /// A record that is behind the watermark of its own side is late, unless all are kept: it depends on the records
+    /// before it on that side, and neither on how far the other side has come nor on how the stream was cut into
+    /// batches.
+    fn is_late(&self, at: Timestamp, watermark: Timestamp) -> bool {
+        at < watermark && self.before != EVER
     }
 
     /// The times of the right records that a left one meets.
@@ -160,10 +164,6 @@ impl Pairing {
             None => until(left).max(at).min(Timestamp(i64::MAX - 1)),
         };
         (earlier(at, self.before), last)
-    }
-
-    fn is_late(&self, at: Timestamp, bound: Timestamp, watermark: Timestamp) -> bool {
-        if self.lenient { bound < watermark } else { at < watermark }
     }
 }
 
@@ -230,6 +230,8 @@ struct JoinStage<K, A, L, R, J, O, F> {
     node: NodeId,
     pairing: Pairing,
     watermark: Timestamp,
+    /// That of the sender at hand, or the stage's where that is greater.
+    heard: Timestamp,
     table: KeyedTable<K, Both<L, R>>,
     deadlines: Deadlines<K>,
     functions: Arc<F>,
@@ -262,6 +264,7 @@ pub fn join<H: Host, K: Key, A: Stamp, L: Joined, R: Joined, J: Joining<L, R>, O
         node: node_id(meta),
         pairing,
         watermark: Timestamp::MIN,
+        heard: Timestamp::MIN,
         table: KeyedTable::new(),
         deadlines: Deadlines::new(),
         functions: Arc::clone(&functions),
@@ -291,11 +294,11 @@ where
 
     fn on_left(&mut self, place: Place, key: K, at: Timestamp, left: L, outs: &mut O) {
         let functions = &*self.functions;
-        let (first, last) = self.pairing.reach(&left, at, &functions.until);
-        if self.pairing.is_late(at, last, self.watermark) {
-            (functions.late)(left, at, self.watermark, &mut self.local, outs);
+        if self.pairing.is_late(at, self.heard) {
+            (functions.late)(left, at, self.heard, &mut self.local, outs);
             return;
         }
+        let (first, last) = self.pairing.reach(&left, at, &functions.until);
         let ((key, both), _) = self.table.find_or_insert(place, key, Both::new);
         let mut met = false;
         let begin = both.right.0.partition_point(|right| right.at < first);
@@ -310,12 +313,12 @@ where
 
     fn on_right(&mut self, place: Place, key: K, at: Timestamp, right: R, outs: &mut O) {
         let functions = &*self.functions;
-        let Pairing { before, after, .. } = self.pairing;
-        let bound = later(at, before);
-        if self.pairing.is_late(at, bound, self.watermark) {
+        if self.pairing.is_late(at, self.heard) {
             self.local.late(self.node);
             return;
         }
+        let Pairing { before, after } = self.pairing;
+        let bound = later(at, before);
         let ((key, both), _) = self.table.find_or_insert(place, key, Both::new);
         let mut met = false;
         let begin = both.left.0.partition_point(|left| left.bound < at);
@@ -398,6 +401,10 @@ where
                 self.on_record(place, keyed, outs);
             }
         }
+    }
+
+    fn on_sender(&mut self, watermark: Timestamp) {
+        self.heard = watermark.max(self.watermark);
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, outs: &mut O) -> Progress {

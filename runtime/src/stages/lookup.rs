@@ -76,6 +76,8 @@ struct Lookup<K, L, R, O, F> {
     node: NodeId,
     keep: Option<i64>,
     watermark: Timestamp,
+    /// That of the sender at hand, or the stage's where that is greater.
+    heard: Timestamp,
     table: KeyedTable<K, Held<L, R>>,
     deadlines: Deadlines<K>,
     functions: Arc<F>,
@@ -83,9 +85,9 @@ struct Lookup<K, L, R, O, F> {
     types: PhantomData<fn(O)>,
 }
 
-/// Places a stage that looks the records of one stream up in another. `keep` says how old what is found may be. `late`
-/// gets left records that came behind the watermark; right ones are taken for the records that still wait, and counted as
-/// late if they are too old for any. `emit` gets each left record with what was found.
+/// Places a stage that looks the records of one stream up in another. `keep` says how old what is found may be. A record
+/// behind the watermark of its own side is late: `late` gets left ones, right ones are counted. `emit` gets each left
+/// record with what was found.
 #[allow(clippy::too_many_arguments)]
 pub fn lookup<H: Host, K: Key, L: Joined, R: Joined, O: Outlets>(
     host: &mut H,
@@ -105,6 +107,7 @@ pub fn lookup<H: Host, K: Key, L: Joined, R: Joined, O: Outlets>(
         node: node_id(meta),
         keep,
         watermark: Timestamp::MIN,
+        heard: Timestamp::MIN,
         table: KeyedTable::new(),
         deadlines: Deadlines::new(),
         functions: Arc::clone(&functions),
@@ -123,17 +126,12 @@ where
 {
     fn on_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, Side<L, R>>, outs: &mut O) {
         let Keyed { key, at, record } = keyed;
-        let too_old = self.keep.is_some_and(|keep| at.plus_micros(keep) < self.watermark);
-        match &record {
-            Side::Left(_) if at >= self.watermark => {}
-            Side::Right(_) if !too_old => {}
-            Side::Right(_) => return self.local.late(self.node),
-            Side::Left(_) => {
-                if let Side::Left(left) = record {
-                    (self.functions.late)(left, at, self.watermark, &mut self.local, outs);
-                }
-                return;
+        if at < self.heard {
+            match record {
+                Side::Left(left) => (self.functions.late)(left, at, self.heard, &mut self.local, outs),
+                Side::Right(_) => self.local.late(self.node),
             }
+            return;
         }
         let ((key, held), _) = self.table.find_or_insert(place, key, Held::new);
         match record {
@@ -211,6 +209,10 @@ where
                 self.on_record(place, keyed, outs);
             }
         }
+    }
+
+    fn on_sender(&mut self, watermark: Timestamp) {
+        self.heard = watermark.max(self.watermark);
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, outs: &mut O) -> Progress {

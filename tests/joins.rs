@@ -1,0 +1,435 @@
+//! Joins and lookups against evaluators that are obviously right: for any events, and however a flow is set up and fed.
+
+#[path = "support/cases.rs"]
+mod cases;
+#[path = "support/events.rs"]
+mod events;
+#[path = "support/naive_joins.rs"]
+mod naive;
+#[path = "support/naive_windows.rs"]
+#[allow(dead_code)]
+mod naive_windows;
+
+use cases::{cases, micros};
+use events::{Event, Feeding, Gather, THREADS, events, events_in_any_order};
+use naive::{expires, is_left, is_right, is_until, is_within, lefts, rights};
+use naive_windows::{Hopping, sessions};
+use proptest::prelude::*;
+use psdf::{Late, Timestamp, Window, dataflow};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+dataflow! {
+    /// Joins by how near two events are.
+    flow Near {
+        param lateness: Duration;
+        param d: Duration;
+        input events: Event;
+
+        timed = events -> event_time(|e| e.at, lateness lateness);
+        left = timed -> filter(is_left) -> key_by(key: u8 = |e| e.key);
+        right = timed -> filter(is_right) -> key_by(key: u8 = |e| e.key);
+
+        within = left -> join(right, within d) else late_within;
+        left_within = left -> left_join(right, within d);
+        full_within = left -> full_join(right, within d) else late_full_within;
+        kept = left -> join(right) keep d else late_kept;
+        left_kept = left -> left_join(right, keep d);
+        itself = left -> join(left, within d);
+
+        output within; output left_within; output full_within; output kept; output left_kept; output itself;
+        output late_within; output late_full_within; output late_kept;
+    }
+}
+
+dataflow! {
+    /// Joins in which the left event says until when it waits.
+    flow Until {
+        param lateness: Duration;
+        input events: Event;
+
+        timed = events -> event_time(|e| e.at, lateness lateness);
+        left = timed -> filter(is_left) -> key_by(key: u8 = |e| e.key);
+        right = timed -> filter(is_right) -> key_by(key: u8 = |e| e.key);
+
+        inner = left -> join(right, until expires) else late;
+        left_outer = left -> left_join(right, until |e| expires(e));
+        full = left -> full_join(right, until expires);
+
+        output inner; output left_outer; output full; output late;
+    }
+}
+
+dataflow! {
+    /// Windows over what joins give, none of which may be late for them.
+    flow Downstream {
+        param lateness: Duration;
+        param d: Duration;
+        param size: Duration;
+        input events: Event;
+
+        timed = events -> event_time(|e| e.at, lateness lateness);
+        left = timed -> filter(is_left) -> key_by(key: u8 = |e| e.key);
+        right = timed -> filter(is_right) -> key_by(key: u8 = |e| e.key);
+
+        of_inner = left -> join(right, within d) -> key_by(k: u8 = |(l, _)| l.key);
+        of_full = left -> full_join(right, within d) -> key_by(k: bool = |(l, _)| l.is_some());
+        of_until = left -> full_join(right, until expires) -> key_by(k: bool = |(l, _)| l.is_some());
+        inner = of_inner -> tumbling(size) else late_inner -> aggregate { n: u64 = count() };
+        full = of_full -> tumbling(size) else late_full -> aggregate { n: u64 = count() };
+        until = of_until -> tumbling(size) else late_until -> aggregate { n: u64 = count() };
+
+        output inner; output full; output until;
+        output late_inner; output late_full; output late_until;
+    }
+}
+
+dataflow! {
+    /// Joins inside windows.
+    flow Windowed {
+        param lateness: Duration;
+        param size: Duration;
+        param every: Duration;
+        param gap: Duration;
+        input events: Event;
+
+        timed = events -> event_time(|e| e.at, lateness lateness);
+        left = timed -> filter(is_left) -> key_by(key: u8 = |e| e.key);
+        right = timed -> filter(is_right) -> key_by(key: u8 = |e| e.key);
+
+        tumbled = left -> tumbling(size) else late -> join(right);
+        left_tumbled = left -> tumbling(size) -> left_join(right);
+        full_tumbled = left -> tumbling(size) -> full_join(right);
+        hopped = left -> hopping(size, every every) -> full_join(right);
+        sessions = left -> session(gap) else late_for_sessions -> full_join(right);
+
+        of_sessions = sessions -> key_by(k: bool = |(_, l, _)| l.is_some()) -> tumbling(size) else late_results
+            -> aggregate { n: u64 = count() };
+
+        output tumbled; output left_tumbled; output full_tumbled; output hopped; output sessions;
+        output late; output late_for_sessions; output of_sessions; output late_results;
+    }
+}
+
+dataflow! {
+    /// Lookups.
+    flow Enriched {
+        param lateness: Duration;
+        param keep: Duration;
+        param size: Duration;
+        input events: Event;
+
+        timed = events -> event_time(|e| e.at, lateness lateness);
+        left = timed -> filter(is_left) -> key_by(key: u8 = |e| e.key);
+        right = timed -> filter(is_right) -> key_by(key: u8 = |e| e.key);
+
+        found = left -> lookup(right) keep keep else late;
+        ever = left -> lookup(right) keep forever;
+        of_found = found -> key_by(k: bool = |(_, r)| r.is_some()) -> tumbling(size) else late_found
+            -> aggregate { n: u64 = count() };
+
+        output found; output ever; output late; output of_found; output late_found;
+    }
+}
+
+dataflow! {
+    /// All pairs there are, with time and without.
+    flow Ever {
+        param lateness: Duration;
+        input events: Event;
+
+        left = events -> filter(is_left) -> key_by(key: u8 = |e| e.key);
+        right = events -> filter(is_right) -> key_by(key: u8 = |e| e.key);
+        pairs = left -> join(right, keep forever);
+
+        timed = left -> event_time(|e| e.at, lateness lateness);
+        timed_right = right -> event_time(|e| e.at, lateness lateness);
+        timed_pairs = timed -> join(timed_right) keep forever;
+        mixed = timed -> join(right) keep forever;
+
+        output pairs; output timed_pairs; output mixed;
+    }
+}
+
+/// In an order of their own, to be compared with others.
+fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort();
+    items
+}
+
+/// Events out of order by no more than the lateness, and the lengths of a case.
+fn in_time(most: usize) -> impl Strategy<Value = (i64, Vec<Event>)> {
+    (0i64..40).prop_flat_map(move |lateness| (Just(lateness), events(lateness, most)))
+}
+
+proptest! {
+    #![proptest_config(cases(96))]
+
+    #[test]
+    fn events_that_are_near_enough_meet((lateness, events) in in_time(60), d in 0i64..50, feeding in Feeding::any()) {
+        let flow = Near { lateness: micros(lateness), d: micros(d) };
+        let (within, left_within, full_within, kept, left_kept, itself, late, late_full, late_kept) = run!(
+            flow, &feeding, events = &events => within_to, left_within_to, full_within_to, kept_to, left_kept_to,
+            itself_to, late_within_to, late_full_within_to, late_kept_to
+        );
+        let (lefts, rights) = (lefts(&events), rights(&events));
+        let expected = naive::full(&lefts, &rights, |l, r| is_within(l, r, d));
+        let selfs = naive::full(&lefts, &lefts, |l, r| is_within(l, r, d));
+        prop_assert_eq!(sorted(within), sorted(naive::inner(&expected)));
+        prop_assert_eq!(sorted(left_within), sorted(naive::left(&expected)));
+        prop_assert_eq!(sorted(full_within), sorted(expected.clone()));
+        prop_assert_eq!(sorted(kept), sorted(naive::inner(&expected)));
+        prop_assert_eq!(sorted(left_kept), sorted(naive::left(&expected)));
+        prop_assert_eq!(sorted(itself), sorted(naive::inner(&selfs)));
+        for late in [late, late_full, late_kept] {
+            prop_assert_eq!(late, Vec::<Late<Event>>::new());
+        }
+    }
+
+    #[test]
+    fn a_left_event_meets_those_up_to_when_it_says((lateness, events) in in_time(60), feeding in Feeding::any()) {
+        let flow = Until { lateness: micros(lateness) };
+        let (inner, left, full, late) =
+            run!(flow, &feeding, events = &events => inner_to, left_outer_to, full_to, late_to);
+        let expected = naive::full(&lefts(&events), &rights(&events), is_until);
+        prop_assert_eq!(sorted(inner), sorted(naive::inner(&expected)));
+        prop_assert_eq!(sorted(left), sorted(naive::left(&expected)));
+        prop_assert_eq!(sorted(full), sorted(expected));
+        prop_assert_eq!(late, Vec::<Late<Event>>::new());
+    }
+
+    #[test]
+    fn what_a_join_gives_is_not_late_for_what_comes_next(
+        (lateness, events) in in_time(60), d in 0i64..50, size in 1i64..40, feeding in Feeding::any(),
+    ) {
+        let flow = Downstream { lateness: micros(lateness), d: micros(d), size: micros(size) };
+        let (inner, full, until, late_inner, late_full, late_until) = run!(
+            flow, &feeding, events = &events => inner_to, full_to, until_to, late_inner_to, late_full_to, late_until_to
+        );
+        prop_assert_eq!((late_inner.len(), late_full.len(), late_until.len()), (0, 0, 0));
+        let (lefts, rights) = (lefts(&events), rights(&events));
+        let expected = naive::full(&lefts, &rights, |l, r| is_within(l, r, d));
+        prop_assert_eq!(inner.iter().map(|w| w.n).sum::<u64>(), naive::inner(&expected).len() as u64);
+        prop_assert_eq!(full.iter().map(|w| w.n).sum::<u64>(), expected.len() as u64);
+        let expected = naive::full(&lefts, &rights, is_until);
+        prop_assert_eq!(until.iter().map(|w| w.n).sum::<u64>(), expected.len() as u64);
+    }
+
+    #[test]
+    fn late_events_are_those_behind_the_watermark_and_all_others_meet(
+        events in events_in_any_order(60), lateness in 0i64..60, d in 0i64..50, feeding in Feeding::any(),
+    ) {
+        let flow = Near { lateness: micros(lateness), d: micros(d) };
+        let (within, left_within, full_within, kept, _, _, late, late_full, late_kept) = run!(
+            flow, &feeding, events = &events => within_to, left_within_to, full_within_to, kept_to, left_kept_to,
+            itself_to, late_within_to, late_full_within_to, late_kept_to
+        );
+        let mut latest = i64::MIN;
+        let (mut in_time, mut expected_late) = (Vec::new(), Vec::new());
+        for event in &events {
+            let watermark = Timestamp(latest.saturating_sub(lateness));
+            if event.at < watermark {
+                expected_late.push(Late { record: event.clone(), at: event.at, watermark });
+            } else {
+                in_time.push(event.clone());
+            }
+            latest = latest.max(event.at.0);
+        }
+        expected_late.retain(|late| is_left(&late.record));
+        let expected = naive::full(&lefts(&in_time), &rights(&in_time), |l, r| is_within(l, r, d));
+        prop_assert_eq!(sorted(within), sorted(naive::inner(&expected)));
+        prop_assert_eq!(sorted(kept), sorted(naive::inner(&expected)));
+        prop_assert_eq!(sorted(left_within), sorted(naive::left(&expected)));
+        prop_assert_eq!(sorted(full_within), sorted(expected));
+        for mut late in [late, late_full, late_kept] {
+            late.sort_by_key(|late| late.record.id);
+            prop_assert_eq!(late, expected_late.clone());
+        }
+    }
+
+    #[test]
+    fn all_events_of_a_key_and_a_window_meet(
+        (lateness, events) in in_time(60), size in 1i64..60, every in 1i64..60, gap in 1i64..30,
+        feeding in Feeding::any(),
+    ) {
+        let flow =
+            Windowed { lateness: micros(lateness), size: micros(size), every: micros(every), gap: micros(gap) };
+        let (tumbled, left_tumbled, full_tumbled, hopped, joined, late, late_for_sessions, counts, late_results) = run!(
+            flow, &feeding, events = &events => tumbled_to, left_tumbled_to, full_tumbled_to, hopped_to, sessions_to,
+            late_to, late_for_sessions_to, of_sessions_to, late_results_to
+        );
+        let windows = Hopping { size, every: size, allow: 0 }.all(&events);
+        let expected = naive::in_windows(&windows);
+        let pairs = |(window, l, r): (Window, Option<Event>, Option<Event>)| Some((window, l?, r?));
+        let lefts = |(window, l, r): (Window, Option<Event>, Option<Event>)| Some((window, l?, r));
+        prop_assert_eq!(sorted(tumbled), sorted(expected.iter().cloned().filter_map(pairs).collect()));
+        prop_assert_eq!(sorted(left_tumbled), sorted(expected.iter().cloned().filter_map(lefts).collect()));
+        prop_assert_eq!(sorted(full_tumbled), sorted(expected));
+        let windows = Hopping { size, every, allow: 0 }.all(&events);
+        prop_assert_eq!(sorted(hopped), sorted(naive::in_windows(&windows)));
+        prop_assert_eq!((late.len(), late_for_sessions.len(), late_results.len()), (0, 0, 0));
+        prop_assert_eq!(counts.iter().map(|w| w.n).sum::<u64>(), joined.len() as u64);
+        prop_assert_eq!(sorted(joined), sorted(naive::in_windows(&sessions(&events, gap))));
+    }
+
+    #[test]
+    fn a_lookup_finds_the_newest_as_of_the_events_time(
+        (lateness, events) in in_time(60), keep in 0i64..60, size in 1i64..40, feeding in Feeding::any(),
+    ) {
+        let flow = Enriched { lateness: micros(lateness), keep: micros(keep), size: micros(size) };
+        let (found, ever, late, of_found, late_found) = run!(
+            flow, &feeding, events = &events => found_to, ever_to, late_to, of_found_to, late_found_to
+        );
+        let (lefts, rights) = (lefts(&events), rights(&events));
+        prop_assert_eq!((late.len(), late_found.len()), (0, 0));
+        prop_assert_eq!(of_found.iter().map(|w| w.n).sum::<u64>(), lefts.len() as u64);
+        prop_assert_eq!(sorted(found), sorted(naive::lookup(&lefts, &rights, keep)));
+        prop_assert_eq!(sorted(ever), sorted(naive::lookup(&lefts, &rights, 10_000)));
+    }
+
+    #[test]
+    fn what_is_kept_for_ever_meets_all(
+        events in events_in_any_order(40), lateness in 0i64..40, feeding in Feeding::any(),
+    ) {
+        let flow = Ever { lateness: micros(lateness) };
+        let (pairs, timed, mixed) = run!(
+            flow, &feeding, events = &events => pairs_to, timed_pairs_to, mixed_to
+        );
+        let expected = sorted(naive::inner(&naive::full(&lefts(&events), &rights(&events), |_, _| true)));
+        for pairs in [pairs, timed, mixed] {
+            prop_assert_eq!(sorted(pairs), expected.clone());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(24))]
+
+    #[test]
+    fn joins_do_not_depend_on_how_threads_take_turns(
+        (lateness, events) in in_time(60), d in 0i64..50, feeding in Feeding::any(),
+    ) {
+        let flow = Downstream { lateness: micros(lateness), d: micros(d), size: micros(10) };
+        let (inner, full, until, late_inner, late_full, late_until) = run_on_threads!(
+            flow, &feeding, events = &events => inner_to, full_to, until_to, late_inner_to, late_full_to, late_until_to
+        );
+        prop_assert_eq!((late_inner.len(), late_full.len(), late_until.len()), (0, 0, 0));
+        let (lefts, rights) = (lefts(&events), rights(&events));
+        let expected = naive::full(&lefts, &rights, |l, r| is_within(l, r, d));
+        prop_assert_eq!(inner.iter().map(|w| w.n).sum::<u64>(), naive::inner(&expected).len() as u64);
+        prop_assert_eq!(full.iter().map(|w| w.n).sum::<u64>(), expected.len() as u64);
+        let expected = naive::full(&lefts, &rights, is_until);
+        prop_assert_eq!(until.iter().map(|w| w.n).sum::<u64>(), expected.len() as u64);
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Order {
+    id: u64,
+    at: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Payment {
+    order: u64,
+    at: i64,
+}
+
+fn order(id: u64, at: i64) -> Order {
+    Order { id, at }
+}
+
+fn payment(order: u64, at: i64) -> Payment {
+    Payment { order, at }
+}
+
+dataflow! {
+    flow Paid {
+        input orders: Order;
+        input payments: Payment;
+        by_order = payments -> event_time(|p| Timestamp(p.at), lateness 0 s) -> key_by(id: u64 = |p| p.order);
+        keyed = orders -> event_time(|o| Timestamp(o.at), lateness 0 s) -> key_by(id: u64 = |o| o.id);
+        paid = keyed -> join(by_order, within 10 us) else late;
+        unpaid = keyed -> left_join(by_order, within 10 us) -> filter(|(_, payment)| payment.is_none());
+        output paid;
+        output late;
+        output unpaid: (Order, Option<Payment>);
+    }
+}
+
+#[test]
+fn a_pair_is_given_as_soon_as_the_later_of_the_two_is_there() {
+    let (mut paid, mut hand) = Paid.builder().inline().unwrap();
+    paid.orders.try_send(order(1, 5)).unwrap();
+    hand.run();
+    paid.payments.try_send(payment(1, 16)).unwrap();
+    paid.payments.try_send(payment(1, 15)).unwrap();
+    hand.run();
+    assert_eq!(paid.paid.next_now(), None);
+    paid.payments.try_send(payment(1, 17)).unwrap();
+    paid.orders.try_send(order(1, 7)).unwrap();
+    hand.run();
+    assert_eq!(paid.paid.next_now(), Some((order(1, 7), payment(1, 16))));
+    assert_eq!(paid.paid.next_now(), Some((order(1, 7), payment(1, 17))));
+    assert_eq!(paid.paid.next_now(), None);
+}
+
+#[test]
+fn what_met_none_is_given_when_no_other_can_come() {
+    let (mut paid, mut hand) = Paid.builder().inline().unwrap();
+    paid.orders.try_send(order(1, 5)).unwrap();
+    paid.orders.try_send(order(2, 6)).unwrap();
+    paid.payments.try_send(payment(2, 15)).unwrap();
+    paid.orders.try_send(order(3, 100)).unwrap();
+    hand.run();
+    assert_eq!(
+        paid.unpaid.next_now(),
+        None,
+        "payments have come up to 15, where one can still meet the first"
+    );
+    paid.payments.try_send(payment(9, 16)).unwrap();
+    hand.run();
+    assert_eq!(paid.unpaid.next_now(), Some((order(1, 5), None)));
+    assert_eq!(paid.unpaid.next_now(), None);
+}
+
+#[test]
+fn late_records_of_the_left_have_a_name_and_those_of_the_right_are_counted() {
+    let (mut paid, mut hand) = Paid.builder().inline().unwrap();
+    for record in [order(1, 100), order(1, 50)] {
+        paid.orders.try_send(record).unwrap();
+    }
+    for record in [payment(1, 40), payment(1, 30), payment(1, 20)] {
+        paid.payments.try_send(record).unwrap();
+    }
+    hand.run();
+    let late = Late { record: order(1, 50), at: Timestamp(50), watermark: Timestamp(100) };
+    assert_eq!(paid.late.next_now(), Some(late), "it is behind its own side, however far the other has come");
+    let counts = paid.control.counts();
+    let of_paid = counts.iter().find(|counts| counts.node == "paid").unwrap();
+    assert_eq!(of_paid.late, 2);
+}
+
+#[test]
+fn nothing_is_held_that_can_meet_no_more() {
+    let (mut paid, mut hand) = Paid.builder().inline().unwrap();
+    for at in 0..10_000 {
+        paid.orders.try_send(order(at as u64, at)).unwrap();
+        paid.payments.try_send(payment(at as u64 + 5, at)).unwrap();
+        hand.run();
+        while paid.paid.next_now().is_some() || paid.unpaid.next_now().is_some() {}
+    }
+    let counts = paid.control.counts();
+    let of_paid = counts.iter().find(|counts| counts.node == "paid").unwrap();
+    assert!(of_paid.keys < 40, "{of_paid:?}");
+}
+
+#[test]
+fn the_graph_tells_both_sides_and_what_is_held_of_them() {
+    let node = Paid::GRAPH.node("paid").unwrap();
+    let reads: Vec<_> = node.reads.iter().map(|&id| Paid::GRAPH.nodes[id].name).collect();
+    assert_eq!(reads, ["keyed", "by_order"]);
+    let state: Vec<_> = node.state.iter().map(|field| (field.name, field.ty)).collect();
+    assert_eq!(state, [("left", "Order"), ("right", "Payment")]);
+    assert_eq!((node.bound, node.operators), (Some("within 10 us"), &["join"][..]));
+}
