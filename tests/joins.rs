@@ -433,3 +433,93 @@ fn the_graph_tells_both_sides_and_what_is_held_of_them() {
     assert_eq!(state, [("left", "Order"), ("right", "Payment")]);
     assert_eq!((node.bound, node.operators), (Some("within 10 us"), &["join"][..]));
 }
+
+dataflow! {
+    /// Joins of whatever a stream can be, in chains of whatever can follow.
+    flow Shapes {
+        param lateness: Duration = Duration::ZERO;
+        input events: Event;
+        input more: Event;
+
+        timed = events -> event_time(|e| e.at, lateness lateness);
+        more_timed = more -> event_time(|e| e.at, lateness lateness);
+        all = merge(timed, more_timed);
+        keyed = all -> key_by(key: u8 = |e| e.key);
+
+        counts = keyed -> tumbling(10 us) -> aggregate { n: u64 = count() };
+        sums = keyed -> tumbling(10 us) -> aggregate { sum: i64 = sum(|e| e.value) };
+        by_key = sums -> key_by(key: u8 = |s| s.key);
+        /// Results of one window meet.
+        both = counts -> key_by(key: u8 = |c| c.key) -> join(by_key, within 0 s);
+        /// A merge that is joined with one of its own sources, and a clock after it.
+        again = merge(timed, more_timed) -> key_by(key: u8 = |e| e.key, at: Timestamp = |e| e.at)
+            -> join(by_time, keep forever)
+            -> map(|(left, right)| (left.id, right.id))
+            -> event_time(|(id, _)| Timestamp(i64::from(*id)), lateness 1 s)
+            -> filter(|(left, right)| left == right);
+        by_time = timed -> key_by(key: u8 = |e| e.key, at: Timestamp = |e| e.at);
+        /// A join of joins.
+        of_joins = both -> key_by(key: u8 = |(counts, _)| counts.key)
+            -> join(others, within 0 s) -> map(|((counts, _), sums)| (counts.key, counts.n, sums.sum));
+        others = merge(sums, no_sums) -> key_by(key: u8 = |s| s.key);
+        no_sums = sums -> filter(|_| false);
+        /// Late records, joined.
+        stragglers = timed -> key_by(key: u8 = |e| e.key) -> join(keyed, within 1 us) else late -> map(|(e, _)| e.id);
+        of_late = late -> key_by(id: u32 = |l| l.record.id) -> join(by_id) keep forever;
+        by_id = events -> key_by(id: u32 = |e| e.id);
+
+        output both; output again: (u32, u32); output of_joins: (u8, u64, i64); output stragglers: u32; output of_late;
+    }
+}
+
+#[test]
+fn joins_stand_wherever_a_keyed_stream_does() {
+    for shards in [1, 2, 4] {
+        let (shapes, mut hand) = Shapes::default().builder().shards(shards).inline().unwrap();
+        let event = |key, at, value, id| Event { key, at: Timestamp(at), value, id };
+        hand.block_on(shapes.events.send_batch(vec![
+            event(1, 1, 5, 0),
+            event(2, 12, 7, 1),
+            event(1, 3, 9, 2),
+        ]))
+        .unwrap();
+        hand.block_on(shapes.more.send_batch(vec![event(1, 2, 1, 3), event(2, 13, 2, 4)])).unwrap();
+        let unread = hand.block_on(shapes.finish()).unwrap();
+        let mut both: Vec<_> =
+            unread.both.iter().map(|(c, s)| (c.key, c.window == s.window, c.n, s.sum)).collect();
+        both.sort_unstable();
+        assert_eq!(both.last(), Some(&(2, true, 2, 9)));
+        assert_eq!(sorted(unread.again), [(0, 0), (1, 1), (2, 2)]);
+        assert_eq!(sorted(unread.of_joins).len(), both.len());
+        let late: Vec<_> = unread.of_late.iter().map(|(late, event)| (late.at, event.id)).collect();
+        assert_eq!(late, [(Timestamp(3), 2)]);
+    }
+}
+
+dataflow! {
+    flow Expiring {
+        param wait: Duration = Duration::from_micros(5);
+        input events: Event;
+        keyed = events -> event_time(|e| e.at, lateness 0 s) -> key_by(key: u8 = |e| e.key);
+        pairs = keyed -> join(keyed, until |e| { assert!(e.value != 13, "unlucky"); e.at + wait });
+        output pairs;
+    }
+}
+
+#[test]
+fn what_says_until_when_can_read_params_and_panics_in_its_nodes_name() {
+    let (mut expiring, mut hand) = Expiring::default().builder().inline().unwrap();
+    let event = |at, value| Event { key: 0, at: Timestamp(at), value, id: 0 };
+    hand.block_on(expiring.events.send_batch(vec![event(0, 1), event(5, 2), event(11, 3)])).unwrap();
+    hand.run();
+    let mut pairs = Vec::new();
+    while let Some((left, right)) = expiring.pairs.next_now() {
+        pairs.push((left.value, right.value));
+    }
+    pairs.sort_unstable();
+    assert_eq!(pairs, [(1, 1), (1, 2), (2, 2), (3, 3)]);
+    hand.block_on(expiring.events.send(event(12, 13))).unwrap();
+    hand.run();
+    let error = hand.block_on(expiring.finish()).unwrap_err().to_string();
+    assert!(error.contains("pairs") && error.contains("unlucky"), "{error}");
+}

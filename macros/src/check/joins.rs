@@ -32,7 +32,7 @@ fn joins(graph: &Graph) -> impl Iterator<Item = Found<'_>> {
 }
 
 pub(super) fn both_sides_have_one_key(graph: &Graph, errors: &Diagnostics) {
-    for Found { id, node, place, op, other, at, .. } in joins(graph) {
+    for Found { id, node, place, other, at, .. } in joins(graph) {
         let (left, right) = (graph.before(id, place), &graph.node(other).stream);
         let name = &graph.node(other).name;
         match (&left.key, &right.key) {
@@ -50,7 +50,7 @@ pub(super) fn both_sides_have_one_key(graph: &Graph, errors: &Diagnostics) {
                 let key = left.as_deref().map_or_else(|| "name: Type".to_string(), shown);
                 let message = format!(
                     "`{}` joins by key, but `{name}` has none; end its chain in `key_by({key} = |record| ..)`",
-                    op.name
+                    node.name
                 );
                 errors.error_at(Code::NoKey, at, message);
             }

@@ -203,6 +203,7 @@ impl Writer<'_> {
         let params = context.graph.params.iter().filter(|param| mentioned.contains(&text(&param.name)));
         asks.extend(params.map(|param| Ask { ty: param.ty.clone(), requirement: Requirement::Param }));
         let function = context.given_all(&asks, quote!(#rt::stages::#function));
+        let function = self.given_sides(function);
         quote!(#function(#arguments))
     }
 

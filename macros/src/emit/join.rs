@@ -7,7 +7,7 @@ use super::place::Place;
 use super::written;
 use crate::ast::{Args, Join, JoinBound};
 use crate::graph::{Id, JoinedType, KnownType, Node};
-use crate::lower::Target;
+use crate::lower::{Head, Target};
 use crate::operators::{Effect, JoinKind, WindowKind};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -74,6 +74,19 @@ fn shown(ty: &KnownType) -> String {
     }
 }
 
+/// A record type made of what the user wrote, outside of the generated module. The others can surely be held.
+fn written_type(context: &Context<'_>, known: &KnownType) -> Option<TokenStream> {
+    let rt = &context.rt;
+    match known {
+        KnownType::Written(ty) => Some(context.ty(ty)),
+        KnownType::Late(record) => {
+            let record = written_type(context, record)?;
+            Some(quote!(#rt::record::Late<#record>))
+        }
+        KnownType::Record(_) | KnownType::Joined(_) => None,
+    }
+}
+
 impl Writer<'_> {
     /// Which side of a join an outlet leads to, if it leads to one.
     pub(super) fn side(&self, node: &Node, target: &Target) -> Option<Side> {
@@ -91,6 +104,24 @@ impl Writer<'_> {
         let (place, variant) = (place.unwrap_or_else(|| Place::of(&node.name)), ident(variant));
         let record = place.call(None, (rt, &quote!(record::Joined<_>)), "itself", record);
         quote!(#rt::record::Side::#variant(#record))
+    }
+
+    /// A value that is there for rustc only if what a join holds can be held, as far as its types are known: else rustc
+    /// would learn them from what reads the join, and blame the whole flow.
+    pub(super) fn given_sides(&self, value: TokenStream) -> TokenStream {
+        let (graph, rt, id) = (self.context.graph, &self.context.rt, self.stage.node);
+        let node = graph.node(id);
+        let sides = kind(node).filter(|_| self.stage.head == Head::Core).and_then(|_| {
+            let (core, (other, at)) = (node.core()?, node.joins()?);
+            let left = (graph.before(id, core).ty, Place::of(&node.ops()[core].name));
+            Some([left, (graph.node(other).stream.ty.clone(), Place::at(at))])
+        });
+        sides.into_iter().flatten().fold(value, |value, (ty, place)| {
+            let Some(ty) = ty.and_then(|ty| written_type(self.context, &ty)) else { return value };
+            let given = place.function(Some(&place.put(ty)), (rt, &quote!(record::Joined<_>)), "given");
+            let value = place.parenthesized(&value);
+            quote!(#given #value)
+        })
     }
 
     /// The call that places the stage of a join.

@@ -31,5 +31,11 @@ pub(super) fn lookup(args: ParseStream<'_>) -> syn::Result<Args> {
 }
 
 fn other(args: ParseStream<'_>) -> syn::Result<Ident> {
-    args.parse().map_err(|_| syn::Error::new(args.span(), "with which stream? Write the name of a node"))
+    let missing = "with which stream? Write the name of a node first";
+    let name: Ident = args.parse().map_err(|_| syn::Error::new(args.span(), missing))?;
+    if args.is_empty() || args.peek(Token![,]) {
+        Ok(name)
+    } else {
+        Err(syn::Error::new(name.span(), missing))
+    }
 }

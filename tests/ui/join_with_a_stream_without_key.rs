@@ -1,0 +1,14 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Paid {
+        input orders: (u64, i64);
+        input payments: (u64, i64);
+        timed = payments -> event_time(|p| psdf::Timestamp(p.1), lateness 1 s);
+        paid = orders -> event_time(|o| psdf::Timestamp(o.1), lateness 1 s) -> key_by(id: u64 = |o| o.0)
+            -> join(timed, within 1 hour);
+        output paid;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Paid {
+        input orders: (u64, i64);
+        keyed = orders -> event_time(|o| psdf::Timestamp(o.1), lateness 1 s) -> key_by(id: u64 = |o| o.0);
+        paid = keyed -> join(again, within 1 hour);
+        again = paid -> key_by(id: u64 = |(o, _)| o.0);
+        output again;
+    }
+}
+
+fn main() {}

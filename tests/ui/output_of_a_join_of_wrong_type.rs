@@ -1,0 +1,12 @@
+use psdf::dataflow;
+
+dataflow! {
+    flow Paid {
+        input orders: (u64, i64);
+        keyed = orders -> event_time(|o| psdf::Timestamp(o.1), lateness 1 s) -> key_by(id: u64 = |o| o.0);
+        paid: ((u64, i64), (u64, i64)) = keyed -> left_join(keyed, within 1 hour);
+        output paid;
+    }
+}
+
+fn main() {}
