@@ -157,6 +157,20 @@ fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
     items
 }
 
+/// The watermark that each event meets.
+fn watermarks(events: &[Event], lateness: i64) -> Vec<Timestamp> {
+    let latest = events.iter().scan(i64::MIN, |latest, event| {
+        let before = *latest;
+        *latest = event.at.0.max(before);
+        Some(Timestamp(before.saturating_sub(lateness)))
+    });
+    latest.collect()
+}
+
+fn ids(late: &[Late<Event>]) -> Vec<u32> {
+    sorted(late.iter().map(|late| late.record.id).collect())
+}
+
 /// Events out of order by no more than the lateness, and the lengths of a case.
 fn in_time(most: usize) -> impl Strategy<Value = (i64, Vec<Event>)> {
     (0i64..40).prop_flat_map(move |lateness| (Just(lateness), events(lateness, most)))
@@ -224,16 +238,13 @@ proptest! {
             flow, &feeding, events = &events => within_to, left_within_to, full_within_to, kept_to, left_kept_to,
             itself_to, late_within_to, late_full_within_to, late_kept_to
         );
-        let mut latest = i64::MIN;
         let (mut in_time, mut expected_late) = (Vec::new(), Vec::new());
-        for event in &events {
-            let watermark = Timestamp(latest.saturating_sub(lateness));
+        for (event, watermark) in events.iter().zip(watermarks(&events, lateness)) {
             if event.at < watermark {
                 expected_late.push(Late { record: event.clone(), at: event.at, watermark });
             } else {
                 in_time.push(event.clone());
             }
-            latest = latest.max(event.at.0);
         }
         expected_late.retain(|late| is_left(&late.record));
         let expected = naive::full(&lefts(&in_time), &rights(&in_time), |l, r| is_within(l, r, d));
@@ -273,6 +284,43 @@ proptest! {
     }
 
     #[test]
+    fn late_events_of_joined_windows_do_not_depend_on_the_other_side(
+        events in events_in_any_order(60), lateness in 0i64..60, size in 1i64..60, every in 1i64..60, gap in 1i64..30,
+        feeding in Feeding::any(),
+    ) {
+        let flow =
+            Windowed { lateness: micros(lateness), size: micros(size), every: micros(every), gap: micros(gap) };
+        let (tumbled, _, full_tumbled, hopped, joined, late, late_for_sessions, _, _) = run!(
+            flow, &feeding, events = &events => tumbled_to, left_tumbled_to, full_tumbled_to, hopped_to, sessions_to,
+            late_to, late_for_sessions_to, of_sessions_to, late_results_to
+        );
+        let watermarks: Vec<Timestamp> = watermarks(&events, lateness);
+        // An event, as far as its windows are open when it comes.
+        let open = |windows: Hopping| {
+            let mut all = windows.all(&events);
+            for (_, window, events) in &mut all {
+                events.retain(|event| window.end > watermarks[event.id as usize]);
+            }
+            all
+        };
+        let pairs = |(window, l, r): (Window, Option<Event>, Option<Event>)| Some((window, l?, r?));
+        let expected = naive::in_windows(&open(Hopping { size, every: size, allow: 0 }));
+        prop_assert_eq!(sorted(tumbled), sorted(expected.iter().cloned().filter_map(pairs).collect()));
+        prop_assert_eq!(sorted(full_tumbled), sorted(expected));
+        let expected = naive::in_windows(&open(Hopping { size, every, allow: 0 }));
+        prop_assert_eq!(sorted(hopped), sorted(expected));
+        let (behind, in_time): (Vec<_>, Vec<_>) =
+            events.iter().cloned().partition(|event| event.at < watermarks[event.id as usize]);
+        prop_assert_eq!(sorted(joined), sorted(naive::in_windows(&sessions(&in_time, gap))));
+        prop_assert_eq!(ids(&late_for_sessions), sorted(lefts(&behind).iter().map(|event| event.id).collect()));
+        let over = |event: &&Event| {
+            let windows = Hopping { size, every: size, allow: 0 }.windows(event.at);
+            is_left(event) && windows.iter().all(|window| window.end <= watermarks[event.id as usize])
+        };
+        prop_assert_eq!(ids(&late), sorted(events.iter().filter(over).map(|event| event.id).collect()));
+    }
+
+    #[test]
     fn a_lookup_finds_the_newest_as_of_the_events_time(
         (lateness, events) in in_time(60), keep in 0i64..60, size in 1i64..40, feeding in Feeding::any(),
     ) {
@@ -285,6 +333,23 @@ proptest! {
         prop_assert_eq!(of_found.iter().map(|w| w.n).sum::<u64>(), lefts.len() as u64);
         prop_assert_eq!(sorted(found), sorted(naive::lookup(&lefts, &rights, keep)));
         prop_assert_eq!(sorted(ever), sorted(naive::lookup(&lefts, &rights, 10_000)));
+    }
+
+    #[test]
+    fn a_lookup_leaves_out_what_is_behind_its_own_side(
+        events in events_in_any_order(60), lateness in 0i64..60, keep in 0i64..60, feeding in Feeding::any(),
+    ) {
+        let flow = Enriched { lateness: micros(lateness), keep: micros(keep), size: micros(10) };
+        let (found, ever, late, _, _) = run!(
+            flow, &feeding, events = &events => found_to, ever_to, late_to, of_found_to, late_found_to
+        );
+        let watermarks = watermarks(&events, lateness);
+        let (behind, in_time): (Vec<_>, Vec<_>) =
+            events.iter().cloned().partition(|event| event.at < watermarks[event.id as usize]);
+        let (lefts_in_time, rights) = (lefts(&in_time), rights(&in_time));
+        prop_assert_eq!(ids(&late), sorted(lefts(&behind).iter().map(|event| event.id).collect()));
+        prop_assert_eq!(sorted(found), sorted(naive::lookup(&lefts_in_time, &rights, keep)));
+        prop_assert_eq!(sorted(ever), sorted(naive::lookup(&lefts_in_time, &rights, 10_000)));
     }
 
     #[test]

@@ -21,6 +21,8 @@ use std::time::Duration;
 pub struct SessionWindows {
     gap: i64,
     allow: i64,
+    /// Whether what is behind the watermark of its own side of a join is late.
+    by_side: bool,
 }
 
 impl SessionWindows {
@@ -32,7 +34,13 @@ impl SessionWindows {
     pub fn new(gap: Duration, allow: Duration) -> Self {
         let (gap, allow) = (micros(gap), micros(allow));
         assert!(gap > 0, "a session needs a gap of at least a microsecond");
-        SessionWindows { gap, allow }
+        SessionWindows { gap, allow, by_side: false }
+    }
+
+    /// The same for a join. Whether a session has ended depends on both sides, so here a record is late as soon as it is
+    /// behind its own side: then it depends on that side alone.
+    pub(super) fn by_side(self) -> Self {
+        SessionWindows { by_side: true, ..self }
     }
 }
 
@@ -63,6 +71,8 @@ struct Functions<Init, Add, Merge, Finish, Late, Emit> {
 struct SessionStage<K, P, S, R, O, F> {
     windows: SessionWindows,
     watermark: Timestamp,
+    /// That of the sender at hand, or the stage's where that is greater.
+    heard: Timestamp,
     table: KeyedTable<K, Sessions<S>>,
     deadlines: Deadlines<K>,
     functions: Arc<F>,
@@ -94,6 +104,7 @@ where
     place(host, meta, vec![input], || SessionStage {
         windows,
         watermark: Timestamp::MIN,
+        heard: Timestamp::MIN,
         table: KeyedTable::new(),
         deadlines: Deadlines::new(),
         functions: Arc::clone(&functions),
@@ -117,6 +128,10 @@ where
     fn on_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
         let Keyed { key, at, record } = keyed;
         let functions = &*self.functions;
+        if self.windows.by_side && at < self.heard {
+            (functions.late)(record, at, self.heard, &mut self.local, outs);
+            return;
+        }
         // It must end before all time does, or it would not be over then.
         let own = Window { start: at, end: at.plus_micros(self.windows.gap).min(Timestamp(i64::MAX - 1)) };
         // Closed once the watermark has passed the end: a record exactly there would still have been taken.
@@ -263,6 +278,10 @@ where
                 self.on_record(place, keyed, outs);
             }
         }
+    }
+
+    fn on_sender(&mut self, watermark: Timestamp) {
+        self.heard = watermark.max(self.watermark);
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, outs: &mut O) -> Progress {

@@ -26,6 +26,8 @@ pub struct TimeWindows {
     size: i64,
     every: i64,
     allow: i64,
+    /// Whether a window is closed to each side of a join when that side's own watermark has passed its end.
+    by_side: bool,
 }
 
 impl TimeWindows {
@@ -46,7 +48,13 @@ impl TimeWindows {
     pub fn hopping(size: Duration, every: Duration, allow: Duration) -> Self {
         let (size, every, allow) = (micros(size), micros(every), micros(allow));
         assert!(size > 0 && every > 0, "a window needs a width of at least a microsecond");
-        TimeWindows { size, every, allow }
+        TimeWindows { size, every, allow, by_side: false }
+    }
+
+    /// The same for a join: what is late depends on the records before it on its own side, and not on how far the other
+    /// side has come.
+    pub(super) fn by_side(self) -> Self {
+        TimeWindows { by_side: true, ..self }
     }
 
     fn window(&self, start: Timestamp) -> Window {
@@ -107,6 +115,8 @@ struct Functions<Init, Add, Copy, Finish, Late, Emit> {
 struct Windowed<K, P, S, R, O, F> {
     windows: TimeWindows,
     watermark: Timestamp,
+    /// What decides whether a window is closed to the records at hand.
+    heard: Timestamp,
     hasher: DefaultHashBuilder,
     /// By start, which is also by end.
     panes: VecDeque<Pane<K, S>>,
@@ -145,6 +155,7 @@ where
     place(host, meta, vec![input], || Windowed {
         windows,
         watermark: Timestamp::MIN,
+        heard: Timestamp::MIN,
         hasher: DefaultHashBuilder::default(),
         panes: VecDeque::new(),
         hint: 0,
@@ -217,8 +228,9 @@ where
     /// division and no search, and its keys can be looked up together. Whether the chunk was one.
     #[inline]
     fn take_chunk_of_one_window(&mut self, items: &mut Hashed<K, Timestamp, P>) -> bool {
-        let windows = self.windows;
-        let Some(pane) = self.panes.get_mut(self.hint).filter(|pane| !pane.fired) else { return false };
+        let (windows, heard) = (self.windows, self.heard);
+        let open = |pane: &&mut Pane<K, S>| !pane.fired && !windows.is_closed(pane.start, heard);
+        let Some(pane) = self.panes.get_mut(self.hint).filter(open) else { return false };
         let inside = pane.start..windows.window(pane.start).end;
         if windows.size != windows.every || !items.chunk().iter().all(|keyed| inside.contains(&keyed.at)) {
             return false;
@@ -235,7 +247,7 @@ where
 
     fn on_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
         let Keyed { key, at, record } = keyed;
-        let (windows, watermark) = (self.windows, self.watermark);
+        let (windows, watermark) = (self.windows, self.heard);
         let mut open = windows.starts(at).filter(|&start| !windows.is_closed(start, watermark));
         let Some(first) = open.next() else {
             if windows.leaves_out(at) {
@@ -312,6 +324,10 @@ where
                 self.on_record(place, keyed, outs);
             }
         }
+    }
+
+    fn on_sender(&mut self, watermark: Timestamp) {
+        self.heard = if self.windows.by_side { watermark.max(self.watermark) } else { self.watermark };
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, outs: &mut O) -> Progress {
