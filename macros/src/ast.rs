@@ -89,6 +89,8 @@ pub(crate) enum Args {
     Fold(Box<Fold>),
     /// `(Out) { state { .. } keep ..; |state, record, out| .. on timer |state, at, out| .. }`
     Stateful(Box<Stateful>),
+    /// Nothing
+    None,
 }
 
 pub(crate) struct KeyField {

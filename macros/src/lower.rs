@@ -201,7 +201,7 @@ impl Lowering<'_> {
         for (place, op) in node.ops().iter().enumerate().skip(from) {
             match op.row.effect {
                 Effect::Window(_) => continue,
-                Effect::Aggregate | Effect::Stateful => {
+                effect if effect.is_core() => {
                     let target = Target::Core(self.stage_of(id, Head::Core));
                     let time = time.filter(|_| self.time_matters(id, place));
                     let source = node.sources().first().copied().unwrap_or(id);
@@ -330,6 +330,7 @@ fn asks_for_time(node: &Node, place: usize) -> bool {
             keeps || node.window().is_some() || fields.iter().any(|field| field.row.by_time)
         }
         Args::Fold(_) => keeps || node.window().is_some(),
+        Args::None => keeps,
         Args::Closure(_) | Args::EventTime { .. } | Args::Key(_) | Args::Route(_) => false,
     }
 }

@@ -23,6 +23,8 @@ pub(crate) enum Syntax {
     Fold,
     /// `(Out) { .. }`
     Stateful,
+    /// Nothing: all there is to say is `keep`.
+    Bare,
 }
 
 /// What an operator does to a stream.
@@ -52,6 +54,8 @@ pub(crate) enum Effect {
     Aggregate,
     /// Keyed state: the user's own.
     Stateful,
+    /// Keyed state: which keys there were. Records pass or go.
+    Dedup,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,11 @@ pub(crate) enum WindowKind {
 impl Effect {
     /// Whether it begins a stage, because it holds state by key.
     pub(crate) fn is_core(self) -> bool {
+        matches!(self, Effect::Aggregate | Effect::Stateful | Effect::Dedup)
+    }
+
+    /// Whether what it holds for a key is a struct that is generated for it.
+    pub(crate) fn has_state_struct(self) -> bool {
         matches!(self, Effect::Aggregate | Effect::Stateful)
     }
 
@@ -71,7 +80,12 @@ impl Effect {
     pub(crate) fn keeps_type(self) -> bool {
         matches!(
             self,
-            Effect::Select | Effect::Inspect | Effect::SetTime | Effect::SetKey | Effect::Window(_)
+            Effect::Select
+                | Effect::Inspect
+                | Effect::SetTime
+                | Effect::SetKey
+                | Effect::Window(_)
+                | Effect::Dedup
         )
     }
 }
@@ -134,6 +148,7 @@ pub(crate) const OPERATORS: &[Operator] = &[
         Never,
         "stateful(Out) { state { name: Type = init } keep 7 days; |state, record, out| { .. } }",
     ),
+    op("dedup", S::Bare, E::Dedup, Never, "dedup keep 1 hour"),
 ];
 
 /// The operator of that name.

@@ -90,6 +90,9 @@ pub(super) fn ports_are_distinct(graph: &Graph, errors: &Diagnostics) {
 /// The types generated for a stateful node.
 fn generated_for(node: &Node) -> Vec<Ident> {
     let Some(core) = node.core() else { return Vec::new() };
+    if !node.ops()[core].row.effect.has_state_struct() {
+        return Vec::new();
+    }
     let record = (node.ops()[core].row.effect == Effect::Aggregate).then(|| node.record_name());
     record.into_iter().chain([node.state_name()]).collect()
 }
@@ -124,7 +127,8 @@ impl UsedTypes {
                 self.visit_type(&stateful.out);
                 stateful.state.iter().for_each(|field| self.visit_type(&field.ty));
             }
-            Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } => {}
+            Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } | Args::None => {
+            }
         }
     }
 }

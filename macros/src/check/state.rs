@@ -136,6 +136,11 @@ pub(super) fn state_is_bounded(graph: &Graph, errors: &Diagnostics) {
                  `state {{ .. }} keep 7 days;` (or, if it may grow, `keep forever;`)",
                 node.name
             ),
+            Args::None => format!(
+                "the state of `{}` grows with every new key; say how long a key is kept after its last record: `{} \
+                 keep 1 hour` (or, if it may grow, `keep forever`)",
+                node.name, op.name
+            ),
             _ => format!(
                 "the state of `{}` grows with every new key; put a window before it, such as `tumbling(1 hour)`, or \
                  say how long a key is kept: `.. keep 7 days` (or, if it may grow, `keep forever`)",

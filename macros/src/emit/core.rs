@@ -64,6 +64,7 @@ impl Writer<'_> {
         let head = quote!(#host, #meta, #input, &[#(#lateness),*]);
         match core_args(node) {
             Some(Args::Stateful(stateful)) => self.stateful(id, node, stateful, &head),
+            Some(Args::None) => self.dedup(id, node, &head),
             _ => match node.window() {
                 Some(_) => self.windowed(id, node, &head),
                 None => self.running(id, node, &head),
@@ -91,6 +92,11 @@ impl Writer<'_> {
         let finish = self.owning(&quote!(#key, #state: #state_ty), &result);
         let emit = self.emit();
         self.placed("running", &quote!(#head, #keep, #init, #add, #finish, #emit))
+    }
+
+    fn dedup(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
+        let (number, keep, emit) = (node_number(id), self.keep(node), self.emit());
+        self.placed("dedup", &quote!(#head, #number, #keep, #emit))
     }
 
     fn windowed(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {

@@ -71,6 +71,9 @@ pub(super) fn records_and_states(context: &Context<'_>) -> TokenStream {
 fn types_of(context: &Context<'_>, id: Id, node: &Node) -> Option<TokenStream> {
     let core = node.core()?;
     let op = &node.ops()[core];
+    if !op.row.effect.has_state_struct() {
+        return None;
+    }
     let key = context.graph.before(id, core).key.unwrap_or_default();
     let state = state(context, node, &op.args);
     let record = (op.row.effect == Effect::Aggregate).then(|| record(context, node, &key, &op.args));

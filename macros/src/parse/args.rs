@@ -70,6 +70,10 @@ fn read(
             plain(Args::Aggregate(fields.into_iter().flatten().collect()))
         }
         Syntax::Fold => plain(Args::Fold(Box::new(parenthesized(input, name, fold)?))),
+        Syntax::Bare if input.peek(syn::token::Paren) || input.peek(syn::token::Brace) => {
+            Err(syn::Error::new(input.span(), "unexpected here"))
+        }
+        Syntax::Bare => plain(Args::None),
         Syntax::Stateful => {
             let out = parenthesized(input, name, whole_type)?;
             let (stateful, keep) = braced(input, name, |body| stateful(out, body, errors))?;

@@ -288,7 +288,7 @@ impl<S: Stage> StageTask for Task<S> {
         shared.note_keys(self.meta.node, self.keys, keys);
         self.keys = keys;
         let local = self.stage.local();
-        local.take_counts(|node, late, skipped| shared.count(node, late, skipped));
+        local.take_counts(|node, counts| shared.count(node, counts));
         local.take_failure().map(|failure| FlowError::Failed {
             flow: shared.graph.flow,
             node: shared.node_name(failure.node),

@@ -3,6 +3,7 @@
 //! Each function has the edge and the closures together in its signature, in the order in which rustc must
 //! learn their types: records first, then state, results, and last what happens to the results.
 
+mod dedup;
 mod emit;
 mod hashed;
 mod running;
@@ -11,6 +12,7 @@ mod stateful;
 mod stateless;
 mod windows;
 
+pub use dedup::dedup;
 pub use emit::Emit;
 pub use running::running;
 pub use session::{SessionWindows, sessions};
