@@ -495,7 +495,7 @@ fn after(node: &Node, op: &Op, before: Stream) -> Stream {
             let ty = Some(KnownType::Written(stateful.out.clone()));
             Stream { key: None, ty, ..before }
         }
-        (Effect::Dedup, _) => Stream { key: None, ..before },
+        (Effect::Dedup | Effect::Latest, _) => Stream { key: None, ..before },
         (Effect::Route, _) => before,
         _ if effect.keeps_type() => before,
         _ => Stream { ty: None, ..before },

@@ -330,7 +330,7 @@ fn asks_for_time(node: &Node, place: usize) -> bool {
             keeps || node.window().is_some() || fields.iter().any(|field| field.row.by_time)
         }
         Args::Fold(_) => keeps || node.window().is_some(),
-        Args::None => keeps,
+        Args::None => keeps || op.row.effect == Effect::Latest,
         Args::Closure(_) | Args::EventTime { .. } | Args::Key(_) | Args::Route(_) => false,
     }
 }

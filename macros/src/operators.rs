@@ -56,6 +56,8 @@ pub(crate) enum Effect {
     Stateful,
     /// Keyed state: which keys there were. Records pass or go.
     Dedup,
+    /// Keyed state: the latest record. Records pass or go.
+    Latest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +70,7 @@ pub(crate) enum WindowKind {
 impl Effect {
     /// Whether it begins a stage, because it holds state by key.
     pub(crate) fn is_core(self) -> bool {
-        matches!(self, Effect::Aggregate | Effect::Stateful | Effect::Dedup)
+        matches!(self, Effect::Aggregate | Effect::Stateful | Effect::Dedup | Effect::Latest)
     }
 
     /// Whether what it holds for a key is a struct that is generated for it.
@@ -86,6 +88,7 @@ impl Effect {
                 | Effect::SetKey
                 | Effect::Window(_)
                 | Effect::Dedup
+                | Effect::Latest
         )
     }
 }
@@ -149,6 +152,7 @@ pub(crate) const OPERATORS: &[Operator] = &[
         "stateful(Out) { state { name: Type = init } keep 7 days; |state, record, out| { .. } }",
     ),
     op("dedup", S::Bare, E::Dedup, Never, "dedup keep 1 hour"),
+    op("latest", S::Bare, E::Latest, Never, "latest keep 7 days"),
 ];
 
 /// The operator of that name.

@@ -91,7 +91,7 @@ impl Local {
         count(&mut self.skipped, node);
     }
 
-    /// Counts a record that an operator is there to leave out: a duplicate.
+    /// Counts a record that an operator is there to leave out: a duplicate, or one out of date.
     #[inline]
     pub fn leave_out(&mut self, node: NodeId) {
         count(&mut self.left_out, node);

@@ -138,7 +138,7 @@ pub(super) fn state_is_bounded(graph: &Graph, errors: &Diagnostics) {
             ),
             Args::None => format!(
                 "the state of `{}` grows with every new key; say how long a key is kept after its last record: `{} \
-                 keep 1 hour` (or, if it may grow, `keep forever`)",
+                 keep 1 day` (or, if it may grow, `keep forever`)",
                 node.name, op.name
             ),
             _ => format!(

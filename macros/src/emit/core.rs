@@ -64,7 +64,7 @@ impl Writer<'_> {
         let head = quote!(#host, #meta, #input, &[#(#lateness),*]);
         match core_args(node) {
             Some(Args::Stateful(stateful)) => self.stateful(id, node, stateful, &head),
-            Some(Args::None) => self.dedup(id, node, &head),
+            Some(Args::None) => self.passing(id, node, &head),
             _ => match node.window() {
                 Some(_) => self.windowed(id, node, &head),
                 None => self.running(id, node, &head),
@@ -94,9 +94,11 @@ impl Writer<'_> {
         self.placed("running", &quote!(#head, #keep, #init, #add, #finish, #emit))
     }
 
-    fn dedup(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
+    /// `dedup`, `latest`: of the records that come some pass.
+    fn passing(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
         let (number, keep, emit) = (node_number(id), self.keep(node), self.emit());
-        self.placed("dedup", &quote!(#head, #number, #keep, #emit))
+        let latest = node.core().is_some_and(|core| node.ops()[core].row.effect == Effect::Latest);
+        self.placed(if latest { "latest" } else { "dedup" }, &quote!(#head, #number, #keep, #emit))
     }
 
     fn windowed(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {

@@ -6,6 +6,7 @@
 mod dedup;
 mod emit;
 mod hashed;
+mod latest;
 mod running;
 mod session;
 mod stateful;
@@ -14,6 +15,7 @@ mod windows;
 
 pub use dedup::dedup;
 pub use emit::Emit;
+pub use latest::latest;
 pub use running::running;
 pub use session::{SessionWindows, sessions};
 pub use stateful::{no_timer, stateful};
