@@ -2,9 +2,9 @@
 //!
 //! Errors of building it are errors of names: unknown, defined twice, cyclic.
 
-use crate::ast::{Chain, Diversion, Duration, Flow, Input, Item, Keep, KeyField, Op, Param};
+use crate::ast::{Args, Chain, Diversion, Duration, Flow, Input, Item, Keep, KeyField, Op, Param};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean};
-use crate::operators::Effect;
+use crate::operators::{Effect, Syntax};
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use std::collections::{HashMap, HashSet};
@@ -96,6 +96,20 @@ pub(crate) enum KnownType {
     /// The record generated for that node.
     Record(Ident),
     Late(Box<KnownType>),
+}
+
+impl KnownType {
+    /// The type as a user could write it beside the flow whose module that is.
+    fn spelled(&self, module: &Ident) -> Type {
+        match self {
+            KnownType::Written(ty) => ty.clone(),
+            KnownType::Record(name) => syn::parse_quote!(#module::#name),
+            KnownType::Late(record) => {
+                let record = record.spelled(module);
+                syn::parse_quote!(__psdf::record::Late<#record>)
+            }
+        }
+    }
 }
 
 impl Node {
@@ -223,6 +237,7 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
         Graph { docs: flow.docs, vis: flow.vis, name: flow.name, params, nodes, outputs, order, unread };
     graph.add_readers();
     graph.add_streams();
+    graph.spell_tops();
     graph
 }
 
@@ -433,6 +448,22 @@ impl Graph {
                 stream.ty = Some(KnownType::Written(ty.clone()));
             }
             self.nodes[id].stream = stream;
+        }
+    }
+
+    /// Writes the type of what each `top` lists, where the macro knows it. It stands where `top` does.
+    fn spell_tops(&mut self) {
+        let module = module_name(&self.name);
+        for id in 0..self.nodes.len() {
+            let Some(core) = self.nodes[id].core() else { continue };
+            let known = self.before(id, core).ty;
+            let Origin::Chain(chain) = &mut self.nodes[id].origin else { continue };
+            let op = &mut chain.ops[core];
+            if let (Syntax::Top, Args::Aggregate(fields), Some(known)) = (op.row.syntax, &mut op.args, known)
+            {
+                let record = known.spelled(&module);
+                fields[0].ty = syn::parse_quote_spanned!(op.name.span()=> Vec<#record>);
+            }
         }
     }
 

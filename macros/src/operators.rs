@@ -25,6 +25,8 @@ pub(crate) enum Syntax {
     Stateful,
     /// Nothing: all there is to say is `keep`.
     Bare,
+    /// `(n, by f)`
+    Top,
 }
 
 /// What an operator does to a stream.
@@ -151,6 +153,7 @@ pub(crate) const OPERATORS: &[Operator] = &[
         Never,
         "stateful(Out) { state { name: Type = init } keep 7 days; |state, record, out| { .. } }",
     ),
+    op("top", S::Top, E::Aggregate, Never, "top(10, by |record| ..)"),
     op("dedup", S::Bare, E::Dedup, Never, "dedup keep 1 hour"),
     op("latest", S::Bare, E::Latest, Never, "latest keep 7 days"),
 ];
@@ -321,7 +324,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         Holds::List,
         P::Record,
         "best: Vec<Record> = top(10, by |record| ..)",
-    ),
+    )
+    .by_time(),
     function("fold", F::Fold, Held::Field, Holds::Any, P::Record, "acc: Type = fold(init, |acc, record| ..)"),
 ];
 

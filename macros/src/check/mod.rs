@@ -29,6 +29,7 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     types::state_owns_its_data(graph, errors);
     types::records_own_their_data(graph, errors);
     types::lists_are_vecs(graph, errors);
+    types::tops_know_their_records(graph, errors);
     identity::one_state_for_each_name(graph, errors);
     identity::generated_names_are_free(graph, errors);
     identity::ports_are_distinct(graph, errors);

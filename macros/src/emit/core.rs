@@ -9,7 +9,7 @@ use crate::ast::{AggregateField, Args, Duration, FunctionArgs, Stateful};
 use crate::compile::own;
 use crate::graph::{Id, Node};
 use crate::lower::needs_records;
-use crate::operators::{Effect, FunctionState, Projection, WindowKind};
+use crate::operators::{Effect, FunctionState, Projection, Syntax, WindowKind};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{Expr, Type};
@@ -85,7 +85,7 @@ impl Writer<'_> {
 
     fn running(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
         let keep = self.keep(node);
-        let (init, add) = (self.init(id), self.add(id));
+        let (init, add) = (self.init(id), self.add(id, is_top(node)));
         let (key, state) = (ident("key"), ident("state"));
         let state_ty = self.state_type(node);
         let result = self.result(id, false);
@@ -112,7 +112,7 @@ impl Writer<'_> {
             .allow
             .as_ref()
             .map_or(quote!(::core::time::Duration::ZERO), |allow| self.bound_duration(allow));
-        let (init, add) = (self.init(id), self.add(id));
+        let (init, add) = (self.init(id), self.add(id, false));
         let (key, window, state) = (ident("key"), ident("window"), ident("state"));
         let state_ty = self.state_type(node);
         let result = self.result(id, true);
@@ -229,8 +229,9 @@ impl Writer<'_> {
         self.owning(&TokenStream::new(), &quote!(#state { #(#fields),* }))
     }
 
-    /// `|state, record, at| ..`: shows the state a record, or what was taken of it.
-    fn add(&mut self, id: Id) -> TokenStream {
+    /// `|state, record, at| ..`: shows the state a record, or what was taken of it. With `tells` it answers whether that
+    /// changed the result of the one field that there is.
+    fn add(&mut self, id: Id, tells: bool) -> TokenStream {
         let rt = &self.context.rt;
         let number = node_number(id);
         let node = self.context.graph.node(id);
@@ -243,7 +244,7 @@ impl Writer<'_> {
         }
         let Some(Args::Aggregate(fields)) = core_args(node) else { return TokenStream::new() };
         let inputs: Vec<_> = (0..fields.len()).map(projected).collect();
-        let whole = needs_records(node);
+        let (whole, told) = (needs_records(node), tells.then(|| ident("changed")));
         let adds: Vec<_> = fields
             .iter()
             .zip(&inputs)
@@ -251,10 +252,10 @@ impl Writer<'_> {
             .collect();
         if !whole {
             let parameters = quote!(#state: &mut #state_ty, (#(#inputs,)*), #at);
-            return self.owning(&parameters, &quote!(#(#adds)*));
+            return self.owning(&parameters, &quote!(#(#adds)* #told));
         }
         let projections = self.projections(id, &quote!(&#record));
-        let body = quote!(let (#(#inputs,)*) = #projections; #(#adds)*);
+        let body = quote!(let (#(#inputs,)*) = #projections; #(#adds)* #told);
         self.owning(&quote!(#state: &mut #state_ty, #record, #at), &body)
     }
 
@@ -278,7 +279,8 @@ impl Writer<'_> {
                 let state = self.listed(field, self.given_field(field, quote!(&mut #state.#name)), record);
                 let compare = rank(by, rt);
                 let by = self.closure(by, 1);
-                quote!(let () = #input; #state.add(#number, &#record, #n, #by, #compare);)
+                let changed = ident("changed");
+                quote!(let () = #input; let #changed = #state.add(#number, &#record, #at, #n, #by, #compare);)
             }
             FunctionArgs::Fold { step, .. } => {
                 let step = self.closure(step, 2);
@@ -363,6 +365,11 @@ impl Writer<'_> {
         let (module, name) = (&self.context.module, node.record_name());
         quote!(#unpack #module::#name { #(#key_values,)* #window #(#fields,)* })
     }
+}
+
+/// Whether the stateful operator of a node is `top`.
+fn is_top(node: &Node) -> bool {
+    node.core().is_some_and(|core| node.ops()[core].row.syntax == Syntax::Top)
 }
 
 /// How `top` compares what its closure returns.

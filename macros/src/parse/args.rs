@@ -70,6 +70,7 @@ fn read(
             plain(Args::Aggregate(fields.into_iter().flatten().collect()))
         }
         Syntax::Fold => plain(Args::Fold(Box::new(parenthesized(input, name, fold)?))),
+        Syntax::Top => plain(parenthesized(input, name, |args| top(args, name))?),
         Syntax::Bare if input.peek(syn::token::Paren) || input.peek(syn::token::Brace) => {
             Err(syn::Error::new(input.span(), "unexpected here"))
         }
@@ -260,6 +261,16 @@ fn function_args(syntax: FunctionSyntax, args: ParseStream<'_>) -> syn::Result<F
             Ok(FunctionArgs::Fold { init, step, merge })
         }
     }
+}
+
+/// `top` as an operator is an aggregate of one field, whose type is that of the records: see `Graph::spell_tops`.
+fn top(args: ParseStream<'_>, name: &Ident) -> syn::Result<Args> {
+    let row = aggregate_function("top").expect("`top` is a row of the table");
+    let args = function_args(row.syntax, args)?;
+    let ty = syn::parse_quote_spanned!(name.span()=> Vec<()>);
+    let docs = vec![syn::parse_quote!(#[doc = " The records, the greatest first."])];
+    let field = Ident::new("top", name.span());
+    Ok(Args::Aggregate(vec![AggregateField { docs, name: field, ty, function: name.clone(), row, args }]))
 }
 
 fn fold(args: ParseStream<'_>) -> syn::Result<Fold> {

@@ -16,7 +16,7 @@ mod windows;
 pub use dedup::dedup;
 pub use emit::Emit;
 pub use latest::latest;
-pub use running::running;
+pub use running::{Changes, running};
 pub use session::{SessionWindows, sessions};
 pub use stateful::{no_timer, stateful};
 pub use stateless::stateless;
