@@ -83,6 +83,8 @@ pub(crate) enum Args {
     Route(Vec<Arm>),
     /// `(d)`, `(d, every d)`
     Window { size: Duration, every: Option<Duration> },
+    /// `(n)`
+    CountWindow(Expr),
     /// `{ field: Type = function(..), .. }`
     Aggregate(Vec<AggregateField>),
     /// `(Type = init, step)`, also with `merge f`

@@ -144,6 +144,11 @@ impl Node {
         Some(&self.ops()[before]).filter(|op| matches!(op.row.effect, Effect::Window(_)))
     }
 
+    /// Whether a window bounds its state: one that is counted out may stay incomplete.
+    pub(crate) fn is_bounded_by_window(&self) -> bool {
+        self.window().is_some_and(|op| matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()))
+    }
+
     /// What `keep` says of its state.
     pub(crate) fn keep(&self) -> Option<&Keep> {
         self.ops()[self.core()?].keep.as_ref()
@@ -509,6 +514,13 @@ impl Graph {
         }
     }
 
+    /// Whether the results of a node say of which window they are.
+    pub(crate) fn has_window(&self, id: Id) -> bool {
+        let node = &self.nodes[id];
+        node.is_bounded_by_window()
+            || node.window().is_some() && node.core().is_some_and(|core| self.before(id, core).timed)
+    }
+
     /// The node of a reader, and the place in its chain from which it goes on.
     pub(crate) fn node(&self, id: Id) -> &Node {
         &self.nodes[id]
@@ -560,15 +572,17 @@ pub(crate) fn line(at: &impl Spanned) -> usize {
 
 /// The duration of a window or of `keep`, as it was written.
 pub(crate) fn bound(node: &Node) -> Option<String> {
-    if let Some(op) = node.window()
-        && let crate::ast::Args::Window { size, every } = &op.args
-    {
-        let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));
-        return Some(format!("{}({}{every})", op.row.name, size.written));
-    }
+    let counted = match node.window().map(|op| (op, &op.args)) {
+        Some((op, Args::Window { size, every })) => {
+            let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));
+            return Some(format!("{}({}{every})", op.row.name, size.written));
+        }
+        Some((op, Args::CountWindow(size))) => format!("{}({}), ", op.row.name, crate::emit::written(size)),
+        _ => String::new(),
+    };
     let keep = node.keep()?;
     let duration = keep.duration.as_ref().map_or("forever", |duration: &Duration| &duration.written);
-    Some(format!("keep {duration}"))
+    Some(format!("{counted}keep {duration}"))
 }
 
 #[cfg(test)]

@@ -325,7 +325,7 @@ fn asks_for_time(node: &Node, place: usize) -> bool {
     let op = &node.ops()[place];
     let keeps = op.keep.as_ref().is_some_and(|keep| keep.duration.is_some());
     match &op.args {
-        Args::Stateful(_) | Args::Window { .. } => true,
+        Args::Stateful(_) | Args::Window { .. } | Args::CountWindow(_) => true,
         Args::Aggregate(fields) => {
             keeps || node.window().is_some() || fields.iter().any(|field| field.row.by_time)
         }

@@ -17,6 +17,8 @@ pub(crate) enum Syntax {
     Window,
     /// `(d, every d)`
     HoppingWindow,
+    /// `(n)`
+    CountWindow,
     /// `{ field: Type = function(..), .. }`
     Aggregate,
     /// `(Type = init, step)`
@@ -67,6 +69,14 @@ pub(crate) enum WindowKind {
     Tumbling,
     Hopping,
     Session,
+    Count,
+}
+
+impl WindowKind {
+    /// Whether it ends with time, and the state in it.
+    pub(crate) fn is_of_time(self) -> bool {
+        self != WindowKind::Count
+    }
 }
 
 impl Effect {
@@ -144,6 +154,7 @@ pub(crate) const OPERATORS: &[Operator] = &[
     op("tumbling", S::Window, E::Window(WindowKind::Tumbling), May, "tumbling(1 hour)"),
     op("hopping", S::HoppingWindow, E::Window(WindowKind::Hopping), May, "hopping(1 hour, every 5 min)"),
     op("session", S::Window, E::Window(WindowKind::Session), May, "session(30 min)"),
+    op("count_window", S::CountWindow, E::Window(WindowKind::Count), Never, "count_window(100)"),
     op("aggregate", S::Aggregate, E::Aggregate, Never, "aggregate { name: u64 = count() }"),
     op("fold", S::Fold, E::Aggregate, Never, "fold(Type = init, |acc, record| ..)"),
     op(

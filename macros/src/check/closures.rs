@@ -27,7 +27,7 @@ fn closures_of(op: &Op) -> Vec<Used<'_>> {
         Args::Closure(f) | Args::EventTime { f, .. } => vec![used(f, RECORD)],
         Args::Key(fields) => fields.iter().map(|field| used(&field.f, RECORD)).collect(),
         Args::Route(arms) => arms.iter().map(|arm| used(&arm.condition, RECORD)).collect(),
-        Args::Window { .. } | Args::None => Vec::new(),
+        Args::Window { .. } | Args::CountWindow(_) | Args::None => Vec::new(),
         Args::Aggregate(fields) => fields
             .iter()
             .flat_map(|field| {

@@ -127,8 +127,12 @@ impl UsedTypes {
                 self.visit_type(&stateful.out);
                 stateful.state.iter().for_each(|field| self.visit_type(&field.ty));
             }
-            Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } | Args::None => {
-            }
+            Args::Closure(_)
+            | Args::EventTime { .. }
+            | Args::Route(_)
+            | Args::Window { .. }
+            | Args::CountWindow(_)
+            | Args::None => {}
         }
     }
 }
@@ -151,7 +155,7 @@ impl<'ast> Visit<'ast> for UsedTypes {
 pub(super) fn record_fields_are_distinct(graph: &Graph, errors: &Diagnostics) {
     for (id, node) in graph.nodes.iter().enumerate() {
         let Some(core) = node.core() else { continue };
-        let mut names: Vec<String> = node.window().map(|_| "window".to_string()).into_iter().collect();
+        let mut names: Vec<String> = graph.has_window(id).then(|| "window".to_string()).into_iter().collect();
         let key = graph.before(id, core).key.unwrap_or_default();
         let own: Vec<&Ident> = match &node.ops()[core].args {
             Args::Aggregate(fields) => fields.iter().map(|field| &field.name).collect(),

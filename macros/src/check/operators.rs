@@ -15,9 +15,9 @@ pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
         }
         for (place, op) in node.ops().iter().enumerate() {
             check_else(op, errors);
-            check_keep(op, node.window().is_some(), errors);
-            if op.allow.is_some() && !matches!(op.row.effect, Effect::Window(_)) {
-                let message = format!("`{}` takes no `allow`: it belongs to a window", op.name);
+            check_keep(op, node.is_bounded_by_window(), errors);
+            if op.allow.is_some() && !matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()) {
+                let message = format!("`{}` takes no `allow`: it belongs to a window of time", op.name);
                 errors.error(Code::Arguments, &op.name, message);
             }
             if op.row.effect == Effect::Route && place + 1 < node.ops().len() {

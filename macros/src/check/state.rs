@@ -43,7 +43,7 @@ pub(super) fn windows_and_timers_have_event_time(graph: &Graph, errors: &Diagnos
                 continue;
             }
             let add = "add `event_time(|record| .., lateness 1 min)`";
-            if matches!(op.row.effect, Effect::Window(_)) {
+            if matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()) {
                 let message = format!(
                     "the window of `{}` needs event time, but `{}` has none; {add} before `key_by`",
                     node.name,
@@ -51,7 +51,7 @@ pub(super) fn windows_and_timers_have_event_time(graph: &Graph, errors: &Diagnos
                 );
                 errors.error(Code::NoEventTime, &op.name, message);
             }
-            let bounds_state = op.row.effect.is_core() && node.window().is_none();
+            let bounds_state = op.row.effect.is_core() && !node.is_bounded_by_window();
             if let Some(keep) = op.keep.as_ref().filter(|keep| keep.duration.is_some() && bounds_state) {
                 let message = format!(
                     "`keep` counts in event time, but nothing before `{}` sets it; {add} upstream, or write \
@@ -127,7 +127,7 @@ pub(super) fn state_is_bounded(graph: &Graph, errors: &Diagnostics) {
     for node in &graph.nodes {
         let Some(core) = node.core() else { continue };
         let op = &node.ops()[core];
-        if op.keep.is_some() || node.window().is_some() {
+        if op.keep.is_some() || node.is_bounded_by_window() {
             continue;
         }
         let message = match &op.args {
@@ -140,6 +140,11 @@ pub(super) fn state_is_bounded(graph: &Graph, errors: &Diagnostics) {
                 "the state of `{}` grows with every new key; say how long a key is kept after its last record: `{} \
                  keep 1 day` (or, if it may grow, `keep forever`)",
                 node.name, op.name
+            ),
+            _ if node.window().is_some() => format!(
+                "a window of `{}` that never fills would be held for ever; say how long after its key's last record it \
+                 is given all the same: `.. keep 1 day` (or, if that may be at the end, `keep forever`)",
+                node.name
             ),
             _ => format!(
                 "the state of `{}` grows with every new key; put a window before it, such as `tumbling(1 hour)`, or \

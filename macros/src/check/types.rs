@@ -30,9 +30,12 @@ fn held_types(args: &Args) -> (&'static str, Vec<&Type>) {
         Args::Aggregate(fields) => ("a result", fields.iter().map(|field| &field.ty).collect()),
         Args::Fold(fold) => ("a result", vec![&fold.ty]),
         Args::Stateful(stateful) => ("state", stateful.state.iter().map(|field| &field.ty).collect()),
-        Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } | Args::None => {
-            ("", Vec::new())
-        }
+        Args::Closure(_)
+        | Args::EventTime { .. }
+        | Args::Route(_)
+        | Args::Window { .. }
+        | Args::CountWindow(_)
+        | Args::None => ("", Vec::new()),
     }
 }
 

@@ -104,6 +104,9 @@ impl Writer<'_> {
     fn windowed(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
         let rt = &self.context.rt;
         let Some(op) = node.window() else { return TokenStream::new() };
+        if let Args::CountWindow(size) = &op.args {
+            return self.counted_out(id, node, size, head);
+        }
         let (Args::Window { size, every }, Effect::Window(kind)) = (&op.args, op.row.effect) else {
             return TokenStream::new();
         };
@@ -139,12 +142,27 @@ impl Writer<'_> {
                     &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit),
                 )
             }
+            WindowKind::Count => TokenStream::new(),
             WindowKind::Session => {
                 let windows = quote!(#rt::stages::SessionWindows::new(#size, #allow));
                 let merge = self.merge(id);
                 self.placed("sessions", &quote!(#head, #windows, #init, #add, #merge, #finish, #late, #emit))
             }
         }
+    }
+
+    /// `count_window`.
+    fn counted_out(&mut self, id: Id, node: &Node, size: &Expr, head: &TokenStream) -> TokenStream {
+        let rt = &self.context.rt;
+        let (keep, bound) = (self.keep(node), self.bindings(&quote!(#size)));
+        let windows = quote!(#rt::stages::CountWindows::new({ #bound #size }, #keep));
+        let (init, add) = (self.init(id), self.add(id, false));
+        let (key, window, state) = (ident("key"), ident("window"), ident("state"));
+        let state_ty = self.state_type(node);
+        let result = self.result(id, self.context.graph.has_window(id));
+        let finish = self.owning(&quote!(#key, #window, #state: #state_ty), &result);
+        let emit = self.emit();
+        self.placed("count_windows", &quote!(#head, #windows, #init, #add, #finish, #emit))
     }
 
     fn stateful(&mut self, id: Id, node: &Node, stateful: &Stateful, head: &TokenStream) -> TokenStream {

@@ -39,9 +39,12 @@ fn types_of(args: &Args) -> Vec<&Type> {
             let state = stateful.state.iter().map(|field| &field.ty);
             state.chain([&stateful.out]).collect()
         }
-        Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } | Args::None => {
-            Vec::new()
-        }
+        Args::Closure(_)
+        | Args::EventTime { .. }
+        | Args::Route(_)
+        | Args::Window { .. }
+        | Args::CountWindow(_)
+        | Args::None => Vec::new(),
     }
 }
 

@@ -64,6 +64,7 @@ fn read(
         Syntax::Window | Syntax::HoppingWindow => {
             parenthesized(input, name, |args| window(args, row, errors))
         }
+        Syntax::CountWindow => plain(Args::CountWindow(parenthesized(input, name, |args| args.parse())?)),
         Syntax::Aggregate => {
             let field = |args: ParseStream<'_>| aggregate_field(args, errors);
             let fields = braced(input, name, |args| list(args, field))?;

@@ -3,6 +3,7 @@
 //! Each function has the edge and the closures together in its signature, in the order in which rustc must
 //! learn their types: records first, then state, results, and last what happens to the results.
 
+mod count_window;
 mod dedup;
 mod emit;
 mod hashed;
@@ -13,6 +14,7 @@ mod stateful;
 mod stateless;
 mod windows;
 
+pub use count_window::{CountWindows, count_windows};
 pub use dedup::dedup;
 pub use emit::Emit;
 pub use latest::latest;
