@@ -69,6 +69,13 @@ pub(crate) struct Op {
     pub(crate) allow: Option<Duration>,
     pub(crate) diverted: Option<Else>,
     pub(crate) keep: Option<Keep>,
+    pub(crate) every: Option<Every>,
+}
+
+/// `every d`
+pub(crate) struct Every {
+    pub(crate) span: Span,
+    pub(crate) duration: Duration,
 }
 
 /// What an operator was given.

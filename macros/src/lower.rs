@@ -327,9 +327,12 @@ fn asks_for_time(node: &Node, place: usize) -> bool {
     match &op.args {
         Args::Stateful(_) | Args::Window { .. } | Args::CountWindow(_) => true,
         Args::Aggregate(fields) => {
-            keeps || node.window().is_some() || fields.iter().any(|field| field.row.by_time)
+            keeps
+                || op.every.is_some()
+                || node.window().is_some()
+                || fields.iter().any(|field| field.row.by_time)
         }
-        Args::Fold(_) => keeps || node.window().is_some(),
+        Args::Fold(_) => keeps || op.every.is_some() || node.window().is_some(),
         Args::None => keeps || op.row.effect == Effect::Latest,
         Args::Closure(_) | Args::EventTime { .. } | Args::Key(_) | Args::Route(_) => false,
     }

@@ -15,6 +15,7 @@ pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
         }
         for (place, op) in node.ops().iter().enumerate() {
             check_else(op, errors);
+            check_every(op, node.window().is_some(), errors);
             check_keep(op, node.is_bounded_by_window(), errors);
             if op.allow.is_some() && !matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()) {
                 let message = format!("`{}` takes no `allow`: it belongs to a window of time", op.name);
@@ -53,6 +54,19 @@ fn check_else(op: &Op, errors: &Diagnostics) {
             errors.error_at(Code::IdleElse, diverted.span, message);
         }
         (None, ElseRule::Never | ElseRule::May) | (Some(_), ElseRule::May | ElseRule::Must) => {}
+    }
+}
+
+/// `every` thins out what would come after each batch.
+fn check_every(op: &Op, windowed: bool, errors: &Diagnostics) {
+    let Some(every) = &op.every else { return };
+    if op.row.effect != Effect::Aggregate {
+        let message =
+            format!("`{}` takes no `every`: it thins out a running `aggregate`, `fold` or `top`", op.name);
+        errors.error_at(Code::Arguments, every.span, message);
+    } else if windowed {
+        let message = "the window says already when its results come; remove `every`";
+        errors.error_at(Code::Arguments, every.span, message);
     }
 }
 

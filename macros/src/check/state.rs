@@ -60,6 +60,13 @@ pub(super) fn windows_and_timers_have_event_time(graph: &Graph, errors: &Diagnos
                 );
                 errors.error_at(Code::NoEventTime, keep.span, message);
             }
+            if let Some(every) = op.every.as_ref().filter(|_| op.row.effect == Effect::Aggregate) {
+                let message = format!(
+                    "`every` counts in event time, but nothing before `{}` sets it; {add} upstream, or remove `every`",
+                    node.name
+                );
+                errors.error_at(Code::NoEventTime, every.span, message);
+            }
             if let Args::Stateful(stateful) = &op.args {
                 let name = &node.name;
                 if let Some(timer) = &stateful.timer {
@@ -188,9 +195,15 @@ pub(super) fn sessions_can_merge(graph: &Graph, errors: &Diagnostics) {
 fn session_can_merge(graph: &Graph, id: Id, errors: &Diagnostics) {
     let node = graph.node(id);
     let is_session = node.window().is_some_and(|op| op.row.effect == Effect::Window(WindowKind::Session));
-    let Some(core) = node.core().filter(|_| is_session) else { return };
-    let message = "two sessions may turn out to be one, so a fold in a session says how to unite them: add \
-                   `, merge |acc, other| ..`";
+    let Some(core) = node.core() else { return };
+    let message = if is_session {
+        "two sessions may turn out to be one, so a fold in a session says how to unite them: add `, merge |acc, other| ..`"
+    } else if node.ops()[core].every.is_some() {
+        "what comes between two results is gathered apart, so a fold with `every` says how to unite it with what was \
+         there: add `, merge |acc, other| ..`"
+    } else {
+        return;
+    };
     match &node.ops()[core].args {
         Args::Fold(fold) if fold.merge.is_none() => {
             errors.error(Code::NoMerge, &node.ops()[core].name, message)

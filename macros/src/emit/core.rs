@@ -85,12 +85,21 @@ impl Writer<'_> {
 
     fn running(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
         let keep = self.keep(node);
-        let (init, add) = (self.init(id), self.add(id, is_top(node)));
+        let every = node.core().and_then(|core| node.ops()[core].every.as_ref());
+        let (init, add) = (self.init(id), self.add(id, every.is_none() && is_top(node)));
         let (key, state) = (ident("key"), ident("state"));
         let state_ty = self.state_type(node);
         let result = self.result(id, false);
         let finish = self.owning(&quote!(#key, #state: #state_ty), &result);
         let emit = self.emit();
+        if let Some(every) = every {
+            let rt = &self.context.rt;
+            let every = self.bound_duration(&every.duration);
+            let ticks = quote!(#rt::stages::Ticks::every(#every));
+            let merge = self.merge(id, is_top(node));
+            let arguments = quote!(#head, #ticks, #keep, #init, #add, #merge, #finish, #emit);
+            return self.placed("thinned", &arguments);
+        }
         self.placed("running", &quote!(#head, #keep, #init, #add, #finish, #emit))
     }
 
@@ -145,7 +154,7 @@ impl Writer<'_> {
             WindowKind::Count => TokenStream::new(),
             WindowKind::Session => {
                 let windows = quote!(#rt::stages::SessionWindows::new(#size, #allow));
-                let merge = self.merge(id);
+                let merge = self.merge(id, false);
                 self.placed("sessions", &quote!(#head, #windows, #init, #add, #merge, #finish, #late, #emit))
             }
         }
@@ -307,8 +316,9 @@ impl Writer<'_> {
         }
     }
 
-    /// `|state, other| ..`: two sessions become one.
-    fn merge(&mut self, id: Id) -> TokenStream {
+    /// `|state, other| ..`: two states become one. With `tells` it answers whether that changed the result of the one
+    /// field that there is.
+    fn merge(&mut self, id: Id, tells: bool) -> TokenStream {
         let rt = &self.context.rt;
         let number = node_number(id);
         let node = self.context.graph.node(id);
@@ -326,7 +336,8 @@ impl Writer<'_> {
                         let state = self.given_field(field, quote!(&mut #state.#name));
                         let compare = rank(by, rt);
                         let by = self.closure(by, 1);
-                        quote!(#state.merge(#number, #other.#name, #n, #by, #compare);)
+                        let changed = ident("changed");
+                        quote!(let #changed = #state.merge(#number, #other.#name, #n, #by, #compare);)
                     }
                     FunctionArgs::Fold { merge, .. } => {
                         let merge = merge.as_ref().map(|merge| self.closure(merge, 2));
@@ -340,7 +351,8 @@ impl Writer<'_> {
             }
             _ => Vec::new(),
         };
-        self.owning(&quote!(#state: &mut #state_ty, #other: #state_ty), &quote!(#(#merges)*))
+        let told = tells.then(|| ident("changed"));
+        self.owning(&quote!(#state: &mut #state_ty, #other: #state_ty), &quote!(#(#merges)* #told))
     }
 
     /// The record of results: key, window, fields.

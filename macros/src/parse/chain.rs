@@ -3,7 +3,7 @@
 use super::args;
 use super::duration::{duration, peek_word, take_word};
 use super::whole_type;
-use crate::ast::{Chain, Diversion, Else, Keep, Op};
+use crate::ast::{Chain, Diversion, Else, Every, Keep, Op};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean};
 use crate::operators::{OPERATORS, operator};
 use proc_macro2::{Ident, TokenStream, TokenTree};
@@ -56,10 +56,12 @@ fn op(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Op>> {
         skip_to_arrow(input)?;
         return Ok(None);
     };
-    let (mut diverted, mut keep) = (None, inner_keep(&args));
+    let (mut diverted, mut keep, mut every) = (None, inner_keep(&args), None);
     loop {
         if take_word(input, "allow").is_some() {
             allow = Some(duration(input, errors)?);
+        } else if let Some(word) = take_word(input, "every") {
+            every = Some(Every { span: word.span(), duration: duration(input, errors)? });
         } else if input.peek(Token![else]) {
             diverted = Some(else_clause(input)?);
         } else if peek_word(input, "keep") {
@@ -68,7 +70,7 @@ fn op(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Op>> {
             break;
         }
     }
-    Ok(Some(Op { name, row, args: args.args, allow, diverted, keep }))
+    Ok(Some(Op { name, row, args: args.args, allow, diverted, keep, every }))
 }
 
 fn inner_keep(args: &args::Read) -> Option<Keep> {

@@ -61,7 +61,7 @@ impl<T: Clone> Top<T> {
         })
     }
 
-    /// Takes what another state holds.
+    /// Takes what another state holds: whether that changes the list.
     pub fn merge<R>(
         &mut self,
         node: NodeId,
@@ -69,10 +69,12 @@ impl<T: Clone> Top<T> {
         n: usize,
         f: impl Fn(&T) -> R,
         compare: impl Fn(&R, &R) -> Ordering,
-    ) {
+    ) -> bool {
+        let mut changed = false;
         for (at, record) in &other.0 {
-            self.add(node, record, *at, n, &f, &compare);
+            changed |= self.add(node, record, *at, n, &f, &compare);
         }
+        changed
     }
 
     /// The records.

@@ -12,6 +12,7 @@ mod running;
 mod session;
 mod stateful;
 mod stateless;
+mod thinned;
 mod windows;
 
 pub use count_window::{CountWindows, count_windows};
@@ -22,6 +23,7 @@ pub use running::{Changes, running};
 pub use session::{SessionWindows, sessions};
 pub use stateful::{no_timer, stateful};
 pub use stateless::stateless;
+pub use thinned::{Ticks, thinned};
 pub use windows::{TimeWindows, taken_once, time_windows};
 
 /// The results a stage gives before what it has said is sent on, so that a window of a million keys does not
