@@ -106,6 +106,13 @@ pub(crate) struct Op {
     pub(crate) allow: Option<Duration>,
     pub(crate) diverted: Option<Else>,
     pub(crate) keep: Option<Keep>,
+    pub(crate) every: Option<Every>,
+}
+
+/// `every d`
+pub(crate) struct Every {
+    pub(crate) span: Span,
+    pub(crate) duration: Duration,
 }
 
 /// What an operator was given.
@@ -120,6 +127,8 @@ pub(crate) enum Args {
     Route(Vec<Arm>),
     /// `(d)`, `(d, every d)`
     Window { size: Duration, every: Option<Duration> },
+    /// `(n)`
+    CountWindow(Expr),
     /// `{ field: Type = function(..), .. }`
     Aggregate(Vec<AggregateField>),
     /// `(Type = init, step)`, also with `merge f`
@@ -128,6 +137,8 @@ pub(crate) enum Args {
     Stateful(Box<Stateful>),
     /// `(other)`, `(other, within d)`, `(other, until f)`
     Join(Box<Join>),
+    /// Nothing
+    None,
 }
 
 pub(crate) struct KeyField {

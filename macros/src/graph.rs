@@ -3,10 +3,10 @@
 //! Errors of building it are errors of names: unknown, defined twice, cyclic.
 
 use crate::ast::{
-    Chain, Diversion, Duration, Flow, Input, Item, JoinBound, Keep, KeyField, Op, Param, Source,
+    Args, Chain, Diversion, Duration, Flow, Input, Item, JoinBound, Keep, KeyField, Op, Param, Source,
 };
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
-use crate::operators::{Effect, JoinKind};
+use crate::operators::{Effect, JoinKind, Syntax};
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use std::cell::{Cell, RefCell};
@@ -164,6 +164,34 @@ impl NodeChain {
     }
 }
 
+impl KnownType {
+    /// The type as a user could write it beside the flow whose module that is.
+    fn spelled(&self, module: &Ident) -> Type {
+        match self {
+            KnownType::Written(ty) => ty.clone(),
+            KnownType::Record(name) => syn::parse_quote!(#module::#name),
+            KnownType::Late(record) => {
+                let record = record.spelled(module);
+                syn::parse_quote!(__psdf::record::Late<#record>)
+            }
+            KnownType::Joined(joined) => {
+                let (left, right) = (joined.left.spelled(module), joined.right.spelled(module));
+                let option = |ty: &Type| -> Type { syn::parse_quote!(::core::option::Option<#ty>) };
+                let (left, right) = match joined.kind {
+                    JoinKind::Inner => (left, right),
+                    JoinKind::Left | JoinKind::Lookup => (left, option(&right)),
+                    JoinKind::Full => (option(&left), option(&right)),
+                };
+                if joined.windowed {
+                    syn::parse_quote!((__psdf::time::Window, #left, #right))
+                } else {
+                    syn::parse_quote!((#left, #right))
+                }
+            }
+        }
+    }
+}
+
 impl Node {
     pub(crate) fn ops(&self) -> &[Op] {
         match &self.origin {
@@ -201,6 +229,11 @@ impl Node {
     pub(crate) fn window(&self) -> Option<&Op> {
         let before = self.core()?.checked_sub(1)?;
         Some(&self.ops()[before]).filter(|op| matches!(op.row.effect, Effect::Window(_)))
+    }
+
+    /// Whether a window bounds its state: one that is counted out may stay incomplete.
+    pub(crate) fn is_bounded_by_window(&self) -> bool {
+        self.window().is_some_and(|op| matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()))
     }
 
     /// What `keep` says of its state.
@@ -341,6 +374,7 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
     };
     graph.add_readers();
     graph.add_streams();
+    graph.spell_tops();
     graph
 }
 
@@ -695,6 +729,22 @@ impl Graph {
         }
     }
 
+    /// Writes the type of what each `top` lists, where the macro knows it. It stands where `top` does.
+    fn spell_tops(&mut self) {
+        let module = module_name(&self.name);
+        for id in 0..self.nodes.len() {
+            let Some(core) = self.nodes[id].core() else { continue };
+            let known = self.before(id, core).ty;
+            let Origin::Chain(chain) = &mut self.nodes[id].origin else { continue };
+            let op = &mut chain.ops[core];
+            if let (Syntax::Top, Args::Aggregate(fields), Some(known)) = (op.row.syntax, &mut op.args, known)
+            {
+                let record = known.spelled(&module);
+                fields[0].ty = syn::parse_quote_spanned!(op.name.span()=> Vec<#record>);
+            }
+        }
+    }
+
     /// What `else` gives: late records keep their type, failures have one of their own.
     fn diverted_stream(&self, of: Id, late: bool) -> Stream {
         let ops = self.nodes[of].ops();
@@ -744,6 +794,13 @@ impl Graph {
         }
     }
 
+    /// Whether the results of a node say of which window they are.
+    pub(crate) fn has_window(&self, id: Id) -> bool {
+        let node = &self.nodes[id];
+        node.is_bounded_by_window()
+            || node.window().is_some() && node.core().is_some_and(|core| self.before(id, core).timed)
+    }
+
     /// The node of a reader, and the place in its chain from which it goes on.
     pub(crate) fn node(&self, id: Id) -> &Node {
         &self.nodes[id]
@@ -761,6 +818,7 @@ fn after(node: &Node, op: &Op, before: Stream) -> Stream {
             let ty = Some(KnownType::Written(stateful.out.clone()));
             Stream { key: None, ty, watermarked: false, ..before }
         }
+        (Effect::Dedup | Effect::Latest, _) => Stream { key: None, ..before },
         (Effect::Route, _) => before,
         _ if effect.keeps_type() => before,
         _ => Stream { ty: None, ..before },
@@ -803,12 +861,14 @@ pub(crate) fn line(at: &impl Spanned) -> usize {
 
 /// The duration of a window or of `keep`, as it was written.
 pub(crate) fn bound(node: &Node) -> Option<String> {
-    if let Some(op) = node.window()
-        && let crate::ast::Args::Window { size, every } = &op.args
-    {
-        let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));
-        return Some(format!("{}({}{every})", op.row.name, size.written));
-    }
+    let counted = match node.window().map(|op| (op, &op.args)) {
+        Some((op, Args::Window { size, every })) => {
+            let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));
+            return Some(format!("{}({}{every})", op.row.name, size.written));
+        }
+        Some((op, Args::CountWindow(size))) => format!("{}({}), ", op.row.name, crate::emit::written(size)),
+        _ => String::new(),
+    };
     let core = &node.ops()[node.core()?];
     if let crate::ast::Args::Join(join) = &core.args
         && let Some(bound) = &join.bound
@@ -820,7 +880,7 @@ pub(crate) fn bound(node: &Node) -> Option<String> {
     }
     let keep = node.keep()?;
     let duration = keep.duration.as_ref().map_or("forever", |duration: &Duration| &duration.written);
-    Some(format!("keep {duration}"))
+    Some(format!("{counted}keep {duration}"))
 }
 
 #[cfg(test)]

@@ -363,11 +363,15 @@ fn asks_for_time(node: &Node, place: usize) -> bool {
     let op = &node.ops()[place];
     let keeps = op.keep.as_ref().is_some_and(|keep| keep.duration.is_some());
     match &op.args {
-        Args::Stateful(_) | Args::Window { .. } => true,
+        Args::Stateful(_) | Args::Window { .. } | Args::CountWindow(_) => true,
         Args::Aggregate(fields) => {
-            keeps || node.window().is_some() || fields.iter().any(|field| field.row.by_time)
+            keeps
+                || op.every.is_some()
+                || node.window().is_some()
+                || fields.iter().any(|field| field.row.by_time)
         }
-        Args::Fold(_) => keeps || node.window().is_some(),
+        Args::Fold(_) => keeps || op.every.is_some() || node.window().is_some(),
+        Args::None => keeps || op.row.effect == Effect::Latest,
         // The one that has no lateness of its own goes by the watermark that comes.
         Args::EventTime { lateness, .. } => lateness.is_none(),
         Args::Join(join) => {

@@ -17,6 +17,8 @@ pub(crate) enum Syntax {
     Window,
     /// `(d, every d)`
     HoppingWindow,
+    /// `(n)`
+    CountWindow,
     /// `{ field: Type = function(..), .. }`
     Aggregate,
     /// `(Type = init, step)`
@@ -27,6 +29,10 @@ pub(crate) enum Syntax {
     Join,
     /// `(other)`
     Lookup,
+    /// Nothing: all there is to say is `keep`.
+    Bare,
+    /// `(n, by f)`
+    Top,
 }
 
 /// What an operator does to a stream.
@@ -56,6 +62,10 @@ pub(crate) enum Effect {
     Aggregate,
     /// Keyed state: the user's own.
     Stateful,
+    /// Keyed state: which keys there were. Records pass or go.
+    Dedup,
+    /// Keyed state: the latest record. Records pass or go.
+    Latest,
     /// Keyed state: the records of two streams.
     Join(JoinKind),
 }
@@ -77,19 +87,41 @@ pub(crate) enum WindowKind {
     Tumbling,
     Hopping,
     Session,
+    Count,
+}
+
+impl WindowKind {
+    /// Whether it ends with time, and the state in it.
+    pub(crate) fn is_of_time(self) -> bool {
+        self != WindowKind::Count
+    }
 }
 
 impl Effect {
     /// Whether it begins a stage, because it holds state by key.
     pub(crate) fn is_core(self) -> bool {
-        matches!(self, Effect::Aggregate | Effect::Stateful | Effect::Join(_))
+        matches!(
+            self,
+            Effect::Aggregate | Effect::Stateful | Effect::Dedup | Effect::Latest | Effect::Join(_)
+        )
+    }
+
+    /// Whether what it holds for a key is a struct that is generated for it.
+    pub(crate) fn has_state_struct(self) -> bool {
+        matches!(self, Effect::Aggregate | Effect::Stateful)
     }
 
     /// Whether the records after it are of the type of those before it.
     pub(crate) fn keeps_type(self) -> bool {
         matches!(
             self,
-            Effect::Select | Effect::Inspect | Effect::SetTime | Effect::SetKey | Effect::Window(_)
+            Effect::Select
+                | Effect::Inspect
+                | Effect::SetTime
+                | Effect::SetKey
+                | Effect::Window(_)
+                | Effect::Dedup
+                | Effect::Latest
         )
     }
 }
@@ -143,6 +175,7 @@ pub(crate) const OPERATORS: &[Operator] = &[
     op("tumbling", S::Window, E::Window(WindowKind::Tumbling), May, "tumbling(1 hour)"),
     op("hopping", S::HoppingWindow, E::Window(WindowKind::Hopping), May, "hopping(1 hour, every 5 min)"),
     op("session", S::Window, E::Window(WindowKind::Session), May, "session(30 min)"),
+    op("count_window", S::CountWindow, E::Window(WindowKind::Count), Never, "count_window(100)"),
     op("aggregate", S::Aggregate, E::Aggregate, Never, "aggregate { name: u64 = count() }"),
     op("fold", S::Fold, E::Aggregate, Never, "fold(Type = init, |acc, record| ..)"),
     op(
@@ -152,6 +185,9 @@ pub(crate) const OPERATORS: &[Operator] = &[
         Never,
         "stateful(Out) { state { name: Type = init } keep 7 days; |state, record, out| { .. } }",
     ),
+    op("top", S::Top, E::Aggregate, Never, "top(10, by |record| ..)"),
+    op("dedup", S::Bare, E::Dedup, Never, "dedup keep 1 hour"),
+    op("latest", S::Bare, E::Latest, Never, "latest keep 7 days"),
     op("join", S::Join, E::Join(JoinKind::Inner), May, "join(other, within 10 s)"),
     op("left_join", S::Join, E::Join(JoinKind::Left), May, "left_join(other, within 10 s)"),
     op("full_join", S::Join, E::Join(JoinKind::Full), May, "full_join(other, within 10 s)"),
@@ -362,7 +398,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         Holds::List,
         P::Record,
         "best: Vec<Record> = top(10, by |record| ..)",
-    ),
+    )
+    .by_time(),
     function("fold", F::Fold, Held::Field, Holds::Any, P::Record, "acc: Type = fold(init, |acc, record| ..)"),
     function(
         "approx_distinct",

@@ -56,6 +56,7 @@ pub struct Local {
     clocks: Vec<Clock>,
     late: Vec<(NodeId, u64)>,
     skipped: Vec<(NodeId, u64)>,
+    left_out: Vec<(NodeId, u64)>,
     failure: Option<NodeError>,
 }
 
@@ -67,6 +68,7 @@ impl Local {
             clocks: lateness.iter().map(|&lateness| Clock::new(lateness)).collect(),
             late: Vec::new(),
             skipped: Vec::new(),
+            left_out: Vec::new(),
             failure: None,
         }
     }
@@ -94,6 +96,12 @@ impl Local {
         count(&mut self.skipped, node);
     }
 
+    /// Counts a record that an operator is there to leave out: a duplicate, or one out of date.
+    #[inline]
+    pub fn leave_out(&mut self, node: NodeId) {
+        count(&mut self.left_out, node);
+    }
+
     /// Ends the flow with an error: `else fail`.
     #[cold]
     pub fn fail(&mut self, node: NodeId, error: Box<dyn Error + Send + Sync>) {
@@ -107,10 +115,12 @@ impl Local {
         self.failure.take()
     }
 
-    /// The counts since the last call: late records and skipped ones.
-    pub(crate) fn take_counts(&mut self, mut see: impl FnMut(NodeId, u64, u64)) {
-        self.late.drain(..).for_each(|(node, n)| see(node, n, 0));
-        self.skipped.drain(..).for_each(|(node, n)| see(node, 0, n));
+    /// The counts since the last call.
+    pub(crate) fn take_counts(&mut self, mut see: impl FnMut(NodeId, Counts)) {
+        let none = Counts::default();
+        self.late.drain(..).for_each(|(node, late)| see(node, Counts { late, ..none }));
+        self.skipped.drain(..).for_each(|(node, skipped)| see(node, Counts { skipped, ..none }));
+        self.left_out.drain(..).for_each(|(node, left_out)| see(node, Counts { left_out, ..none }));
     }
 }
 
@@ -118,9 +128,17 @@ impl Local {
 impl Local {
     /// What it has allocated.
     pub(crate) fn bytes_on_the_heap(&self) -> usize {
-        let counts = self.late.capacity() + self.skipped.capacity();
+        let counts = self.late.capacity() + self.skipped.capacity() + self.left_out.capacity();
         self.clocks.capacity() * size_of::<Clock>() + counts * size_of::<(NodeId, u64)>()
     }
+}
+
+/// Records that a node has let go.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) late: u64,
+    pub(crate) skipped: u64,
+    pub(crate) left_out: u64,
 }
 
 /// A stage counts for a node or two: a short list is quicker than a map.

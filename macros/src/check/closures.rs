@@ -29,7 +29,7 @@ fn closures_of(op: &Op) -> Vec<Used<'_>> {
         Args::Closure(f) | Args::EventTime { f, .. } => vec![used(f, RECORD)],
         Args::Key(fields) => fields.iter().map(|field| used(&field.f, RECORD)).collect(),
         Args::Route(arms) => arms.iter().map(|arm| used(&arm.condition, RECORD)).collect(),
-        Args::Window { .. } => Vec::new(),
+        Args::Window { .. } | Args::CountWindow(_) | Args::None => Vec::new(),
         Args::Join(join) => match &join.bound {
             Some(JoinBound::Until(f)) => vec![used(f, RECORD)],
             Some(JoinBound::Within(_)) | None => Vec::new(),

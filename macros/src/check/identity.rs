@@ -90,6 +90,9 @@ pub(super) fn ports_are_distinct(graph: &Graph, errors: &Diagnostics) {
 /// The types generated for a stateful node.
 fn generated_for(node: &Node) -> Vec<Ident> {
     let Some(core) = node.core() else { return Vec::new() };
+    if !node.ops()[core].row.effect.has_state_struct() {
+        return Vec::new();
+    }
     let record = (node.ops()[core].row.effect == Effect::Aggregate).then(|| node.record_name());
     let state = (!matches!(node.ops()[core].row.effect, Effect::Join(_))).then(|| node.state_name());
     record.into_iter().chain(state).collect()
@@ -134,7 +137,9 @@ impl UsedTypes {
             | Args::EventTime { .. }
             | Args::Route(_)
             | Args::Window { .. }
-            | Args::Join(_) => {}
+            | Args::Join(_)
+            | Args::CountWindow(_)
+            | Args::None => {}
         }
     }
 }
@@ -157,7 +162,7 @@ impl<'ast> Visit<'ast> for UsedTypes {
 pub(super) fn record_fields_are_distinct(graph: &Graph, errors: &Diagnostics) {
     for (id, node) in graph.nodes.iter().enumerate() {
         let Some(core) = node.core() else { continue };
-        let mut names: Vec<String> = node.window().map(|_| "window".to_string()).into_iter().collect();
+        let mut names: Vec<String> = graph.has_window(id).then(|| "window".to_string()).into_iter().collect();
         if let Args::Join(_) = &node.ops()[core].args {
             continue;
         }

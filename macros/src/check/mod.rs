@@ -41,6 +41,7 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     types::lists_are_vecs(graph, errors);
     types::what_may_be_missing_is_optional(graph, errors);
     types::quantiles_are_fractions(graph, errors);
+    types::tops_know_their_records(graph, errors);
     identity::one_state_for_each_name(graph, errors);
     identity::generated_names_are_free(graph, errors);
     identity::ports_are_distinct(graph, errors);

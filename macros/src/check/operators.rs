@@ -15,14 +15,13 @@ pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
         }
         for (place, op) in node.ops().iter().enumerate() {
             check_else(op, errors);
-            check_keep(
-                op,
-                place > 0 && matches!(node.ops()[place - 1].row.effect, Effect::Window(_)),
-                errors,
-            );
+            let in_window = place > 0
+                && matches!(node.ops()[place - 1].row.effect, Effect::Window(kind) if kind.is_of_time());
+            check_every(op, node.window().is_some(), errors);
+            check_keep(op, in_window, errors);
             check_window(op, errors);
-            if op.allow.is_some() && !matches!(op.row.effect, Effect::Window(_)) {
-                let message = format!("`{}` takes no `allow`: it belongs to a window", op.name);
+            if op.allow.is_some() && !matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()) {
+                let message = format!("`{}` takes no `allow`: it belongs to a window of time", op.name);
                 errors.error(Code::Arguments, &op.name, message);
             }
             if op.row.effect == Effect::Route && place + 1 < node.ops().len() {
@@ -89,6 +88,19 @@ fn micros(duration: &Duration) -> Option<u64> {
     }
 }
 
+/// `every` thins out what would come after each batch.
+fn check_every(op: &Op, windowed: bool, errors: &Diagnostics) {
+    let Some(every) = &op.every else { return };
+    if op.row.effect != Effect::Aggregate {
+        let message =
+            format!("`{}` takes no `every`: it thins out a running `aggregate`, `fold` or `top`", op.name);
+        errors.error_at(Code::Arguments, every.span, message);
+    } else if windowed {
+        let message = "the window says already when its results come; remove `every`";
+        errors.error_at(Code::Arguments, every.span, message);
+    }
+}
+
 /// `keep` bounds state that nothing else bounds.
 fn check_keep(op: &Op, windowed: bool, errors: &Diagnostics) {
     let Some(keep) = &op.keep else { return };
@@ -105,12 +117,10 @@ fn check_keep(op: &Op, windowed: bool, errors: &Diagnostics) {
 pub(super) fn windows_are_aggregated(graph: &Graph, errors: &Diagnostics) {
     for node in &graph.nodes {
         for (place, op) in node.ops().iter().enumerate() {
-            if !matches!(op.row.effect, Effect::Window(_)) {
-                continue;
-            }
+            let Effect::Window(window) = op.row.effect else { continue };
             let works_in_windows = |op: &Op| match op.row.effect {
                 Effect::Aggregate => true,
-                Effect::Join(kind) => kind != JoinKind::Lookup,
+                Effect::Join(kind) => kind != JoinKind::Lookup && window.is_of_time(),
                 _ => false,
             };
             if !node.ops().get(place + 1).is_some_and(works_in_windows) {

@@ -61,7 +61,7 @@ fn ask_for_event_time(graph: &Graph, id: Id, errors: &Diagnostics) {
             continue;
         }
         let add = "add `event_time(|record| .., lateness 1 min)`";
-        if matches!(op.row.effect, Effect::Window(_)) {
+        if matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()) {
             let message = format!(
                 "the window of `{}` needs event time, but `{}` has none; {add} before `key_by`",
                 node.name,
@@ -69,7 +69,7 @@ fn ask_for_event_time(graph: &Graph, id: Id, errors: &Diagnostics) {
             );
             errors.error(Code::NoEventTime, &op.name, message);
         }
-        let bounds_state = op.row.effect.is_core() && node.window().is_none();
+        let bounds_state = op.row.effect.is_core() && !node.is_bounded_by_window();
         if let Some(keep) = op.keep.as_ref().filter(|keep| keep.duration.is_some() && bounds_state) {
             let message = format!(
                 "`keep` counts in event time, but nothing before `{}` sets it; {add} upstream, or write \
@@ -77,6 +77,13 @@ fn ask_for_event_time(graph: &Graph, id: Id, errors: &Diagnostics) {
                 node.name
             );
             errors.error_at(Code::NoEventTime, keep.span, message);
+        }
+        if let Some(every) = op.every.as_ref().filter(|_| op.row.effect == Effect::Aggregate) {
+            let message = format!(
+                "`every` counts in event time, but nothing before `{}` sets it; {add} upstream, or remove `every`",
+                node.name
+            );
+            errors.error_at(Code::NoEventTime, every.span, message);
         }
         if let Args::Stateful(stateful) = &op.args {
             let name = &node.name;
@@ -158,7 +165,7 @@ pub(super) fn state_is_bounded(graph: &Graph, errors: &Diagnostics) {
     for node in &graph.nodes {
         let Some(core) = node.core() else { continue };
         let op = &node.ops()[core];
-        if op.keep.is_some() || node.window().is_some() {
+        if op.keep.is_some() || node.is_bounded_by_window() {
             continue;
         }
         let message = match &op.args {
@@ -167,6 +174,16 @@ pub(super) fn state_is_bounded(graph: &Graph, errors: &Diagnostics) {
             Args::Stateful(_) => format!(
                 "the state of `{}` grows with every new key; say how long a key is kept after its last record: \
                  `state {{ .. }} keep 7 days;` (or, if it may grow, `keep forever;`)",
+                node.name
+            ),
+            Args::None => format!(
+                "the state of `{}` grows with every new key; say how long a key is kept after its last record: `{} \
+                 keep 1 day` (or, if it may grow, `keep forever`)",
+                node.name, op.name
+            ),
+            _ if node.window().is_some() => format!(
+                "a window of `{}` that never fills would be held for ever; say how long after its key's last record it \
+                 is given all the same: `.. keep 1 day` (or, if that may be at the end, `keep forever`)",
                 node.name
             ),
             _ => format!(
@@ -211,9 +228,15 @@ pub(super) fn sessions_can_merge(graph: &Graph, errors: &Diagnostics) {
 fn session_can_merge(graph: &Graph, id: Id, errors: &Diagnostics) {
     let node = graph.node(id);
     let is_session = node.window().is_some_and(|op| op.row.effect == Effect::Window(WindowKind::Session));
-    let Some(core) = node.core().filter(|_| is_session) else { return };
-    let message = "two sessions may turn out to be one, so a fold in a session says how to unite them: add \
-                   `, merge |acc, other| ..`";
+    let Some(core) = node.core() else { return };
+    let message = if is_session {
+        "two sessions may turn out to be one, so a fold in a session says how to unite them: add `, merge |acc, other| ..`"
+    } else if node.ops()[core].every.is_some() {
+        "what comes between two results is gathered apart, so a fold with `every` says how to unite it with what was \
+         there: add `, merge |acc, other| ..`"
+    } else {
+        return;
+    };
     match &node.ops()[core].args {
         Args::Fold(fold) if fold.merge.is_none() => {
             errors.error(Code::NoMerge, &node.ops()[core].name, message)

@@ -4,7 +4,7 @@ use crate::ast::{AggregateField, Args, FunctionArgs};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::emit::{list_element, optional, written};
 use crate::graph::Graph;
-use crate::operators::Holds;
+use crate::operators::{Holds, Syntax};
 use syn::visit::Visit;
 use syn::{Expr, Lit, Type, TypeReference, UnOp};
 
@@ -30,9 +30,13 @@ fn held_types(args: &Args) -> (&'static str, Vec<&Type>) {
         Args::Aggregate(fields) => ("a result", fields.iter().map(|field| &field.ty).collect()),
         Args::Fold(fold) => ("a result", vec![&fold.ty]),
         Args::Stateful(stateful) => ("state", stateful.state.iter().map(|field| &field.ty).collect()),
-        Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } | Args::Join(_) => {
-            ("", Vec::new())
-        }
+        Args::Closure(_)
+        | Args::EventTime { .. }
+        | Args::Route(_)
+        | Args::Window { .. }
+        | Args::CountWindow(_)
+        | Args::Join(_)
+        | Args::None => ("", Vec::new()),
     }
 }
 
@@ -74,6 +78,24 @@ fn first_reference(ty: &Type, wanted: fn(&TypeReference) -> bool) -> Option<Type
     let mut references = References(None, wanted);
     references.visit_type(ty);
     references.0
+}
+
+/// `top` holds records, and what is held has a type that is written somewhere.
+pub(super) fn tops_know_their_records(graph: &Graph, errors: &Diagnostics) {
+    for (id, node) in graph.nodes.iter().enumerate() {
+        for (place, op) in node.ops().iter().enumerate() {
+            let before = graph.before(id, place);
+            if op.row.syntax != Syntax::Top || before.ty.is_some() || before.unknown {
+                continue;
+            }
+            let message = format!(
+                "`{}` holds records, so their type must be written; end what makes them in a node of its own, with its \
+                 type: `records: Type = ..; {} = records -> ..`",
+                node.name, node.name
+            );
+            errors.error(Code::Arguments, &op.name, message);
+        }
+    }
 }
 
 /// The type of what is in a list is taken from the type of the list, which must therefore be plain to see.

@@ -163,7 +163,12 @@ impl<'a> Writer<'a> {
                     let record = self.take(cursor);
                     self.of_side(node, side, &record)
                 } else if crate::lower::needs_records(node) {
-                    sent(self.take(cursor))
+                    let record = sent(self.take(cursor));
+                    if holds_records(node) {
+                        place.call(None, (rt, &quote!(record::StateData<_>)), "itself", &record)
+                    } else {
+                        record
+                    }
                 } else {
                     let record = &cursor.record;
                     self.projections(self.plan.stages[stage].node, &quote!(&#record))
@@ -531,6 +536,11 @@ pub(super) fn key_type(context: &Context<'_>, key: &[(Ident, Type)]) -> TokenStr
         [ty] => quote!(#ty),
         types => quote!((#(#types),*)),
     }
+}
+
+/// Whether a node holds the records that come to it, as they are.
+fn holds_records(node: &Node) -> bool {
+    node.core().is_some_and(|core| node.ops()[core].row.effect == Effect::Latest)
 }
 
 /// The operators that a node's state comes from.

@@ -9,7 +9,7 @@ use crate::ast::{AggregateField, Args, Duration, FunctionArgs, Stateful};
 use crate::compile::own;
 use crate::graph::{Id, Node};
 use crate::lower::needs_records;
-use crate::operators::{Effect, Projection, WindowKind};
+use crate::operators::{Effect, Projection, Syntax, WindowKind};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{Expr, Type};
@@ -86,6 +86,7 @@ impl Writer<'_> {
         match core_args(node) {
             Some(Args::Stateful(stateful)) => self.stateful(id, node, stateful, &head),
             Some(Args::Join(join)) => self.join(id, node, join, &head),
+            Some(Args::None) => self.passing(id, node, &head),
             _ => match node.window() {
                 Some(_) => self.windowed(id, node, &head),
                 None => self.running(id, node, &head),
@@ -106,18 +107,37 @@ impl Writer<'_> {
 
     fn running(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
         let keep = self.keep(node);
-        let (init, add) = (self.init(id), self.add(id));
+        let every = node.core().and_then(|core| node.ops()[core].every.as_ref());
+        let (init, add) = (self.init(id), self.add(id, every.is_none() && is_top(node)));
         let (key, state) = (ident("key"), ident("state"));
         let state_ty = self.state_type(node);
         let result = self.result(id, false);
         let finish = self.owning(&quote!(#key, #state: #state_ty), &result);
         let emit = self.emit();
+        if let Some(every) = every {
+            let rt = &self.context.rt;
+            let every = self.bound_duration(&every.duration);
+            let ticks = quote!(#rt::stages::Ticks::every(#every));
+            let merge = self.merge(id, is_top(node));
+            let arguments = quote!(#head, #ticks, #keep, #init, #add, #merge, #finish, #emit);
+            return self.placed("thinned", &arguments);
+        }
         self.placed("running", &quote!(#head, #keep, #init, #add, #finish, #emit))
+    }
+
+    /// `dedup`, `latest`: of the records that come some pass.
+    fn passing(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
+        let (number, keep, emit) = (node_number(id), self.keep(node), self.emit());
+        let latest = node.core().is_some_and(|core| node.ops()[core].row.effect == Effect::Latest);
+        self.placed(if latest { "latest" } else { "dedup" }, &quote!(#head, #number, #keep, #emit))
     }
 
     fn windowed(&mut self, id: Id, node: &Node, head: &TokenStream) -> TokenStream {
         let rt = &self.context.rt;
         let Some(op) = node.window() else { return TokenStream::new() };
+        if let Args::CountWindow(size) = &op.args {
+            return self.counted_out(id, node, size, head);
+        }
         let (Args::Window { size, every }, Effect::Window(kind)) = (&op.args, op.row.effect) else {
             return TokenStream::new();
         };
@@ -126,7 +146,7 @@ impl Writer<'_> {
             .allow
             .as_ref()
             .map_or(quote!(::core::time::Duration::ZERO), |allow| self.bound_duration(allow));
-        let (init, add) = (self.init(id), self.add(id));
+        let (init, add) = (self.init(id), self.add(id, false));
         let (key, window, state) = (ident("key"), ident("window"), ident("state"));
         let state_ty = self.state_type(node);
         let result = self.result(id, true);
@@ -153,12 +173,27 @@ impl Writer<'_> {
                     &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit),
                 )
             }
+            WindowKind::Count => TokenStream::new(),
             WindowKind::Session => {
                 let windows = quote!(#rt::stages::SessionWindows::new(#size, #allow));
-                let merge = self.merge(id);
+                let merge = self.merge(id, false);
                 self.placed("sessions", &quote!(#head, #windows, #init, #add, #merge, #finish, #late, #emit))
             }
         }
+    }
+
+    /// `count_window`.
+    fn counted_out(&mut self, id: Id, node: &Node, size: &Expr, head: &TokenStream) -> TokenStream {
+        let rt = &self.context.rt;
+        let (keep, bound) = (self.keep(node), self.bindings(&quote!(#size)));
+        let windows = quote!(#rt::stages::CountWindows::new({ #bound #size }, #keep));
+        let (init, add) = (self.init(id), self.add(id, false));
+        let (key, window, state) = (ident("key"), ident("window"), ident("state"));
+        let state_ty = self.state_type(node);
+        let result = self.result(id, self.context.graph.has_window(id));
+        let finish = self.owning(&quote!(#key, #window, #state: #state_ty), &result);
+        let emit = self.emit();
+        self.placed("count_windows", &quote!(#head, #windows, #init, #add, #finish, #emit))
     }
 
     fn stateful(&mut self, id: Id, node: &Node, stateful: &Stateful, head: &TokenStream) -> TokenStream {
@@ -250,8 +285,9 @@ impl Writer<'_> {
         self.owning(&TokenStream::new(), &quote!(#state { #(#fields),* }))
     }
 
-    /// `|state, record, at| ..`: shows the state a record, or what was taken of it.
-    fn add(&mut self, id: Id) -> TokenStream {
+    /// `|state, record, at| ..`: shows the state a record, or what was taken of it. With `tells` it answers whether that
+    /// changed the result of the one field that there is.
+    fn add(&mut self, id: Id, tells: bool) -> TokenStream {
         let rt = &self.context.rt;
         let number = node_number(id);
         let node = self.context.graph.node(id);
@@ -264,7 +300,7 @@ impl Writer<'_> {
         }
         let Some(Args::Aggregate(fields)) = core_args(node) else { return TokenStream::new() };
         let inputs: Vec<_> = (0..fields.len()).map(projected).collect();
-        let whole = needs_records(node);
+        let (whole, told) = (needs_records(node), tells.then(|| ident("changed")));
         let adds: Vec<_> = fields
             .iter()
             .zip(&inputs)
@@ -272,10 +308,10 @@ impl Writer<'_> {
             .collect();
         if !whole {
             let parameters = quote!(#state: &mut #state_ty, (#(#inputs,)*), #at);
-            return self.owning(&parameters, &quote!(#(#adds)*));
+            return self.owning(&parameters, &quote!(#(#adds)* #told));
         }
         let projections = self.projections(id, &quote!(&#record));
-        let body = quote!(let (#(#inputs,)*) = #projections; #(#adds)*);
+        let body = quote!(let (#(#inputs,)*) = #projections; #(#adds)* #told);
         self.owning(&quote!(#state: &mut #state_ty, #record, #at), &body)
     }
 
@@ -303,7 +339,8 @@ impl Writer<'_> {
                 let state = self.listed(field, self.given_field(field, quote!(&mut #state.#name)), record);
                 let compare = rank(by, rt);
                 let by = self.closure(by, 1);
-                quote!(let () = #input; #state.add(#number, &#record, #n, #by, #compare);)
+                let changed = ident("changed");
+                quote!(let () = #input; let #changed = #state.add(#number, &#record, #at, #n, #by, #compare);)
             }
             FunctionArgs::Fold { step, .. } => {
                 let step = self.closure(step, 2);
@@ -316,8 +353,9 @@ impl Writer<'_> {
         }
     }
 
-    /// `|state, other| ..`: two sessions become one.
-    fn merge(&mut self, id: Id) -> TokenStream {
+    /// `|state, other| ..`: two states become one. With `tells` it answers whether that changed the result of the one
+    /// field that there is.
+    fn merge(&mut self, id: Id, tells: bool) -> TokenStream {
         let rt = &self.context.rt;
         let number = node_number(id);
         let node = self.context.graph.node(id);
@@ -338,7 +376,8 @@ impl Writer<'_> {
                         let state = self.given_field(field, quote!(&mut #state.#name));
                         let compare = rank(by, rt);
                         let by = self.closure(by, 1);
-                        quote!(#state.merge(#number, #other.#name, #n, #by, #compare);)
+                        let changed = ident("changed");
+                        quote!(let #changed = #state.merge(#number, #other.#name, #n, #by, #compare);)
                     }
                     FunctionArgs::Fold { merge, .. } => {
                         let merge = merge.as_ref().map(|merge| self.closure(merge, 2));
@@ -352,7 +391,8 @@ impl Writer<'_> {
             }
             _ => Vec::new(),
         };
-        self.owning(&quote!(#state: &mut #state_ty, #other: #state_ty), &quote!(#(#merges)*))
+        let told = tells.then(|| ident("changed"));
+        self.owning(&quote!(#state: &mut #state_ty, #other: #state_ty), &quote!(#(#merges)* #told))
     }
 
     /// The record of results: key, window, fields.
@@ -411,6 +451,11 @@ impl Writer<'_> {
         let (module, name) = (&self.context.module, node.record_name());
         quote!(#unpack #module::#name { #(#key_values,)* #window #(#fields,)* })
     }
+}
+
+/// Whether the stateful operator of a node is `top`.
+fn is_top(node: &Node) -> bool {
+    node.core().is_some_and(|core| node.ops()[core].row.syntax == Syntax::Top)
 }
 
 /// How `top` compares what its closure returns.

@@ -148,6 +148,8 @@ impl Writer<'_> {
                 WindowKind::Hopping => {
                     ("time_window_join", quote!(TimeWindows::hopping(#size, #every, #zero)))
                 }
+                // Of which the checks say that it joins nothing.
+                WindowKind::Count => return TokenStream::new(),
                 WindowKind::Session => ("session_join", quote!(SessionWindows::new(#size, #zero))),
             };
             return self.placed(function, &quote!(#head, #joining, #rt::stages::#windows, #late, #emit));

@@ -42,9 +42,13 @@ fn types_of(args: &Args) -> Vec<&Type> {
             let state = stateful.state.iter().map(|field| &field.ty);
             state.chain([&stateful.out]).collect()
         }
-        Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } | Args::Join(_) => {
-            Vec::new()
-        }
+        Args::Closure(_)
+        | Args::EventTime { .. }
+        | Args::Route(_)
+        | Args::Window { .. }
+        | Args::CountWindow(_)
+        | Args::Join(_)
+        | Args::None => Vec::new(),
     }
 }
 
@@ -78,7 +82,7 @@ impl Context<'_> {
     ///
     /// Of a flow with mistakes, one may be a reference without a lifetime.
     pub(super) fn inside(&self, ty: &Type) -> TokenStream {
-        deeper(quote!(#ty), !self.whole)
+        from_within(&self.module, deeper(quote!(#ty), !self.whole))
     }
 }
 
@@ -164,6 +168,38 @@ pub(super) fn element(ty: &Type) -> &Type {
     list_element(ty).unwrap_or(ty)
 }
 
+/// The tokens of a type where the flow's module, if they lead through it, is `self`: a module in a function is not to be
+/// seen from inside by its name.
+fn from_within(module: &Ident, tokens: TokenStream) -> TokenStream {
+    let mut result = TokenStream::new();
+    let mut colons = 0;
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(tree) = tokens.next() {
+        let before = std::mem::take(&mut colons);
+        match tree {
+            TokenTree::Ident(name)
+                if before < 2
+                    && name == *module
+                    && matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':') =>
+            {
+                let own = Ident::new("self", name.span());
+                result.extend(quote!(#own));
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), from_within(module, group.stream()));
+                inner.set_span(group.span());
+                result.extend([TokenTree::Group(inner)]);
+            }
+            TokenTree::Punct(punct) => {
+                colons = if punct.as_char() == ':' { before + 1 } else { 0 };
+                result.extend([TokenTree::Punct(punct)]);
+            }
+            other => result.extend([other]),
+        }
+    }
+    result
+}
+
 /// The tokens of a type, one module further down. With `lasting`, what is borrowed is so for ever.
 fn deeper(tokens: TokenStream, lasting: bool) -> TokenStream {
     let mut result = TokenStream::new();
@@ -226,6 +262,16 @@ mod tests {
             "A<super::Handle,a::Handle,Inputs=super::Outputs>"
         );
         assert_eq!(deeper("(&str, &'a str)"), "(&'staticstr,&'staticstr)");
+    }
+
+    #[test]
+    fn a_path_through_the_module_begins_in_it() {
+        let within = |text: &str| {
+            let module = Ident::new("hours", proc_macro2::Span::call_site());
+            from_within(&module, ty(text).to_token_stream()).to_string().replace(' ', "")
+        };
+        assert_eq!(within("Vec<hours::Views>"), "Vec<self::Views>");
+        assert_eq!(within("(a::hours::Views,hours)"), "(a::hours::Views,hours)");
     }
 
     #[test]

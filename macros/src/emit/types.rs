@@ -71,13 +71,12 @@ pub(super) fn records_and_states(context: &Context<'_>) -> TokenStream {
 fn types_of(context: &Context<'_>, id: Id, node: &Node) -> Option<TokenStream> {
     let core = node.core()?;
     let op = &node.ops()[core];
-    if let Effect::Join(_) = op.row.effect {
-        // It holds records, and gives them in tuples: nothing of its own.
+    if !op.row.effect.has_state_struct() {
         return None;
     }
     let key = context.graph.before(id, core).key.unwrap_or_default();
     let state = state(context, node, &op.args);
-    let record = (op.row.effect == Effect::Aggregate).then(|| record(context, node, &key, &op.args));
+    let record = (op.row.effect == Effect::Aggregate).then(|| record(context, id, node, &key, &op.args));
     Some(quote!(#record #state))
 }
 
@@ -100,13 +99,13 @@ impl Field {
 }
 
 /// The output record of an aggregate: the key, the window, the results.
-fn record(context: &Context<'_>, node: &Node, key: &[(Ident, Type)], args: &Args) -> TokenStream {
+fn record(context: &Context<'_>, id: Id, node: &Node, key: &[(Ident, Type)], args: &Args) -> TokenStream {
     let rt = &context.rt;
     let name = node.record_name();
     let docs = documented(&node.docs, &format!("A result of the node `{}`.", node.name));
     let of_key = |(name, ty): &(Ident, Type)| Field::written(context, quote!(#[doc = "The key."]), name, ty);
     let mut fields: Vec<Field> = key.iter().map(of_key).collect();
-    if node.window().is_some() {
+    if context.graph.has_window(id) {
         let (docs, ty) = (quote!(#[doc = "The window."]), quote!(#rt::time::Window));
         fields.push(Field { docs, name: ident("window"), ty, doubtful: None });
     }

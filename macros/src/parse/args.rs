@@ -74,12 +74,18 @@ fn read(
         Syntax::Window | Syntax::HoppingWindow => {
             parenthesized(input, name, |args| window(args, row, errors))
         }
+        Syntax::CountWindow => plain(Args::CountWindow(parenthesized(input, name, |args| args.parse())?)),
         Syntax::Aggregate => {
             let field = |args: ParseStream<'_>| aggregate_field(args, errors);
             let fields = braced(input, name, |args| list(args, field))?;
             plain(Args::Aggregate(fields.into_iter().flatten().collect()))
         }
         Syntax::Fold => plain(Args::Fold(Box::new(parenthesized(input, name, fold)?))),
+        Syntax::Top => plain(parenthesized(input, name, |args| top(args, name))?),
+        Syntax::Bare if input.peek(syn::token::Paren) || input.peek(syn::token::Brace) => {
+            Err(syn::Error::new(input.span(), "unexpected here"))
+        }
+        Syntax::Bare => plain(Args::None),
         Syntax::Stateful => {
             let out = parenthesized(input, name, whole_type)?;
             let (stateful, keep) = braced(input, name, |body| stateful(out, body, errors))?;
@@ -355,6 +361,18 @@ fn function_args(syntax: FunctionSyntax, args: ParseStream<'_>) -> syn::Result<F
         FunctionSyntax::Own if args.is_empty() || args.peek(Token![where]) => Ok(FunctionArgs::None),
         FunctionSyntax::Own => Ok(FunctionArgs::Closure(function(args)?)),
     }
+}
+
+/// `top` as an operator is an aggregate of one field, whose type is that of the records: see `Graph::spell_tops`.
+fn top(args: ParseStream<'_>, name: &Ident) -> syn::Result<Args> {
+    let row = aggregate_function("top").expect("`top` is a row of the table");
+    let args = function_args(row.syntax, args)?;
+    let ty = syn::parse_quote_spanned!(name.span()=> Vec<()>);
+    let docs = vec![syn::parse_quote!(#[doc = " The records, the greatest first."])];
+    let field = Ident::new("top", name.span());
+    let function = ExprPath { attrs: Vec::new(), qself: None, path: name.clone().into() };
+    let (own, filter) = (None, None);
+    Ok(Args::Aggregate(vec![AggregateField { docs, name: field, ty, function, row, own, args, filter }]))
 }
 
 fn fold(args: ParseStream<'_>) -> syn::Result<Fold> {

@@ -4,7 +4,7 @@ use super::args;
 use super::duration::{duration, peek_word, take_word};
 use super::subflow::{is_flow, source};
 use super::whole_type;
-use crate::ast::{Chain, Diversion, Else, Keep, Op, Source};
+use crate::ast::{Chain, Diversion, Else, Every, Keep, Op, Source};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::operators::{ELSEWHERE, OPERATORS, operator};
 use proc_macro2::{Ident, TokenStream, TokenTree};
@@ -92,11 +92,14 @@ fn op(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Op>> {
         skip_to_arrow(input)?;
         return Ok(None);
     };
-    let (mut diverted, mut keep) = (None, inner_keep(&args));
+    let (mut diverted, mut keep, mut every) = (None, inner_keep(&args), None);
     loop {
         let at = input.span();
         let again = if take_word(input, "allow").is_some() {
             allow.replace(duration(input, errors)?).map(|_| "allow")
+        } else if let Some(word) = take_word(input, "every") {
+            let new = Every { span: word.span(), duration: duration(input, errors)? };
+            every.replace(new).map(|_| "every")
         } else if input.peek(Token![else]) {
             diverted.replace(else_clause(input)?).map(|_| "else")
         } else if peek_word(input, "keep") {
@@ -108,7 +111,7 @@ fn op(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Op>> {
             errors.error_at(Code::Arguments, at, format!("`{name}` has `{word}` twice; remove one"));
         }
     }
-    Ok(Some(Op { name, row, args: args.args, allow, diverted, keep }))
+    Ok(Some(Op { name, row, args: args.args, allow, diverted, keep, every }))
 }
 
 fn inner_keep(args: &args::Read) -> Option<Keep> {

@@ -294,7 +294,7 @@ impl<S: Stage> StageTask for Task<S> {
         self.keys = keys;
         let local = self.stage.local();
         let place = self.place;
-        local.take_counts(|node, late, skipped| shared.count(place.node(node), late, skipped));
+        local.take_counts(|node, counts| shared.count(place.node(node), counts));
         local.take_failure().map(|failure| FlowError::Failed {
             flow: shared.graph.flow,
             node: shared.node_name(place.node(failure.node)),

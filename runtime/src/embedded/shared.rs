@@ -5,6 +5,7 @@ use super::names;
 use crate::error::FlowError;
 use crate::graph::Graph;
 use crate::panic::{self, NodeId};
+use crate::stage::Counts;
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -49,6 +50,7 @@ pub(super) struct Shared {
     dropped: Mutex<Vec<Dropped>>,
     late: Vec<AtomicU64>,
     skipped: Vec<AtomicU64>,
+    left_out: Vec<AtomicU64>,
     keys: Vec<AtomicU64>,
 }
 
@@ -65,6 +67,7 @@ impl Shared {
             dropped: Mutex::new(Vec::new()),
             late: counters(),
             skipped: counters(),
+            left_out: counters(),
             keys: counters(),
             names,
         }
@@ -106,7 +109,9 @@ impl Shared {
         lock(&self.error).clone()
     }
 
-    pub(super) fn count(&self, node: usize, late: u64, skipped: u64) {
+    pub(super) fn count(&self, node: usize, counts: Counts) {
+        let Counts { late, skipped, left_out } = counts;
+        self.left_out[node].fetch_add(left_out, Ordering::Relaxed);
         if late > 0 && self.late[node].fetch_add(late, Ordering::Relaxed) == 0 {
             let node = self.node_name(node);
             tracing::warn!(
@@ -133,6 +138,7 @@ impl Shared {
             node,
             late: self.late[id].load(Ordering::Relaxed),
             skipped: self.skipped[id].load(Ordering::Relaxed),
+            left_out: self.left_out[id].load(Ordering::Relaxed),
             keys: self.keys[id].load(Ordering::Relaxed),
         });
         counts.collect()

@@ -3,24 +3,32 @@
 //! Each function has the edge and the closures together in its signature, in the order in which rustc must
 //! learn their types: records first, then state, results, and last what happens to the results.
 
+mod count_window;
+mod dedup;
 mod emit;
 mod hashed;
 mod join;
+mod latest;
 mod lookup;
 mod running;
 mod session;
 mod stateful;
 mod stateless;
+mod thinned;
 mod window_join;
 mod windows;
 
+pub use count_window::{CountWindows, count_windows};
+pub use dedup::dedup;
 pub use emit::Emit;
 pub use join::{FullOuter, Inner, Joining, LeftOuter, Pairing, join};
+pub use latest::latest;
 pub use lookup::lookup;
-pub use running::running;
+pub use running::{Changes, running};
 pub use session::{SessionWindows, sessions};
 pub use stateful::{no_timer, stateful};
 pub use stateless::stateless;
+pub use thinned::{Ticks, thinned};
 pub use window_join::{session_join, time_window_join};
 pub use windows::{TimeWindows, taken_once, time_windows};
 

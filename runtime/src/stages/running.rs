@@ -1,4 +1,4 @@
-//! Running aggregates: one state for each key, and after each batch the new result of every key in it.
+//! Running aggregates: one state for each key, and after each batch the new result of every key that it changed.
 
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
@@ -38,19 +38,40 @@ struct RunningStage<K, A, P, S, R, O, F> {
     types: PhantomData<fn(P, R, O)>,
 }
 
+/// Whether showing a record to a state may have changed its result.
+pub trait Changes {
+    /// Whether it has.
+    fn changes(self) -> bool;
+}
+
+/// What does not say may always have.
+impl Changes for () {
+    #[inline(always)]
+    fn changes(self) -> bool {
+        true
+    }
+}
+
+impl Changes for bool {
+    #[inline(always)]
+    fn changes(self) -> bool {
+        self
+    }
+}
+
 /// Places a stage with a running aggregate.
 ///
 /// `init` makes the state of a key, `add` shows it a record, `finish` makes a result; `emit` gets each result
 /// with the event time of the key's latest record.
 #[allow(clippy::too_many_arguments)]
-pub fn running<H: Host, K: Key, A: Stamp, P: Record, S, R, O: Outlets>(
+pub fn running<H: Host, K: Key, A: Stamp, P: Record, S, C: Changes, R, O: Outlets>(
     host: &mut H,
     meta: &'static StageMeta,
     input: Edge<H, Keyed<K, A, P>>,
     lateness: &[Duration],
     keep: Keep,
     init: impl Fn() -> S + Send + Sync + 'static,
-    add: impl Fn(&mut S, P, Timestamp) + Send + Sync + 'static,
+    add: impl Fn(&mut S, P, Timestamp) -> C + Send + Sync + 'static,
     finish: impl Fn(K, S) -> R + Send + Sync + 'static,
     emit: impl Fn(R, A, &mut Local, &mut O) + Send + Sync + 'static,
 ) -> O::Edges<H>
@@ -69,17 +90,18 @@ where
     })
 }
 
-impl<K, A, P, S, R, O, Init, Add, Finish, Emit> Stage
+impl<K, A, P, S, C, R, O, Init, Add, Finish, Emit> Stage
     for RunningStage<K, A, P, S, R, O, Functions<Init, Add, Finish, Emit>>
 where
     K: Key,
     A: Stamp,
     P: Record,
     S: Clone + Send + 'static,
+    C: Changes,
     R: 'static,
     O: Outlets,
     Init: Fn() -> S + Send + Sync + 'static,
-    Add: Fn(&mut S, P, Timestamp) + Send + Sync + 'static,
+    Add: Fn(&mut S, P, Timestamp) -> C + Send + Sync + 'static,
     Finish: Fn(K, S) -> R + Send + Sync + 'static,
     Emit: Fn(R, A, &mut Local, &mut O) + Send + Sync + 'static,
 {
@@ -104,11 +126,11 @@ where
                 } else if self.expiry.is_over(running.last.timestamp(), at.timestamp()) {
                     running.state = (functions.init)();
                 }
-                (functions.add)(&mut running.state, record, at.timestamp());
+                let changes = (functions.add)(&mut running.state, record, at.timestamp()).changes();
                 if at.timestamp() > running.last.timestamp() {
                     running.last = at;
                 }
-                if !running.changed {
+                if changes && !running.changed {
                     running.changed = true;
                     self.changed.push((place, key.clone()));
                 }
