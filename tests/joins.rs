@@ -133,6 +133,26 @@ dataflow! {
 }
 
 dataflow! {
+    /// Two inputs, each with a clock of its own.
+    flow Sides {
+        param lateness: Duration;
+        param d: Duration;
+        param size: Duration;
+        input lefts: Event;
+        input rights: Event;
+
+        left = lefts -> event_time(|e| e.at, lateness lateness) -> key_by(key: u8 = |e| e.key);
+        right = rights -> event_time(|e| e.at, lateness 0 s) -> key_by(key: u8 = |e| e.key);
+
+        full = left -> full_join(right, within d) else late;
+        windows = left -> tumbling(size) -> full_join(right);
+        found = left -> lookup(right) keep d;
+
+        output full; output windows; output found; output late;
+    }
+}
+
+dataflow! {
     /// All pairs there are, with time and without.
     flow Ever {
         param lateness: Duration;
@@ -350,6 +370,59 @@ proptest! {
         prop_assert_eq!(ids(&late), sorted(lefts(&behind).iter().map(|event| event.id).collect()));
         prop_assert_eq!(sorted(found), sorted(naive::lookup(&lefts_in_time, &rights, keep)));
         prop_assert_eq!(sorted(ever), sorted(naive::lookup(&lefts_in_time, &rights, 10_000)));
+    }
+
+    /// Whatever one side does, the other has the same records in time.
+    #[test]
+    fn one_side_may_run_ahead_of_the_other(
+        events in events_in_any_order(60), turns in prop::collection::vec(1usize..20, 1..6), lateness in 0i64..60,
+        d in 0i64..50, size in 1i64..60, shards in 1usize..=4, batch_limit in 1usize..9,
+    ) {
+        let (lefts, rights): (Vec<_>, Vec<_>) = events.into_iter().partition(|event| event.value > 0);
+        let flow = Sides { lateness: micros(lateness), d: micros(d), size: micros(size) };
+        let (full, windows, found, late) =
+            (Gather::default(), Gather::default(), Gather::default(), Gather::<Late<Event>>::default());
+        let builder = flow.builder().shards(shards).batch_limit(batch_limit).full_to(full.clone());
+        let builder = builder.windows_to(windows.clone()).found_to(found.clone()).late_to(late.clone());
+        let (sides, mut inline) = builder.inline().unwrap();
+        let (mut of_left, mut of_right) = (lefts.iter().cloned(), rights.iter().cloned());
+        let mut turns = turns.into_iter().cycle();
+        while of_left.len() + of_right.len() > 0 {
+            let batch: Vec<Event> = of_left.by_ref().take(turns.next().unwrap_or(1) - 1).collect();
+            inline.block_on(sides.lefts.send_batch(batch)).unwrap();
+            let batch: Vec<Event> = of_right.by_ref().take(turns.next().unwrap_or(1)).collect();
+            inline.block_on(sides.rights.send_batch(batch)).unwrap();
+            if of_right.len() == 0 {
+                inline.block_on(sides.lefts.send_batch(of_left.by_ref().collect())).unwrap();
+            }
+            inline.run();
+        }
+        inline.block_on(sides.finish()).unwrap();
+
+        let split = |events: &[Event], lateness| -> (Vec<Event>, Vec<Event>) {
+            let watermarks = watermarks(events, lateness);
+            let (behind, in_time): (Vec<_>, Vec<_>) =
+                events.iter().cloned().zip(watermarks).partition(|(event, watermark)| event.at < *watermark);
+            let events = |pairs: Vec<(Event, Timestamp)>| pairs.into_iter().map(|(event, _)| event).collect();
+            (events(behind), events(in_time))
+        };
+        let ((behind, lefts_in_time), (_, rights_in_time)) = (split(&lefts, lateness), split(&rights, 0));
+        let expected = naive::full(&lefts_in_time, &rights_in_time, |l, r| is_within(l, r, d));
+        prop_assert_eq!(sorted(full.take()), sorted(expected));
+        prop_assert_eq!(ids(&late.take()), sorted(behind.iter().map(|event| event.id).collect()));
+        prop_assert_eq!(sorted(found.take()), sorted(naive::lookup(&lefts_in_time, &rights_in_time, d)));
+        let open = |events: &[Event], lateness| -> Vec<Event> {
+            let end = |event: &Event| Hopping { size, every: size, allow: 0 }.windows(event.at)[0].end;
+            let of = events.iter().zip(watermarks(events, lateness));
+            of.filter(|(event, watermark)| end(event) > *watermark).map(|(event, _)| event.clone()).collect()
+        };
+        let window = |event: &Event| Hopping { size, every: size, allow: 0 }.windows(event.at)[0];
+        let expected = naive::full(&open(&lefts, lateness), &open(&rights, 0), |l, r| window(l) == window(r));
+        let expected = expected.into_iter().map(|(l, r)| {
+            let of = l.as_ref().or(r.as_ref()).map(window);
+            (of.expect("one of the two is there"), l, r)
+        });
+        prop_assert_eq!(sorted(windows.take()), sorted(expected.collect()));
     }
 
     #[test]

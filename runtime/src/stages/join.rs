@@ -432,3 +432,47 @@ where
         self.table.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reach(pairing: Pairing, at: i64, until: i64) -> (i64, i64) {
+        let (first, last) = pairing.reach(&(), Timestamp(at), &|()| Timestamp(until));
+        (first.0, last.0)
+    }
+
+    #[test]
+    fn a_left_record_reaches_as_far_as_its_join_says() {
+        let ten = Duration::from_micros(10);
+        assert_eq!(reach(Pairing::within(ten), 5, 0), (-5, 15));
+        assert_eq!(reach(Pairing::keep(Keep::For(ten)), 5, 0), (-5, 15));
+        assert_eq!(reach(Pairing::until(), 5, 7), (5, 7));
+        assert_eq!(reach(Pairing::until(), 5, 3), (5, 5), "no earlier than itself");
+        assert_eq!(reach(Pairing::keep(Keep::Forever), 5, 0), (i64::MIN, i64::MAX));
+    }
+
+    #[test]
+    fn whatever_is_not_for_ever_is_over_when_time_is() {
+        let ten = Duration::from_micros(10);
+        assert_eq!(reach(Pairing::within(ten), i64::MAX, 0).1, i64::MAX - 1);
+        assert_eq!(reach(Pairing::within(Duration::MAX), 0, 0).1, i64::MAX);
+        assert_eq!(reach(Pairing::until(), 0, i64::MAX).1, i64::MAX - 1);
+        assert_eq!(reach(Pairing::within(ten), i64::MIN, 0).0, i64::MIN);
+    }
+
+    #[test]
+    fn records_go_in_the_order_of_their_bounds() {
+        let mut records = Records(VecDeque::new());
+        for (bound, at) in [(5, 1), (9, 2), (7, 3), (7, 1), (9, 2)] {
+            let held = Held { at: Timestamp(at), bound: Timestamp(bound), met: false, record: () };
+            records.insert(held);
+        }
+        let mut over = Vec::new();
+        while let Some(held) = records.pop_over(Timestamp(9)) {
+            over.push((held.bound.0, held.at.0));
+        }
+        assert_eq!(over, [(5, 1), (7, 1), (7, 3)]);
+        assert_eq!(records.due(), Timestamp(9));
+    }
+}

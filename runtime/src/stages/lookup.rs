@@ -239,3 +239,32 @@ where
         self.table.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_version_that_is_not_after_a_time_holds_then() {
+        let mut held = Held::<(), char>::new();
+        for (at, version) in [(10, 'b'), (5, 'a'), (20, 'c'), (10, 'd')] {
+            held.add_version(Timestamp(at), version);
+        }
+        let at = |at| held.version(Timestamp(at)).map(|(_, version)| *version);
+        assert_eq!(
+            [4, 5, 9, 10, 19, 20].map(at),
+            [None, Some('a'), Some('a'), Some('d'), Some('d'), Some('c')]
+        );
+    }
+
+    #[test]
+    fn a_key_is_looked_at_when_something_of_it_is_over() {
+        let mut held = Held::<(), char>::new();
+        held.add_version(Timestamp(5), 'a');
+        assert_eq!([held.next_due(None), held.next_due(Some(100))], [Timestamp::MAX, Timestamp(105)]);
+        held.add_version(Timestamp(20), 'b');
+        assert_eq!(held.next_due(Some(100)), Timestamp(20), "then the first is out of date");
+        held.add_waiting(Timestamp(7), ());
+        assert_eq!(held.next_due(Some(100)), Timestamp(7));
+    }
+}
