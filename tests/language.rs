@@ -648,3 +648,25 @@ fn macros_may_write_flows() {
     assert_eq!(run!(Plain2::default(), records: [(1_u64, 1_u64)]).kept, [(0, 0)]);
     assert_eq!(run!(Windowed2, r#type: [(1_u64, 1_u64), (1, 2)]).windows[0].folded, (1, 2));
 }
+
+#[test]
+fn a_param_is_read_behind_state_too_and_in_the_text_of_a_format() {
+    dataflow! {
+        flow Named {
+            param least: u64 = 3;
+            param prefix: String = "n".into();
+            input numbers: u64;
+            counted = numbers
+                -> key_by(number: u64 = |n| *n)
+                -> aggregate { times: u64 = count() } keep forever
+                -> filter(|counted| counted.number >= least)
+                -> map(|counted| format!("{prefix}{}", counted.number));
+            output counted: String;
+        }
+    }
+    let (named, mut inline) = Named::default().builder().inline().unwrap();
+    inline.block_on(named.numbers.send_batch((0..6).collect())).unwrap();
+    let mut counted = inline.block_on(named.finish()).unwrap().counted;
+    counted.sort();
+    assert_eq!(counted, ["n3", "n4", "n5"]);
+}

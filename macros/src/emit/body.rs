@@ -468,16 +468,22 @@ impl<'a> Writer<'a> {
     }
 
     /// A closure of our own around the user's: it owns the flow's params, if it needs them.
-    pub(super) fn owning(&self, parameters: &TokenStream, body: &TokenStream) -> TokenStream {
+    pub(super) fn owning(&mut self, parameters: &TokenStream, body: &TokenStream) -> TokenStream {
         let bound = self.bindings(body);
         if bound.is_empty() {
             return quote!(move |#parameters| { #body });
         }
-        let flow = ident("flow");
-        quote!({
-            let #flow = ::std::sync::Arc::clone(#flow);
-            move |#parameters| { #bound #body }
-        })
+        let (flow, own) = (ident("flow"), self.own_flow());
+        quote!(move |#parameters| { let #flow = &#own; #bound #body })
+    }
+
+    /// The flow, for a closure that owns it. It is made before the stage is placed, and not in a block around the
+    /// closure: rustc looks at closures after all other arguments, so that it knows their parameters, but at one in a
+    /// block with those.
+    pub(super) fn own_flow(&mut self) -> Ident {
+        let (flow, own) = (ident("flow"), self.fresh("flow"));
+        self.hoisted.extend(quote!(let #own = ::std::sync::Arc::clone(#flow);));
+        own
     }
 }
 
