@@ -7,6 +7,7 @@ pub use psdf_runtime::embedded::{
     WrongType,
 };
 pub use psdf_runtime::error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};
+pub use psdf_runtime::failed::{AsyncError, Failed};
 pub use psdf_runtime::flow::Flow;
 pub use psdf_runtime::record::{Key, Late, Record, StateData};
 pub use psdf_runtime::time::{EventTime, Timestamp, Window};
@@ -28,6 +29,7 @@ pub mod sinks {
 /// implement: each is there for every type that can do what it asks for.
 pub mod requirements {
     pub use psdf_runtime::aggregate::{Averaged, Compared, Counted, MeanInput as Number, Rank, Summed};
+    pub use psdf_runtime::asked::{Answer, GivenBack, Later, Moved, TriedAgain};
     pub use psdf_runtime::flow::Param;
     pub use psdf_runtime::host::Merges;
     pub use psdf_runtime::ops::{Distinguished, Failure, GivenTo, Outcome, Several};

@@ -70,6 +70,8 @@ codes! {
     NoMerge = "P021",
     /// Two things that would be generated under one name.
     SameIdentity = "P022",
+    /// Order where none can be promised.
+    NoOrder = "P040",
 }
 
 /// Gathers errors. Whoever makes one must hand it in: dropping it with errors inside is a bug.

@@ -85,6 +85,8 @@ pub(crate) struct Stream {
     pub(crate) key: Option<Vec<(Ident, Type)>>,
     pub(crate) timed: bool,
     pub(crate) ty: Option<KnownType>,
+    /// How its records follow one another depends on how long a `map_async` took: the node that it is of.
+    pub(crate) unordered: Option<Ident>,
     /// It comes from a name that is unknown, or from a circle: nothing more is to be said of it.
     pub(crate) unknown: bool,
 }
@@ -284,7 +286,7 @@ impl Builder<'_> {
             if let Some(diverted) = &op.diverted
                 && let Diversion::Node { name, ty } = &diverted.to
             {
-                let late = op.row.effect != Effect::Try && op.row.effect != Effect::Route;
+                let late = !matches!(op.row.effect, Effect::Try | Effect::Call | Effect::Route);
                 self.add(name.clone(), Vec::new(), ty.clone(), Origin::Else { of: id, late });
             }
             if let crate::ast::Args::Route(arms) = &op.args {
@@ -426,7 +428,7 @@ impl Graph {
             let mut stream = match &self.nodes[id].origin {
                 Origin::Input => Stream::default(),
                 Origin::Chain(chain) => self.chain_stream(id, chain),
-                Origin::Else { of, late } => self.diverted_stream(*of, *late),
+                Origin::Else { of, late } => self.diverted_stream(id, *of, *late),
                 Origin::Arm { of } => self.before(*of, self.nodes[*of].ops().len().saturating_sub(1)),
             };
             if let Some(ty) = self.nodes[id].ty.as_ref().filter(|ty| !is_partly_inferred(ty)) {
@@ -437,17 +439,24 @@ impl Graph {
     }
 
     /// What `else` gives: late records keep their type, failures have one of their own.
-    fn diverted_stream(&self, of: Id, late: bool) -> Stream {
+    fn diverted_stream(&self, id: Id, of: Id, late: bool) -> Stream {
         let ops = self.nodes[of].ops();
-        let place = ops.iter().position(|op| op.diverted.is_some()).unwrap_or(0);
+        let diverts = |op: &Op| {
+            matches!(op.diverted.as_ref().map(|diverted| &diverted.to),
+            Some(Diversion::Node { name, .. }) if *name == self.node(id).name)
+        };
+        let place = ops.iter().position(diverts).unwrap_or(0);
         let before = self.before(of, place);
+        let unordered = ops
+            .get(place)
+            .map_or_else(|| before.unordered.clone(), |op| unordered_after(self.node(of), op, &before));
         let routed = ops.get(place).is_some_and(|op| op.row.effect == Effect::Route);
         let ty = match before.ty {
             Some(ty) if late => Some(KnownType::Late(Box::new(ty))),
             ty if routed => ty,
             _ => None,
         };
-        Stream { key: None, timed: before.timed, ty, unknown: before.unknown }
+        Stream { key: None, timed: before.timed, ty, unordered, unknown: before.unknown }
     }
 
     fn chain_stream(&self, id: Id, chain: &NodeChain) -> Stream {
@@ -475,6 +484,7 @@ impl Graph {
             key: None,
             timed: !chain.source.is_empty() && sources.clone().all(|stream| stream.timed),
             ty: sources.clone().find_map(|stream| stream.ty.clone()),
+            unordered: sources.clone().find_map(|stream| stream.unordered.clone()),
         }
     }
 
@@ -489,8 +499,16 @@ fn after(node: &Node, op: &Op, before: Stream) -> Stream {
     let record = || KnownType::Record(node.record_name());
     match (effect, &op.args) {
         (Effect::SetTime, _) => Stream { timed: true, ..before },
+        (Effect::Call, _) => {
+            let unordered = unordered_after(node, op, &before);
+            Stream { key: None, ty: None, unordered, ..before }
+        }
         (_, crate::ast::Args::Key(fields)) => Stream { key: Some(key(fields)), ..before },
-        (Effect::Aggregate, _) => Stream { key: None, ty: Some(record()), ..before },
+        (Effect::Aggregate, _) => {
+            // The results of a window come with the watermark, whatever order its records came in.
+            let unordered = before.unordered.filter(|_| node.window().is_none());
+            Stream { key: None, ty: Some(record()), unordered, ..before }
+        }
         (_, crate::ast::Args::Stateful(stateful)) => {
             let ty = Some(KnownType::Written(stateful.out.clone()));
             Stream { key: None, ty, ..before }
@@ -499,6 +517,12 @@ fn after(node: &Node, op: &Op, before: Stream) -> Stream {
         _ if effect.keeps_type() => before,
         _ => Stream { ty: None, ..before },
     }
+}
+
+/// The node whose `map_async` leaves the records after an operator in no order that can be told.
+fn unordered_after(node: &Node, op: &Op, before: &Stream) -> Option<Ident> {
+    let unordered = matches!(&op.args, crate::ast::Args::MapAsync(call) if call.is_unordered());
+    before.unordered.clone().or_else(|| unordered.then(|| node.name.clone()))
 }
 
 fn key(fields: &[KeyField]) -> Vec<(Ident, Type)> {

@@ -8,9 +8,9 @@ use syn::visit::Visit;
 use syn::{BinOp, Expr, ExprClosure, Pat, UnOp};
 
 /// A closure of an operator: what it belongs to, what it is, and what its parameters are.
-struct Used<'a> {
+pub(super) struct Used<'a> {
     operator: String,
-    closure: &'a Expr,
+    pub(super) closure: &'a Expr,
     parameters: &'static [&'static str],
 }
 
@@ -20,13 +20,14 @@ const MERGE: &[&str] = &["acc", "other"];
 const STEP: &[&str] = &["state", "record", "out"];
 const TIMER: &[&str] = &["state", "at", "out"];
 
-fn closures_of(op: &Op) -> Vec<Used<'_>> {
+pub(super) fn closures_of(op: &Op) -> Vec<Used<'_>> {
     let name = op.name.to_string();
     let used = |closure, parameters| Used { operator: name.clone(), closure, parameters };
     match &op.args {
         Args::Closure(f) | Args::EventTime { f, .. } => vec![used(f, RECORD)],
         Args::Key(fields) => fields.iter().map(|field| used(&field.f, RECORD)).collect(),
         Args::Route(arms) => arms.iter().map(|arm| used(&arm.condition, RECORD)).collect(),
+        Args::MapAsync(call) => vec![used(&call.f, RECORD)],
         Args::Window { .. } => Vec::new(),
         Args::Aggregate(fields) => fields
             .iter()

@@ -124,7 +124,11 @@ impl UsedTypes {
                 self.visit_type(&stateful.out);
                 stateful.state.iter().for_each(|field| self.visit_type(&field.ty));
             }
-            Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } => {}
+            Args::Closure(_)
+            | Args::MapAsync(_)
+            | Args::EventTime { .. }
+            | Args::Route(_)
+            | Args::Window { .. } => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What rustc cannot see, or would say worse. Checks judge and change nothing.
 
+mod calls;
 mod closures;
 mod identity;
 mod operators;
@@ -18,6 +19,9 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     usage::every_reader_reads_records(graph, errors);
     operators::clauses_fit_their_operators(graph, errors);
     operators::windows_are_aggregated(graph, errors);
+    calls::options_fit_together(graph, errors);
+    calls::nothing_waits_outside_of_a_future(graph, errors);
+    calls::time_is_set_where_order_is_known(graph, errors);
     closures::closures_have_the_right_parameters(graph, errors);
     closures::closures_keep_no_state(graph, errors);
     state::stateful_operators_have_a_key(graph, errors);

@@ -30,7 +30,11 @@ fn held_types(args: &Args) -> (&'static str, Vec<&Type>) {
         Args::Aggregate(fields) => ("a result", fields.iter().map(|field| &field.ty).collect()),
         Args::Fold(fold) => ("a result", vec![&fold.ty]),
         Args::Stateful(stateful) => ("state", stateful.state.iter().map(|field| &field.ty).collect()),
-        Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } => ("", Vec::new()),
+        Args::Closure(_)
+        | Args::MapAsync(_)
+        | Args::EventTime { .. }
+        | Args::Route(_)
+        | Args::Window { .. } => ("", Vec::new()),
     }
 }
 

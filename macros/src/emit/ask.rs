@@ -155,7 +155,7 @@ impl Writer<'_> {
         let node = context.graph.node(self.stage.node);
         let mut asks = match (self.stage.head, &node.ty) {
             (Head::Input, Some(ty)) => vec![Ask { ty: ty.clone(), requirement: Requirement::Record }],
-            (Head::Input | Head::Merge | Head::Relay | Head::Core, _) => Vec::new(),
+            (Head::Input | Head::Merge | Head::Call(_) | Head::Relay | Head::Core, _) => Vec::new(),
         };
         let read = self.stage.outlets.iter().filter_map(|outlet| match outlet.target {
             Target::Core(stage) => Some(self.plan.stages[stage].node),

@@ -267,6 +267,10 @@ impl<'a> Writer<'a> {
                 };
                 Written { tokens, leaves: true }
             }
+            (Args::MapAsync(_), _) => {
+                let tokens = self.answered((node, place), branches, cursor, label);
+                Written { tokens, leaves: true }
+            }
             (Args::EventTime { f, .. }, _) => {
                 going_on(self.set_time(node, place, f, clock.unwrap_or(0), cursor))
             }
@@ -287,14 +291,14 @@ impl<'a> Writer<'a> {
     }
 
     /// A new variable for the record that an operator makes.
-    fn next(&mut self, cursor: &mut Cursor) -> Ident {
+    pub(super) fn next(&mut self, cursor: &mut Cursor) -> Ident {
         let next = self.fresh("record");
         cursor.record = next.clone();
         cursor.owned = true;
         next
     }
 
-    fn diverted(
+    pub(super) fn diverted(
         &mut self,
         id: &TokenStream,
         branch: Option<&'a Branch>,

@@ -5,6 +5,7 @@ mod body;
 mod core;
 mod description;
 mod handle;
+mod map_async;
 mod names;
 mod place;
 mod types;

@@ -39,7 +39,11 @@ fn types_of(args: &Args) -> Vec<&Type> {
             let state = stateful.state.iter().map(|field| &field.ty);
             state.chain([&stateful.out]).collect()
         }
-        Args::Closure(_) | Args::EventTime { .. } | Args::Route(_) | Args::Window { .. } => Vec::new(),
+        Args::Closure(_)
+        | Args::MapAsync(_)
+        | Args::EventTime { .. }
+        | Args::Route(_)
+        | Args::Window { .. } => Vec::new(),
     }
 }
 

@@ -79,6 +79,10 @@ fn stage(context: &Context<'_>, plan: &Plan, place: usize) -> TokenStream {
             let input = edge_to(plan, Target::Core(place));
             writer.core(stage.node, &meta, &quote!(#input))
         }
+        Head::Call(at) => {
+            let input = edge_to(plan, Target::Merge(place));
+            writer.map_async(at, &meta, &quote!(#input))
+        }
         Head::Input | Head::Merge | Head::Relay => writer.stateless(&meta, place),
     };
     let edges = (0..stage.outlets.len()).rev().fold(quote!(()), |rest, outlet| {
@@ -100,7 +104,7 @@ impl Writer<'_> {
                 vec![quote!(#inputs.#name)]
             }
             Head::Merge => self.merged(node, place),
-            Head::Relay | Head::Core => {
+            Head::Relay | Head::Call(_) | Head::Core => {
                 let edges = edges_from(self.plan, self.stage.node, Target::Merge(place));
                 edges.into_iter().map(|edge| quote!(#edge)).collect()
             }
@@ -135,7 +139,7 @@ impl Writer<'_> {
         edges
     }
 
-    fn cursor(&self, record: Ident, at: Option<Ident>) -> Cursor {
+    pub(super) fn cursor(&self, record: Ident, at: Option<Ident>) -> Cursor {
         Cursor {
             record,
             owned: true,
@@ -171,7 +175,7 @@ impl Writer<'_> {
     }
 
     /// A closure that takes a record along a path to the outlets.
-    fn suffix(&mut self, parameters: &TokenStream, cursor: Cursor, which: Suffix) -> TokenStream {
+    pub(super) fn suffix(&mut self, parameters: &TokenStream, cursor: Cursor, which: Suffix) -> TokenStream {
         let rt = &self.context.rt;
         let (local, outs) = (ident("local"), ident("outs"));
         let stage = self.stage;
@@ -208,7 +212,7 @@ impl Writer<'_> {
     }
 }
 
-enum Suffix {
+pub(super) enum Suffix {
     Body,
     /// With what is done to a late record first.
     Late(TokenStream),

@@ -5,6 +5,7 @@
 mod args;
 mod chain;
 mod duration;
+mod map_async;
 
 use crate::ast::{Flow, Input, Item, Node, Output, Param};
 use crate::diagnostics::{Code, Diagnostics};

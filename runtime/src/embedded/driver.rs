@@ -8,10 +8,10 @@ use crate::batch::{Batch, Status};
 use crate::error::FlowError;
 use crate::graph::{StageMeta, TimeMeta};
 use crate::outlet::{Outlet, Outlets};
-use crate::stage::{Progress, Stage};
+use crate::stage::{Awaited, Progress, Stage};
 use crate::time::Timestamp;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use std::vec;
 
@@ -75,16 +75,19 @@ impl<T> Current<T> {
         Current { sender, items: batch.items.into_iter(), done: 0, marks, next_mark, watermark, status }
     }
 
-    /// The records up to the next mark, or all.
-    fn next_items(&mut self) -> Vec<T> {
-        match self.next_mark {
-            None => std::mem::take(&mut self.items).collect(),
-            Some((place, _)) => {
-                let some: Vec<T> = self.items.by_ref().take(place - self.done).collect();
-                self.done = place;
-                some
-            }
+    /// The records before the next mark, or all.
+    fn before_mark(&self) -> usize {
+        self.next_mark.map_or(self.items.len(), |(place, _)| place - self.done)
+    }
+
+    /// Takes the records up to the next mark, or all, as far as there is room.
+    fn next_items(&mut self, room: usize) -> Vec<T> {
+        let taken = self.before_mark().min(room);
+        self.done += taken;
+        if taken == self.items.len() {
+            return std::mem::take(&mut self.items).collect();
         }
+        self.items.by_ref().take(taken).collect()
     }
 }
 
@@ -156,9 +159,9 @@ impl<S: Stage> Task<S> {
     }
 
     /// Writes into the outlets that follow the stage's own watermark that it has moved.
-    fn mark_outlets(&mut self) {
-        let (meta, ended) = (self.meta, self.watermark == Timestamp::MAX);
-        let watermark = self.stage.passes_on(self.watermark);
+    fn mark_outlets(&mut self, watermark: Timestamp) {
+        let (meta, ended) = (self.meta, watermark == Timestamp::MAX);
+        let watermark = self.stage.passes_on(watermark);
         let see = &mut |index: usize, outlet: &mut dyn Outlet| match meta.outlets[index].time {
             Some(TimeMeta::Stage) => outlet.mark(watermark),
             Some(TimeMeta::Clock(_)) if ended => outlet.mark(watermark),
@@ -194,11 +197,35 @@ impl<S: Stage> Task<S> {
         }
         self.senders[sender].status = status;
         self.update_watermark();
+        self.pass_on_status();
+    }
+
+    /// A stage is not idle while it has records in flight: what feeds it is, and their results are not to find the
+    /// watermark moved on without them.
+    fn pass_on_status(&mut self) {
         let silent = self.senders.iter().all(|sender| sender.status != Status::Active);
         let ended = self.senders.iter().all(|sender| sender.status == Status::Ended);
         if !ended {
-            self.set_status(if silent { Status::Idle } else { Status::Active });
+            let idle = silent && self.stage.in_flight() == 0;
+            self.set_status(if idle { Status::Idle } else { Status::Active });
         }
+    }
+
+    /// Goes on with the records in flight; whether any has left.
+    fn poll_in_flight(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        loop {
+            match self.stage.poll_in_flight(cx, &mut self.outs) {
+                Awaited::Nothing => break,
+                Awaited::Results => {}
+                Awaited::Passed(watermark) => self.mark_outlets(watermark),
+            }
+            any = true;
+        }
+        if any && self.stage.in_flight() == 0 {
+            self.pass_on_status();
+        }
+        any
     }
 }
 
@@ -208,7 +235,15 @@ impl<S: Stage> StageTask for Task<S> {
     }
 
     fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
-        self.inbox.poll_next(self.is_input, cx).map(|received| match received {
+        if self.stage.in_flight() > 0 && self.poll_in_flight(cx) {
+            return Poll::Ready(Taken::Work);
+        }
+        if self.current.is_some() {
+            return if self.stage.room() > 0 { Poll::Ready(Taken::Work) } else { Poll::Pending };
+        }
+        let received = ready!(self.inbox.poll_next(self.is_input, cx));
+        Poll::Ready(match received {
+            Received::Ended if self.stage.in_flight() > 0 => return Poll::Pending,
             Received::Ended => Taken::Ended,
             Received::Broken => Taken::Broken,
             Received::Batch(sender, batch) => {
@@ -228,19 +263,24 @@ impl<S: Stage> StageTask for Task<S> {
 
     fn work(&mut self) -> Progress {
         if self.advancing {
-            if self.stage.on_watermark(self.watermark, &mut self.outs) == Progress::More {
-                return Progress::More;
+            match self.stage.on_watermark(self.watermark, &mut self.outs) {
+                Progress::More => return Progress::More,
+                Progress::Later => {}
+                Progress::Done => self.mark_outlets(self.watermark),
             }
             self.advancing = false;
-            self.mark_outlets();
             return Progress::More;
         }
         let Some(current) = &mut self.current else { return Progress::Done };
-        let items = current.next_items();
+        let items = current.next_items(self.stage.room());
         if !items.is_empty() {
             self.stage.on_batch(items, &mut self.outs);
         }
         let Some(current) = &mut self.current else { return Progress::Done };
+        if current.before_mark() > 0 {
+            // Until there is room again: `poll_take` sees to it.
+            return Progress::Done;
+        }
         let sender = current.sender;
         if let Some((_, mark)) = current.next_mark.take() {
             current.next_mark = current.marks.next();
@@ -256,6 +296,10 @@ impl<S: Stage> StageTask for Task<S> {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stage.in_flight() > 0 {
+            // Calls go on while what they gave waits for room.
+            self.poll_in_flight(cx);
+        }
         self.mark_outlets_of_clocks();
         self.outs.poll_flush(self.limit, cx)
     }
@@ -300,7 +344,7 @@ impl<S: Stage> StageTask for Task<S> {
         let current = self.current.as_ref().map_or(0, |current| current.items.len());
         let mut buffered = 0;
         self.outs.visit(&mut |_, outlet| buffered += outlet.buffered(), 0);
-        self.inbox.abandon() + (current + buffered) as u64
+        self.inbox.abandon() + (current + buffered + self.stage.in_flight()) as u64
     }
 }
 

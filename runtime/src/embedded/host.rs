@@ -11,7 +11,7 @@ use super::shared::Shared;
 use super::tasks;
 use crate::connect::{Sink, Source};
 use crate::graph::{OutletMeta, PortMeta, StageMeta};
-use crate::host::{Host, Transports};
+use crate::host::{Host, Timer, Transports};
 use crate::record::Record;
 use crate::stage::Stage;
 use std::any::Any;
@@ -137,6 +137,10 @@ impl Host for EmbeddedHost {
             let watch = input.map(|kind| (kind, self.settings.idle_after));
             self.add_task(meta.name, driver::run(task, meta.name, shared, Arc::clone(&self.executor), watch));
         }
+    }
+
+    fn timer(&self) -> Arc<dyn Timer> {
+        Arc::clone(&self.executor) as _
     }
 
     fn input<T: Record>(&mut self, port: &'static PortMeta) -> Link<T> {

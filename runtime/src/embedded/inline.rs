@@ -2,6 +2,7 @@
 
 use super::executor::{BoxFuture, Executor};
 use super::shared::lock;
+use crate::host::{Sleep, Timer};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,8 +63,10 @@ impl Executor for HandExecutor {
     fn spawn(&self, task: BoxFuture) {
         lock(&self.0.spawned).push(Box::pin(unconstrained(task)));
     }
+}
 
-    fn sleep(&self, duration: Duration) -> BoxFuture {
+impl Timer for HandExecutor {
+    fn sleep(&self, duration: Duration) -> Sleep {
         let hand = Arc::clone(&self.0);
         let until = lock(&hand.clock).now.saturating_add(duration);
         Box::pin(std::future::poll_fn(move |cx| {

@@ -3,8 +3,10 @@
 //! Each function has the edge and the closures together in its signature, in the order in which rustc must
 //! learn their types: records first, then state, results, and last what happens to the results.
 
+mod calls;
 mod emit;
 mod hashed;
+mod map_async;
 mod running;
 mod session;
 mod stateful;
@@ -12,6 +14,7 @@ mod stateless;
 mod windows;
 
 pub use emit::Emit;
+pub use map_async::{AsyncCalls, map_async};
 pub use running::running;
 pub use session::{SessionWindows, sessions};
 pub use stateful::{no_timer, stateful};
