@@ -45,6 +45,11 @@ pub trait Stage: Send + 'static {
     /// No record before `watermark` is to be expected any more. [`Timestamp::MAX`]: none at all.
     fn on_watermark(&mut self, watermark: Timestamp, outs: &mut Self::Outs) -> Progress;
 
+    /// The watermark at which it will next give results of what it holds, if it waits for one.
+    fn waits_for(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// How many records it takes now.
     fn room(&self) -> usize {
         usize::MAX

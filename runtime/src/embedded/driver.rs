@@ -2,6 +2,7 @@
 
 use super::channel::{Inbox, InputKind, Received};
 use super::executor::Executor;
+use super::gauge::Gauge;
 use super::shared::Shared;
 use super::tasks::{Panic, caught};
 use crate::batch::{Batch, Status};
@@ -34,6 +35,8 @@ pub(super) trait StageTask: Send {
     fn close(&mut self);
     /// The inputs have been silent for a while.
     fn idle(&mut self);
+    /// The inputs are silent since then, or are not.
+    fn silent(&mut self, since: Option<Duration>);
     /// Says to those that read this stage that it has ended.
     fn end(&mut self);
     /// Passes on what the stage counted, and the error that ends the flow.
@@ -91,11 +94,21 @@ impl<T> Current<T> {
     }
 }
 
+/// What a gauge was last told.
+#[derive(Default)]
+struct Shown {
+    waits_for: Option<Timestamp>,
+    in_flight: usize,
+    came: bool,
+    blocked: bool,
+}
+
 pub(super) struct Task<S: Stage> {
     stage: S,
     outs: S::Outs,
     meta: &'static StageMeta,
     shared: Arc<Shared>,
+    gauge: Arc<Gauge>,
     inbox: Inbox<S::In>,
     /// Whether the inbox is an input of the flow: it may simply close, and it can be idle.
     is_input: bool,
@@ -107,14 +120,18 @@ pub(super) struct Task<S: Stage> {
     current: Option<Current<S::In>>,
     /// The number of keys last reported.
     keys: u64,
+    /// What the gauge says already.
+    shown: Shown,
 }
 
 impl<S: Stage> Task<S> {
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn new(
         stage: S,
         outs: S::Outs,
         meta: &'static StageMeta,
         shared: Arc<Shared>,
+        gauge: Arc<Gauge>,
         inbox: Inbox<S::In>,
         is_input: bool,
         limit: usize,
@@ -126,6 +143,7 @@ impl<S: Stage> Task<S> {
             outs,
             meta,
             shared,
+            gauge,
             inbox,
             is_input,
             limit,
@@ -134,13 +152,17 @@ impl<S: Stage> Task<S> {
             advancing: false,
             current: None,
             keys: 0,
+            shown: Shown::default(),
         }
     }
 
     /// Hears a watermark of a sender; whether the stage has to hear of it.
     fn hear(&mut self, sender: usize, watermark: Timestamp) {
         let heard = &mut self.senders[sender].watermark;
-        *heard = watermark.max(*heard);
+        if watermark > *heard {
+            *heard = watermark;
+            self.gauge.heard(sender, watermark);
+        }
         self.update_watermark();
     }
 
@@ -155,6 +177,7 @@ impl<S: Stage> Task<S> {
         if reached > self.watermark {
             self.watermark = reached;
             self.advancing = true;
+            self.gauge.reached(reached);
         }
     }
 
@@ -196,6 +219,7 @@ impl<S: Stage> Task<S> {
             return;
         }
         self.senders[sender].status = status;
+        self.gauge.is_now(sender, status);
         self.update_watermark();
         self.pass_on_status();
     }
@@ -208,6 +232,15 @@ impl<S: Stage> Task<S> {
         if !ended {
             let idle = silent && self.stage.in_flight() == 0;
             self.set_status(if idle { Status::Idle } else { Status::Active });
+        }
+    }
+
+    /// Shows what the stage waits for, where that has changed.
+    fn show(&mut self) {
+        let (waits_for, in_flight) = (self.stage.waits_for(), self.stage.in_flight());
+        if (waits_for, in_flight) != (self.shown.waits_for, self.shown.in_flight) {
+            (self.shown.waits_for, self.shown.in_flight) = (waits_for, in_flight);
+            self.gauge.waits(waits_for, in_flight);
         }
     }
 
@@ -224,6 +257,9 @@ impl<S: Stage> Task<S> {
         }
         if any && self.stage.in_flight() == 0 {
             self.pass_on_status();
+        }
+        if any {
+            self.show();
         }
         any
     }
@@ -250,6 +286,10 @@ impl<S: Stage> StageTask for Task<S> {
                 // Who sends records is not idle, whatever it has become since.
                 if batch.status == Status::Active || !batch.items.is_empty() {
                     self.update_status(sender, Status::Active);
+                }
+                if !self.shown.came && !batch.items.is_empty() {
+                    self.shown.came = true;
+                    self.gauge.records_came();
                 }
                 self.current = Some(Current::new(sender, batch));
                 Taken::Work
@@ -301,7 +341,12 @@ impl<S: Stage> StageTask for Task<S> {
             self.poll_in_flight(cx);
         }
         self.mark_outlets_of_clocks();
-        self.outs.poll_flush(self.limit, cx)
+        let sent = self.outs.poll_flush(self.limit, cx);
+        if sent.is_pending() != self.shown.blocked {
+            self.shown.blocked = sent.is_pending();
+            self.gauge.is_blocked(self.shown.blocked);
+        }
+        sent
     }
 
     fn is_full(&mut self) -> bool {
@@ -322,11 +367,16 @@ impl<S: Stage> StageTask for Task<S> {
         });
     }
 
+    fn silent(&mut self, since: Option<Duration>) {
+        self.gauge.is_silent(since);
+    }
+
     fn end(&mut self) {
         self.set_status(Status::Ended);
     }
 
     fn report(&mut self) -> Option<FlowError> {
+        self.show();
         let shared = &self.shared;
         let keys = self.stage.keys() as u64;
         shared.note_keys(self.meta.node, self.keys, keys);
@@ -468,10 +518,14 @@ async fn take_from_input(
 ) -> Taken {
     let mut silence = executor.sleep(idle_after);
     let mut idle = false;
+    task.silent(Some(executor.now()));
     loop {
         tokio::select! {
             biased;
-            taken = std::future::poll_fn(|cx| task.poll_take(cx)) => return taken,
+            taken = std::future::poll_fn(|cx| task.poll_take(cx)) => {
+                task.silent(None);
+                return taken;
+            }
             () = shared.closing.cancelled(), if *open => {
                 *open = false;
                 task.close();

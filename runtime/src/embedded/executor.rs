@@ -4,6 +4,7 @@ use crate::host::{Sleep, Timer};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// A task.
 pub(super) type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -11,21 +12,36 @@ pub(super) type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Runs tasks and tells them when time has passed.
 pub(super) trait Executor: Timer {
     fn spawn(&self, task: BoxFuture);
+    /// The time since some moment before the flow began.
+    fn now(&self) -> Duration;
 }
 
 /// The runtime that `spawn` was called on.
-pub(super) struct Tokio(pub(super) tokio::runtime::Handle);
+pub(super) struct Tokio {
+    runtime: tokio::runtime::Handle,
+    start: Instant,
+}
+
+impl Tokio {
+    pub(super) fn new(runtime: tokio::runtime::Handle) -> Self {
+        Tokio { runtime, start: Instant::now() }
+    }
+}
 
 impl Executor for Tokio {
     fn spawn(&self, task: BoxFuture) {
-        self.0.spawn(task);
+        self.runtime.spawn(task);
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
     }
 }
 
 impl Timer for Tokio {
     fn sleep(&self, duration: Duration) -> Sleep {
         // A handle may be used where no runtime is at hand.
-        let _entered = self.0.enter();
+        let _entered = self.runtime.enter();
         Box::pin(tokio::time::sleep(duration))
     }
 }

@@ -4,13 +4,14 @@ use super::builder::Settings;
 use super::channel::{Inbox, Link, Receiver, SourceReader};
 use super::driver::{self, Task};
 use super::executor::{BoxFuture, Executor};
+use super::gauge::{Feeder, Gauge};
 use super::input::Input;
 use super::output::{AnyOutput, Output};
 use super::queue::{QueueWriter, queue};
 use super::shared::Shared;
 use super::tasks;
 use crate::connect::{Sink, Source};
-use crate::graph::{OutletMeta, PortMeta, StageMeta};
+use crate::graph::{OutletMeta, PortMeta, StageMeta, TimeMeta};
 use crate::host::{Host, Timer, Transports};
 use crate::record::Record;
 use crate::stage::Stage;
@@ -33,6 +34,8 @@ pub struct EmbeddedHost {
     /// Handles of inputs by port, as `Input` of the port's type.
     inputs: HashMap<&'static str, Box<dyn Any + Send>>,
     outputs: HashMap<&'static str, AnyOutput>,
+    /// The stages placed so far: generated code places them in the order of the graph.
+    placed: usize,
 }
 
 pub(super) fn attach_source<S: Source>(port: &'static str, source: S) -> Box<dyn Any + Send> {
@@ -62,6 +65,7 @@ impl EmbeddedHost {
             attached,
             inputs: HashMap::new(),
             outputs: HashMap::new(),
+            placed: 0,
         }
     }
 
@@ -110,8 +114,12 @@ impl Host for EmbeddedHost {
         if stage.keyed { self.settings.shards } else { 1 }
     }
 
-    fn open<T: Record>(&mut self, _: &'static OutletMeta, producers: usize) -> (Transports<T>, Link<T>) {
-        Link::open(producers)
+    fn open<T: Record>(&mut self, outlet: &'static OutletMeta, producers: usize) -> (Transports<T>, Link<T>) {
+        let clock = matches!(outlet.time, Some(TimeMeta::Clock(_)));
+        // An edge is opened just before its stage is placed.
+        let (stage, from) = (self.placed, outlet.from);
+        let feeder = |shard| Feeder::Shard { stage, shard, from, clock };
+        Link::open((0..producers).map(feeder).collect())
     }
 
     fn place<S: Stage>(
@@ -121,6 +129,9 @@ impl Host for EmbeddedHost {
         shards: Vec<(S, S::Outs)>,
     ) {
         let input = inputs.iter().find_map(Link::input_kind);
+        let feeders: Vec<Feeder> = inputs.iter().flat_map(Link::feeders).copied().collect();
+        let stage = self.placed;
+        self.placed += 1;
         let mut receivers: Vec<Vec<_>> = shards.iter().map(|_| Vec::new()).collect();
         for edge in inputs {
             for (shard, of_edge) in edge.read_by(shards.len(), self.settings.capacity).into_iter().enumerate()
@@ -128,12 +139,22 @@ impl Host for EmbeddedHost {
                 receivers[shard].extend(of_edge);
             }
         }
-        for ((stage, outs), receivers) in shards.into_iter().zip(receivers) {
+        for (shard, ((head, outs), receivers)) in shards.into_iter().zip(receivers).enumerate() {
+            let gauge = Arc::new(Gauge::new(stage, shard, feeders.clone(), self.settings.idle_after));
+            self.shared.add_gauge(Arc::clone(&gauge));
             let inbox = Inbox::new(receivers);
             let shared = Arc::clone(&self.shared);
             let limit = self.settings.batch_limit;
-            let task =
-                Box::new(Task::new(stage, outs, meta, Arc::clone(&shared), inbox, input.is_some(), limit));
+            let task = Box::new(Task::new(
+                head,
+                outs,
+                meta,
+                Arc::clone(&shared),
+                gauge,
+                inbox,
+                input.is_some(),
+                limit,
+            ));
             let watch = input.map(|kind| (kind, self.settings.idle_after));
             self.add_task(meta.name, driver::run(task, meta.name, shared, Arc::clone(&self.executor), watch));
         }
@@ -160,7 +181,7 @@ impl Host for EmbeddedHost {
             }
         };
         self.inputs.insert(port.name, Box::new(handle));
-        Link::of_input(receiver)
+        Link::of_input(port.name, receiver)
     }
 
     fn output<T: Record>(&mut self, port: &'static PortMeta, edge: Link<T>) {

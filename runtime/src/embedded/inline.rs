@@ -63,6 +63,10 @@ impl Executor for HandExecutor {
     fn spawn(&self, task: BoxFuture) {
         lock(&self.0.spawned).push(Box::pin(unconstrained(task)));
     }
+
+    fn now(&self) -> Duration {
+        lock(&self.0.clock).now
+    }
 }
 
 impl Timer for HandExecutor {

@@ -1,12 +1,13 @@
 //! What the tasks and handles of one running flow share.
 
 use super::control::{Dropped, NodeCounts};
+use super::gauge::Gauge;
 use crate::error::FlowError;
 use crate::graph::Graph;
 use crate::panic::{self, NodeId};
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// Locks; what these mutexes guard is whole between any two statements, so a panic elsewhere does not spoil it.
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     late: Vec<AtomicU64>,
     skipped: Vec<AtomicU64>,
     keys: Vec<AtomicU64>,
+    /// Of every task of a stage.
+    gauges: Mutex<Vec<Arc<Gauge>>>,
 }
 
 impl Shared {
@@ -43,6 +46,7 @@ impl Shared {
             late: counters(),
             skipped: counters(),
             keys: counters(),
+            gauges: Mutex::default(),
         }
     }
 
@@ -102,6 +106,14 @@ impl Shared {
         if before != now {
             self.keys[node].fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn add_gauge(&self, gauge: Arc<Gauge>) {
+        lock(&self.gauges).push(gauge);
+    }
+
+    pub(super) fn gauges(&self) -> Vec<Arc<Gauge>> {
+        lock(&self.gauges).clone()
     }
 
     pub(super) fn counts(&self) -> Vec<NodeCounts> {
