@@ -8,6 +8,7 @@ pub use psdf_runtime::embedded::{
     WrongType,
 };
 pub use psdf_runtime::error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};
+pub use psdf_runtime::failed::{AsyncError, Failed};
 pub use psdf_runtime::flow::Flow;
 pub use psdf_runtime::record::{Key, Late, Record, StateData};
 pub use psdf_runtime::time::{EventTime, Timestamp, Window};
@@ -31,6 +32,7 @@ pub mod requirements {
     pub use psdf_runtime::aggregate::{
         Averaged, Compared, Counted, MeanInput as Number, OwnFunction, Rank, ResultOf, Summed,
     };
+    pub use psdf_runtime::asked::{Answer, GivenBack, Later, Moved, TriedAgain};
     pub use psdf_runtime::flow::{Defaults, Fills, Param};
     pub use psdf_runtime::host::{AnyEdge, Edge, Leaves, Merges};
     pub use psdf_runtime::ops::{Distinguished, Failure, GivenTo, Outcome, Several};

@@ -180,3 +180,15 @@ async fn a_flow_inside_runs_on_tokio_and_stops_with_its_outer() {
     let dropped = flow.shutdown(Duration::from_secs(60)).await.unwrap();
     assert_eq!(dropped.iter().map(|dropped| dropped.node).collect::<Vec<_>>(), ["all"]);
 }
+
+#[test]
+fn what_a_node_inside_waits_for_is_explained_by_the_name_that_leads_there() {
+    let (flow, mut inline) = Busiest.builder().inline().unwrap();
+    inline.block_on(flow.words.send_batch(words(&[(5, "a")]))).unwrap();
+    inline.run();
+    let why = flow.control.explain("minutes.counts");
+    assert!(why.starts_with("`minutes.counts` waits for its watermark"), "{why}");
+    assert!(why.contains("`words`"), "{why}");
+    let why = flow.control.explain("minutes.count");
+    assert!(why.contains("did you mean `minutes.counts`?"), "{why}");
+}

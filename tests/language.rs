@@ -668,3 +668,25 @@ mod params_after_state {
 fn closures_after_an_aggregate_may_read_params() {
     assert_eq!(run!(params_after_state::Busy { least: 2 }, numbers: [7u64, 8, 7]).busy, [7]);
 }
+
+#[test]
+fn a_param_is_read_behind_state_too_and_in_the_text_of_a_format() {
+    dataflow! {
+        flow Named {
+            param least: u64 = 3;
+            param prefix: String = "n".into();
+            input numbers: u64;
+            counted = numbers
+                -> key_by(number: u64 = |n| *n)
+                -> aggregate { times: u64 = count() } keep forever
+                -> filter(|counted| counted.number >= least)
+                -> map(|counted| format!("{prefix}{}", counted.number));
+            output counted: String;
+        }
+    }
+    let (named, mut inline) = Named::default().builder().inline().unwrap();
+    inline.block_on(named.numbers.send_batch((0..6).collect())).unwrap();
+    let mut counted = inline.block_on(named.finish()).unwrap().counted;
+    counted.sort();
+    assert_eq!(counted, ["n3", "n4", "n5"]);
+}

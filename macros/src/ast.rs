@@ -123,6 +123,8 @@ pub(crate) enum Args {
     EventTime { f: Expr, lateness: Option<Duration> },
     /// `(name: Type = f, ..)`
     Key(Vec<KeyField>),
+    /// `(f, concurrency n, ordered | unordered, timeout d, retry n)`
+    MapAsync(Box<MapAsync>),
     /// `{ name: cond, .. }`
     Route(Vec<Arm>),
     /// `(d)`, `(d, every d)`
@@ -139,6 +141,56 @@ pub(crate) enum Args {
     Join(Box<Join>),
     /// Nothing
     None,
+}
+
+pub(crate) struct MapAsync {
+    pub(crate) f: Expr,
+    /// As they were written.
+    pub(crate) options: Vec<AsyncOption>,
+}
+
+pub(crate) struct AsyncOption {
+    pub(crate) name: Ident,
+    pub(crate) value: AsyncValue,
+}
+
+pub(crate) enum AsyncValue {
+    Concurrency(Expr),
+    Ordered,
+    Unordered,
+    Timeout(Duration),
+    Retry(Expr),
+}
+
+impl MapAsync {
+    fn find<'a, T>(&'a self, wanted: impl Fn(&'a AsyncOption) -> Option<T>) -> Option<T> {
+        self.options.iter().find_map(wanted)
+    }
+
+    pub(crate) fn concurrency(&self) -> Option<(&Ident, &Expr)> {
+        self.find(|option| match &option.value {
+            AsyncValue::Concurrency(value) => Some((&option.name, value)),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn is_unordered(&self) -> bool {
+        self.options.iter().any(|option| matches!(option.value, AsyncValue::Unordered))
+    }
+
+    pub(crate) fn timeout(&self) -> Option<&Duration> {
+        self.find(|option| match &option.value {
+            AsyncValue::Timeout(value) => Some(value),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn retry(&self) -> Option<(&Ident, &Expr)> {
+        self.find(|option| match &option.value {
+            AsyncValue::Retry(value) => Some((&option.name, value)),
+            _ => None,
+        })
+    }
 }
 
 pub(crate) struct KeyField {

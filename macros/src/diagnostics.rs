@@ -72,6 +72,8 @@ codes! {
     SameIdentity = "P022",
     /// A join of streams whose keys differ.
     JoinKeys = "P030",
+    /// Order where none can be promised.
+    NoOrder = "P040",
 }
 
 /// Gathers errors. Whoever makes one must hand it in: dropping it with errors inside is a bug.

@@ -127,6 +127,8 @@ pub(crate) struct Stream {
     /// Its records have no time here, and yet come with a watermark: an output of another flow.
     pub(crate) watermarked: bool,
     pub(crate) ty: Option<KnownType>,
+    /// How its records follow one another depends on how long a `map_async` took: the node that it is of.
+    pub(crate) unordered: Option<Ident>,
     /// It comes from a name that is unknown, or from a circle: nothing more is to be said of it.
     pub(crate) unknown: bool,
 }
@@ -461,7 +463,7 @@ impl Builder<'_> {
             if let Some(diverted) = &op.diverted
                 && let Diversion::Node { name, ty } = &diverted.to
             {
-                let late = op.row.effect != Effect::Try && op.row.effect != Effect::Route;
+                let late = !matches!(op.row.effect, Effect::Try | Effect::Call | Effect::Route);
                 self.add(name.clone(), Vec::new(), ty.clone(), Origin::Else { of: id, late });
             }
             if let crate::ast::Args::Route(arms) = &op.args {
@@ -719,7 +721,7 @@ impl Graph {
                 Origin::Input => Stream::default(),
                 Origin::Flow { .. } => Stream { watermarked: true, ..Stream::default() },
                 Origin::Chain(chain) => self.chain_stream(id, chain),
-                Origin::Else { of, late } => self.diverted_stream(*of, *late),
+                Origin::Else { of, late } => self.diverted_stream(id, *of, *late),
                 Origin::Arm { of } => self.before(*of, self.nodes[*of].ops().len().saturating_sub(1)),
             };
             if let Some(ty) = self.nodes[id].ty.as_ref().filter(|ty| !is_partly_inferred(ty)) {
@@ -746,17 +748,25 @@ impl Graph {
     }
 
     /// What `else` gives: late records keep their type, failures have one of their own.
-    fn diverted_stream(&self, of: Id, late: bool) -> Stream {
+    fn diverted_stream(&self, id: Id, of: Id, late: bool) -> Stream {
         let ops = self.nodes[of].ops();
-        let place = ops.iter().position(|op| op.diverted.is_some()).unwrap_or(0);
+        let diverts = |op: &Op| {
+            matches!(op.diverted.as_ref().map(|diverted| &diverted.to),
+            Some(Diversion::Node { name, .. }) if *name == self.node(id).name)
+        };
+        let place = ops.iter().position(diverts).unwrap_or(0);
         let before = self.before(of, place);
+        let unordered = ops
+            .get(place)
+            .map_or_else(|| before.unordered.clone(), |op| unordered_after(self.node(of), op, &before));
         let routed = ops.get(place).is_some_and(|op| op.row.effect == Effect::Route);
         let ty = match before.ty {
             Some(ty) if late => Some(KnownType::Late(Box::new(ty))),
             ty if routed => ty,
             _ => None,
         };
-        Stream { key: None, timed: before.timed, watermarked: false, ty, unknown: before.unknown }
+        let (key, unknown) = (None, before.unknown);
+        Stream { key, timed: before.timed, watermarked: false, ty, unordered, unknown }
     }
 
     fn chain_stream(&self, id: Id, chain: &NodeChain) -> Stream {
@@ -791,6 +801,7 @@ impl Graph {
             watermarked: sources.clone().any(|stream| stream.watermarked)
                 && sources.clone().all(|stream| stream.timed || stream.watermarked),
             ty: sources.clone().find_map(|stream| stream.ty.clone()),
+            unordered: sources.clone().find_map(|stream| stream.unordered.clone()),
         }
     }
 
@@ -812,8 +823,16 @@ fn after(node: &Node, op: &Op, before: Stream) -> Stream {
     let record = || KnownType::Record(node.record_name());
     match (effect, &op.args) {
         (Effect::SetTime, _) => Stream { timed: true, ..before },
+        (Effect::Call, _) => {
+            let unordered = unordered_after(node, op, &before);
+            Stream { key: None, ty: None, unordered, ..before }
+        }
         (_, crate::ast::Args::Key(fields)) => Stream { key: Some(key(fields)), ..before },
-        (Effect::Aggregate, _) => Stream { key: None, ty: Some(record()), watermarked: false, ..before },
+        (Effect::Aggregate, _) => {
+            // The results of a window come with the watermark, whatever order its records came in.
+            let unordered = before.unordered.filter(|_| node.window().is_none());
+            Stream { key: None, ty: Some(record()), unordered, watermarked: false, ..before }
+        }
         (_, crate::ast::Args::Stateful(stateful)) => {
             let ty = Some(KnownType::Written(stateful.out.clone()));
             Stream { key: None, ty, watermarked: false, ..before }
@@ -831,7 +850,14 @@ fn joined(kind: JoinKind, windowed: bool, left: Stream, right: &Stream) -> Strea
     let ty =
         types.map(|(left, right)| KnownType::Joined(Box::new(JoinedType { left, right, kind, windowed })));
     let unknown = left.unknown || right.unknown;
-    Stream { key: None, timed: left.timed && right.timed, watermarked: false, ty, unknown }
+    let unordered = left.unordered.or_else(|| right.unordered.clone());
+    Stream { key: None, timed: left.timed && right.timed, watermarked: false, ty, unordered, unknown }
+}
+
+/// The node whose `map_async` leaves the records after an operator in no order that can be told.
+fn unordered_after(node: &Node, op: &Op, before: &Stream) -> Option<Ident> {
+    let unordered = matches!(&op.args, crate::ast::Args::MapAsync(call) if call.is_unordered());
+    before.unordered.clone().or_else(|| unordered.then(|| node.name.clone()))
 }
 
 fn key(fields: &[KeyField]) -> Vec<(Ident, Type)> {

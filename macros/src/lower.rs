@@ -30,6 +30,8 @@ pub(crate) struct Stage {
 pub(crate) enum Head {
     Input,
     Merge,
+    /// The `map_async` at that place in the chain of the node.
+    Call(usize),
     /// The stateful operator of the node.
     Core,
     /// What follows the stateful operator, where that sets time: its clock must see the records of all shards.
@@ -77,7 +79,7 @@ pub(crate) struct Outlet {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Output(usize),
-    /// The stage of a merge, or of a relay.
+    /// The stage of a merge, of a `map_async`, or of a relay.
     Merge(usize),
     /// The stage of a stateful operator.
     Core(usize),
@@ -110,10 +112,15 @@ pub(crate) fn lower(graph: &Graph) -> Plan {
         if node.is_merge() {
             heads.push((id, Head::Merge));
         }
-        if let Some(core) = node.core() {
-            heads.push((id, Head::Core));
-            if sets_time(graph, id, core + 1) {
-                heads.push((id, Head::Relay));
+        for (place, op) in node.ops().iter().enumerate() {
+            if op.row.effect == Effect::Call {
+                heads.push((id, Head::Call(place)));
+            }
+            if node.core() == Some(place) {
+                heads.push((id, Head::Core));
+                if sets_time(graph, id, place + 1) {
+                    heads.push((id, Head::Relay));
+                }
             }
         }
     }
@@ -142,6 +149,12 @@ impl Lowering<'_> {
             Head::Input | Head::Flow => (self.named(id, time), None),
             Head::Merge => (self.chain(id, 0, time), None),
             Head::Relay => (self.chain(id, after_core(node), time), None),
+            Head::Call(place) => {
+                let branches = self.branches(id, place, time);
+                let mut body = vec![Step::Op { node: id, place, clock: None, branches }];
+                body.extend(self.chain(id, place + 1, time));
+                (body, None)
+            }
             Head::Core => {
                 let late = late_node(self.graph, id);
                 let body = if self.heads.contains(&(id, Head::Relay)) {
@@ -163,6 +176,7 @@ impl Lowering<'_> {
         let place = match head {
             Head::Input | Head::Flow => return false,
             Head::Merge => 0,
+            Head::Call(place) => place,
             Head::Core => self.graph.node(id).core().unwrap_or(0),
             Head::Relay => after_core(self.graph.node(id)),
         };
@@ -185,6 +199,7 @@ impl Lowering<'_> {
                 arms(self.graph, id).any(|arm| self.name_matters(arm))
             }
             Some(_) if asks_for_time(node, place) => true,
+            Some(op) if diverted_to(self.graph, op).is_some_and(|to| self.name_matters(to)) => true,
             Some(_) => self.time_matters(id, place + 1),
             None => self.name_matters(id),
         };
@@ -218,6 +233,15 @@ impl Lowering<'_> {
         for (place, op) in node.ops().iter().enumerate().skip(from) {
             match op.row.effect {
                 Effect::Window(_) => continue,
+                Effect::Call => {
+                    let head = Head::Call(place);
+                    let target = Target::Merge(self.stage_of(id, head));
+                    let time = time.filter(|_| self.is_timed(id, head));
+                    let source = node.sources().first().copied().unwrap_or(id);
+                    let from = if from == 0 && !node.is_merge() { source } else { id };
+                    body.push(self.send(from, target, time));
+                    return body;
+                }
                 effect if effect.is_core() => {
                     let target = Target::Core(self.stage_of(id, Head::Core));
                     let time = time.filter(|_| self.is_timed(id, Head::Core));
@@ -323,7 +347,7 @@ fn sets_time(graph: &Graph, id: Id, place: usize) -> bool {
         })
     };
     for op in &graph.node(id).ops()[place..] {
-        if op.row.effect.is_core() {
+        if op.row.effect.is_core() || op.row.effect == Effect::Call {
             return false;
         }
         if sets_clock(op) || (op.row.effect == Effect::Route && arms(graph, id).any(name_sets_time)) {
@@ -348,6 +372,14 @@ fn sets_clock(op: &Op) -> bool {
 fn arms(graph: &Graph, of: Id) -> impl Iterator<Item = Id> + '_ {
     let is_arm = move |node: &Node| matches!(node.origin, Origin::Arm { of: owner } if owner == of);
     graph.nodes.iter().enumerate().filter(move |(_, node)| is_arm(node)).map(|(id, _)| id)
+}
+
+/// The node that an operator diverts to.
+fn diverted_to(graph: &Graph, op: &Op) -> Option<Id> {
+    match &op.diverted.as_ref()?.to {
+        Diversion::Node { name, .. } => graph.nodes.iter().position(|node| node.name == *name),
+        Diversion::Skip | Diversion::Fail => None,
+    }
 }
 
 /// The stream of the late records of a node's window.
@@ -380,7 +412,7 @@ fn asks_for_time(node: &Node, place: usize) -> bool {
                 || node.window().is_some()
                 || op.row.effect == Effect::Join(JoinKind::Lookup)
         }
-        Args::Closure(_) | Args::Key(_) | Args::Route(_) => false,
+        Args::Closure(_) | Args::MapAsync(_) | Args::Key(_) | Args::Route(_) => false,
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) enum Syntax {
     EventTime,
     /// `(name: Type = f, ..)`
     Key,
+    /// `(f, concurrency n, ordered | unordered, timeout d, retry n)`
+    MapAsync,
     /// `{ name: cond, .. }`
     Route,
     /// `(d)`
@@ -50,6 +52,8 @@ pub(crate) enum Effect {
     Inspect,
     /// Each record becomes another or is diverted.
     Try,
+    /// Something outside of the flow is asked for each record, which becomes the answer or is diverted.
+    Call,
     /// Each record gets a time.
     SetTime,
     /// Each record gets a key.
@@ -169,6 +173,13 @@ pub(crate) const OPERATORS: &[Operator] = &[
     op("flat_map", S::Closure(1), E::Expand, Never, "flat_map(|record| ..)"),
     op("inspect", S::Closure(1), E::Inspect, Never, "inspect(|record| ..)"),
     op("try_map", S::Closure(1), E::Try, Must, "try_map(|record| ..) else failed"),
+    op(
+        "map_async",
+        S::MapAsync,
+        E::Call,
+        Must,
+        "map_async(|record| async move { .. }, concurrency 16, timeout 2 s, retry 3) else failed",
+    ),
     op("event_time", S::EventTime, E::SetTime, Never, "event_time(|record| .., lateness 1 min)"),
     op("key_by", S::Key, E::SetKey, Never, "key_by(name: Type = |record| ..)"),
     op("route", S::Route, E::Route, Must, "route { name: |record| .., other: |record| .. } else rest"),

@@ -4,6 +4,10 @@ use crate::graph::{OutletMeta, PortMeta, StageMeta, Subflow};
 use crate::outlet::{Outlets, Transport};
 use crate::record::Record;
 use crate::stage::Stage;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A place where flows can run. The macro generates one `wire` function, generic over its host.
 ///
@@ -31,6 +35,9 @@ pub trait Host: Sized + 'static {
         shards: Vec<(S, S::Outs)>,
     );
 
+    /// The clock that stages wait by, where they wait for something outside of the flow.
+    fn timer(&self) -> Arc<dyn Timer>;
+
     /// The stream that comes in at a port.
     fn input<T: Record>(&mut self, port: &'static PortMeta) -> Self::Edge<T>;
 
@@ -50,6 +57,15 @@ pub trait Host: Sized + 'static {
         wire: impl FnOnce(&mut Self) -> R,
     ) -> R;
 }
+
+/// A host's clock.
+pub trait Timer: Send + Sync {
+    /// Waits for so long, from now on.
+    fn sleep(&self, duration: Duration) -> Sleep;
+}
+
+/// A wait.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How each shard of a stage sends into one edge.
 pub type Transports<T> = Vec<Box<dyn Transport<T>>>;

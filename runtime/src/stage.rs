@@ -7,6 +7,7 @@ use crate::panic::NodeId;
 use crate::record::Record;
 use crate::time::Timestamp;
 use std::error::Error;
+use std::task::Context;
 use std::time::Duration;
 
 /// Whether a stage has more to say about the watermark it was told.
@@ -16,6 +17,19 @@ pub enum Progress {
     Done,
     /// Call again, with the same watermark, before anything else: what was said so far should be sent first.
     More,
+    /// Records before it are still [in flight](Stage::in_flight): when they have left, the stage says so itself.
+    Later,
+}
+
+/// What has become of the records that a stage has in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// Nothing new. The task is woken when there is.
+    Nothing,
+    /// Some have left.
+    Results,
+    /// All that came before this watermark have left, and none that came after it.
+    Passed(Timestamp),
 }
 
 /// One shard of a stage.
@@ -35,6 +49,27 @@ pub trait Stage: Send + 'static {
 
     /// No record before `watermark` is to be expected any more. [`Timestamp::MAX`]: none at all.
     fn on_watermark(&mut self, watermark: Timestamp, outs: &mut Self::Outs) -> Progress;
+
+    /// The watermark at which it will next give results of what it holds, if it waits for one.
+    fn waits_for(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// How many records it takes now.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    /// The records it has taken and not given on, because it waits for something outside of the flow.
+    fn in_flight(&self) -> usize {
+        0
+    }
+
+    /// Goes on with the records in flight. To be called until it answers [`Awaited::Nothing`], and again when `cx` is
+    /// woken.
+    fn poll_in_flight(&mut self, _: &mut Context<'_>, _: &mut Self::Outs) -> Awaited {
+        Awaited::Nothing
+    }
 
     /// The watermark for what it feeds, once it has said all about its own: none of its results will be before it.
     fn passes_on(&self, watermark: Timestamp) -> Timestamp {

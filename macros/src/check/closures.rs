@@ -10,9 +10,9 @@ use syn::visit::Visit;
 use syn::{BinOp, Expr, ExprClosure, Pat, Type, UnOp};
 
 /// A closure of an operator: what it belongs to, what it is, and what its parameters are.
-struct Used<'a> {
+pub(super) struct Used<'a> {
     operator: String,
-    closure: &'a Expr,
+    pub(super) closure: &'a Expr,
     parameters: &'static [&'static str],
 }
 
@@ -22,13 +22,14 @@ const MERGE: &[&str] = &["acc", "other"];
 const STEP: &[&str] = &["state", "record", "out"];
 const TIMER: &[&str] = &["state", "at", "out"];
 
-fn closures_of(op: &Op) -> Vec<Used<'_>> {
+pub(super) fn closures_of(op: &Op) -> Vec<Used<'_>> {
     let name = op.name.to_string();
     let used = |closure, parameters| Used { operator: name.clone(), closure, parameters };
     match &op.args {
         Args::Closure(f) | Args::EventTime { f, .. } => vec![used(f, RECORD)],
         Args::Key(fields) => fields.iter().map(|field| used(&field.f, RECORD)).collect(),
         Args::Route(arms) => arms.iter().map(|arm| used(&arm.condition, RECORD)).collect(),
+        Args::MapAsync(call) => vec![used(&call.f, RECORD)],
         Args::Window { .. } | Args::CountWindow(_) | Args::None => Vec::new(),
         Args::Join(join) => match &join.bound {
             Some(JoinBound::Until(f)) => vec![used(f, RECORD)],
@@ -101,12 +102,13 @@ pub(super) fn closures_have_the_right_parameters(graph: &Graph, errors: &Diagnos
 
 /// Closures run inside the loop of a stage, which waits for nobody.
 pub(super) fn closures_do_not_wait(graph: &Graph, errors: &Diagnostics) {
-    for used in graph.nodes.iter().flat_map(|node| node.ops()).flat_map(closures_of) {
+    let ops = graph.nodes.iter().flat_map(|node| node.ops()).filter(|op| op.row.effect != Effect::Call);
+    for used in ops.flat_map(closures_of) {
         if let Expr::Closure(closure) = used.closure
             && let Some(word) = &closure.asyncness
         {
             let message = format!(
-                "the closure of `{}` cannot be `async`; wait for what it needs before `send`, or after `next`",
+                "the closure of `{}` cannot be `async`; ask in a `map_async(|record| async move {{ .. }})` of its own",
                 used.operator
             );
             errors.error(Code::Arguments, word, message);

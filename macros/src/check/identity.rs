@@ -134,6 +134,7 @@ impl UsedTypes {
                 stateful.state.iter().for_each(|field| self.visit_type(&field.ty));
             }
             Args::Closure(_)
+            | Args::MapAsync(_)
             | Args::EventTime { .. }
             | Args::Route(_)
             | Args::Window { .. }

@@ -1,5 +1,6 @@
 //! What rustc cannot see, or would say worse. Checks judge and change nothing.
 
+mod calls;
 mod closures;
 mod identity;
 mod joins;
@@ -21,6 +22,9 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     usage::no_flow_stands_in_itself(graph, errors);
     operators::clauses_fit_their_operators(graph, errors);
     operators::windows_are_aggregated(graph, errors);
+    calls::options_fit_together(graph, errors);
+    calls::nothing_waits_outside_of_a_future(graph, errors);
+    calls::time_is_set_where_order_is_known(graph, errors);
     closures::closures_have_the_right_parameters(graph, errors);
     closures::closures_do_not_wait(graph, errors);
     closures::closures_that_look_take_references(graph, errors);

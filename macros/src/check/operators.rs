@@ -52,7 +52,10 @@ fn check_else(op: &Op, errors: &Diagnostics) {
             let message = format!("`{name}` diverts nothing, so there is nothing for `else`; remove it");
             errors.error_at(Code::IdleElse, diverted.span, message);
         }
-        (Some(diverted), _) if matches!(diverted.to, Diversion::Fail) && op.row.effect != Effect::Try => {
+        (Some(diverted), _)
+            if matches!(diverted.to, Diversion::Fail)
+                && !matches!(op.row.effect, Effect::Try | Effect::Call) =>
+        {
             let message = format!("`{name}` has no failures that could end the flow; write `else name`");
             errors.error_at(Code::IdleElse, diverted.span, message);
         }

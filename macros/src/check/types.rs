@@ -31,6 +31,7 @@ fn held_types(args: &Args) -> (&'static str, Vec<&Type>) {
         Args::Fold(fold) => ("a result", vec![&fold.ty]),
         Args::Stateful(stateful) => ("state", stateful.state.iter().map(|field| &field.ty).collect()),
         Args::Closure(_)
+        | Args::MapAsync(_)
         | Args::EventTime { .. }
         | Args::Route(_)
         | Args::Window { .. }

@@ -189,7 +189,9 @@ impl Writer<'_> {
         let node = context.graph.node(self.stage.node);
         let mut asks = match (self.stage.head, &node.ty) {
             (Head::Input, Some(ty)) => vec![Ask { ty: ty.clone(), requirement: Requirement::Record }],
-            (Head::Input | Head::Merge | Head::Relay | Head::Core | Head::Flow, _) => Vec::new(),
+            (Head::Input | Head::Merge | Head::Call(_) | Head::Relay | Head::Core | Head::Flow, _) => {
+                Vec::new()
+            }
         };
         let read = self.stage.outlets.iter().filter_map(|outlet| match outlet.target {
             Target::Core(stage) | Target::Joined(stage) => Some(self.plan.stages[stage].node),

@@ -279,6 +279,10 @@ impl<'a> Writer<'a> {
                 };
                 Written { tokens, leaves: true }
             }
+            (Args::MapAsync(_), _) => {
+                let tokens = self.answered((node, place), branches, cursor, label);
+                Written { tokens, leaves: true }
+            }
             (Args::EventTime { f, .. }, _) => going_on(self.set_time(node, place, f, clock, cursor)),
             (Args::Key(fields), _) => going_on(self.set_key(node, fields, cursor)),
             (Args::Route(arms), _) => {
@@ -297,14 +301,14 @@ impl<'a> Writer<'a> {
     }
 
     /// A new variable for the record that an operator makes.
-    fn next(&mut self, cursor: &mut Cursor) -> Ident {
+    pub(super) fn next(&mut self, cursor: &mut Cursor) -> Ident {
         let next = self.fresh("record");
         cursor.record = next.clone();
         cursor.owned = true;
         next
     }
 
-    fn diverted(
+    pub(super) fn diverted(
         &mut self,
         id: &TokenStream,
         branch: Option<&'a Branch>,
@@ -475,25 +479,27 @@ impl<'a> Writer<'a> {
     /// What it owns is made before the stage is placed: only of what is a closure and nothing else does rustc wait to
     /// know what the closures before it have made.
     pub(super) fn owning(&mut self, parameters: &TokenStream, body: &TokenStream) -> TokenStream {
-        let (own, flow) = (self.fresh("flow"), ident("flow"));
-        let bound = params_of(self.context, &own, body);
-        if !bound.is_empty() {
-            self.hoisted.extend(quote!(let #own = ::std::sync::Arc::clone(#flow);));
+        let bound = self.bindings(body);
+        if bound.is_empty() {
+            return quote!(move |#parameters| { #body });
         }
-        quote!(move |#parameters| { #bound #body })
+        let (flow, own) = (ident("flow"), self.own_flow());
+        quote!(move |#parameters| { let #flow = &#own; #bound #body })
+    }
+
+    /// The flow, for a closure that owns it.
+    pub(super) fn own_flow(&mut self) -> Ident {
+        let (flow, own) = (ident("flow"), self.fresh("flow"));
+        self.hoisted.extend(quote!(let #own = ::std::sync::Arc::clone(#flow);));
+        own
     }
 }
 
 /// `let` for each param that the tokens mention. Reads `flow`.
 pub(super) fn params_read(context: &Context<'_>, tokens: &TokenStream) -> TokenStream {
-    params_of(context, &ident("flow"), tokens)
-}
-
-/// `let` for each param that the tokens mention, read from a flow.
-fn params_of(context: &Context<'_>, flow: &Ident, tokens: &TokenStream) -> TokenStream {
     let mut mentioned = HashSet::new();
     words(tokens.clone(), &mut mentioned);
-    let rt = &context.rt;
+    let (rt, flow) = (&context.rt, ident("flow"));
     let params = context.graph.params.iter().filter(|param| mentioned.contains(&text(&param.name)));
     params
         .map(|param| {

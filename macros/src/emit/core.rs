@@ -94,7 +94,7 @@ impl Writer<'_> {
         }
     }
 
-    fn lateness(&self) -> Vec<TokenStream> {
+    pub(super) fn lateness(&self) -> Vec<TokenStream> {
         self.stage.clocks.iter().map(|lateness| self.bound_duration(lateness)).collect()
     }
 

@@ -194,6 +194,13 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         }
 
         impl Handle {
+            #[doc = "Why a node gives nothing, in a sentence or a few: which watermark it has, which end it waits for, and who"]
+            #[doc = "holds the watermark back."]
+            #[must_use]
+            pub fn explain(&self, node: &str) -> ::std::string::String {
+                self.control.explain(node)
+            }
+
             #[doc = "Closes the inputs, lets sources come to their end and the flow drain, and gives what nobody had read of"]
             #[doc = "its outputs. With a source that has no end, use `shutdown`."]
             #[doc = ""]

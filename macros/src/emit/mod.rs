@@ -6,6 +6,7 @@ mod core;
 mod description;
 mod handle;
 mod join;
+mod map_async;
 mod names;
 mod place;
 mod subflow;

@@ -43,6 +43,7 @@ fn types_of(args: &Args) -> Vec<&Type> {
             state.chain([&stateful.out]).collect()
         }
         Args::Closure(_)
+        | Args::MapAsync(_)
         | Args::EventTime { .. }
         | Args::Route(_)
         | Args::Window { .. }

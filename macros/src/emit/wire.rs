@@ -84,6 +84,10 @@ fn stage(context: &Context<'_>, plan: &Plan, place: usize) -> TokenStream {
             let other = edge_to(plan, Target::Joined(place)).map(|other| quote!(.with(#other)));
             writer.core(stage.node, &meta, &quote!(#input #other))
         }
+        Head::Call(at) => {
+            let input = edge_to(plan, Target::Merge(place));
+            writer.map_async(at, &meta, &quote!(#input))
+        }
         Head::Input | Head::Merge | Head::Relay | Head::Flow => writer.stateless(&meta, place),
     };
     let edges = (0..stage.outlets.len()).rev().fold(quote!(()), |rest, outlet| {
@@ -106,7 +110,7 @@ impl Writer<'_> {
             }
             Head::Merge => self.merged(node, place),
             Head::Flow => vec![super::subflow::output(self.context, node)],
-            Head::Relay | Head::Core => {
+            Head::Relay | Head::Call(_) | Head::Core => {
                 let edges = edges_from(self.plan, self.stage.node, Target::Merge(place));
                 edges.into_iter().map(|edge| quote!(#edge)).collect()
             }
@@ -141,7 +145,7 @@ impl Writer<'_> {
         edges
     }
 
-    fn cursor(&self, record: Ident, at: Option<Ident>) -> Cursor {
+    pub(super) fn cursor(&self, record: Ident, at: Option<Ident>) -> Cursor {
         Cursor {
             record,
             owned: true,
@@ -177,7 +181,7 @@ impl Writer<'_> {
     }
 
     /// A closure that takes a record along a path to the outlets.
-    fn suffix(&mut self, parameters: &TokenStream, cursor: Cursor, which: Suffix) -> TokenStream {
+    pub(super) fn suffix(&mut self, parameters: &TokenStream, cursor: Cursor, which: Suffix) -> TokenStream {
         let rt = &self.context.rt;
         let (local, outs) = (ident("local"), ident("outs"));
         let stage = self.stage;
@@ -214,7 +218,7 @@ impl Writer<'_> {
     }
 }
 
-enum Suffix {
+pub(super) enum Suffix {
     Body,
     /// With what is done to a late record first.
     Late(TokenStream),

@@ -3,6 +3,7 @@
 use super::chain::keep_clause;
 use super::duration::{duration, peek_word, take_argument, take_word};
 use super::join::{join, lookup};
+use super::map_async::map_async;
 use super::{function, whole_type};
 use crate::ast::{
     AggregateField, Args, Arm, Duration, Filter, Fold, FunctionArgs, Keep, KeyField, StateField, Stateful,
@@ -69,6 +70,7 @@ fn read(
     match row.syntax {
         Syntax::Closure(_) => plain(Args::Closure(parenthesized(input, name, function)?)),
         Syntax::EventTime => plain(parenthesized(input, name, |args| event_time(args, errors))?),
+        Syntax::MapAsync => plain(parenthesized(input, name, |args| map_async(args, errors))?),
         Syntax::Key => plain(Args::Key(parenthesized(input, name, |args| list(args, key_field))?)),
         Syntax::Route => plain(Args::Route(braced(input, name, |args| list(args, arm))?)),
         Syntax::Window | Syntax::HoppingWindow => {

@@ -6,6 +6,7 @@ mod args;
 mod chain;
 mod duration;
 mod join;
+mod map_async;
 mod subflow;
 
 use crate::ast::{Flow, Input, Item, Node, Output, Param};
@@ -198,7 +199,18 @@ pub(crate) fn words(tokens: TokenStream, found: &mut HashSet<String>) {
                 found.insert(text(&ident));
             }
             TokenTree::Group(group) => words(group.stream(), found),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+            TokenTree::Literal(literal) => words_in_format(&literal.to_string(), found),
+            TokenTree::Punct(_) => {}
+        }
+    }
+}
+
+/// The identifiers that `format!("{name}")` would read, if a literal were its text.
+fn words_in_format(literal: &str, found: &mut HashSet<String>) {
+    for piece in literal.split('{').skip(1) {
+        let word: String = piece.chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect();
+        if !word.is_empty() {
+            found.insert(word);
         }
     }
 }

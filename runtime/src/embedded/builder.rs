@@ -99,7 +99,7 @@ impl<F: Flow> Builder<F> {
         // tokio has no way to ask: it panics where a timer is made.
         let timer = catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO)));
         timer.map_err(|_| StartError::NoTimer { flow: F::GRAPH.flow })?;
-        self.start(Arc::new(Tokio(runtime)))
+        self.start(Arc::new(Tokio::new(runtime)))
     }
 
     /// Runs the flow by hand on this thread, with a clock turned by hand: for tests.

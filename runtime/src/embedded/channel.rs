@@ -4,6 +4,7 @@
 //! of its own, and a barrier holds back only those that have sent it.
 
 use super::executor::BoxFuture;
+use super::gauge::Feeder;
 use super::queue::{QueueReader, QueueWriter, queue};
 use super::shared::lock;
 use crate::batch::{Batch, Status};
@@ -101,8 +102,8 @@ impl<T> Receiver<T> {
     }
 }
 
-/// An edge that nobody reads yet.
-pub struct Link<T>(Ends<T>);
+/// An edge that nobody reads yet, and who writes into it.
+pub struct Link<T>(Ends<T>, Vec<Feeder>);
 
 enum Ends<T> {
     /// From a stage: its channels are made when somebody reads it. A slot for the senders of each writing shard.
@@ -124,19 +125,24 @@ pub(super) enum InputKind {
 type Slot<T> = Arc<Mutex<Vec<QueueWriter<T>>>>;
 
 impl<T: Record> Link<T> {
-    /// Opens an edge with so many writing shards.
-    pub(super) fn open(producers: usize) -> (Transports<T>, Link<T>) {
-        let senders: Vec<Slot<T>> = (0..producers).map(|_| Slot::default()).collect();
+    /// Opens an edge with these writing shards.
+    pub(super) fn open(feeders: Vec<Feeder>) -> (Transports<T>, Link<T>) {
+        let senders: Vec<Slot<T>> = (0..feeders.len()).map(|_| Slot::default()).collect();
         let transports = senders
             .iter()
             .map(|slot| Box::new(ChannelTransport { slot: Arc::clone(slot), senders: Vec::new() }) as _)
             .collect();
-        (transports, Link(Ends::Open(senders)))
+        (transports, Link(Ends::Open(senders), feeders))
     }
 
     /// An edge out of an input.
-    pub(super) fn of_input(receiver: Receiver<T>) -> Self {
-        Link(Ends::Input(receiver))
+    pub(super) fn of_input(name: &'static str, receiver: Receiver<T>) -> Self {
+        Link(Ends::Input(receiver), vec![Feeder::Input(name)])
+    }
+
+    /// Who writes into it: for each reader a channel from each of these, in this order.
+    pub(super) fn feeders(&self) -> &[Feeder] {
+        &self.1
     }
 
     /// What kind of input this is, if it is one.

@@ -1,6 +1,7 @@
 //! The common part of every flow's handle: finishing, stopping, asking how it goes.
 
 use super::executor::Executor;
+use super::explain::explain;
 use super::output::Drain;
 use super::shared::Shared;
 use crate::error::FlowError;
@@ -71,6 +72,13 @@ impl FlowControl {
         self.shared.counts()
     }
 
+    /// Why a node gives nothing, in a sentence or a few: which watermark it has, which end or timer it waits for, and who
+    /// holds the watermark back, with the inputs and how long they have been silent. For a person: the words may change.
+    #[must_use]
+    pub fn explain(&self, node: &str) -> String {
+        explain(&self.shared, node, self.executor.now(), self.is_finished())
+    }
+
     /// Closes the inputs that are pushed into, lets sources come to their end, empties the outputs as they fill, and
     /// waits for the tasks.
     ///
@@ -125,7 +133,11 @@ impl FlowControl {
     /// What a health check or a page of metrics needs: it can be cloned, and does not keep the flow running.
     #[must_use]
     pub fn watch(&self) -> FlowWatch {
-        FlowWatch { shared: Arc::clone(&self.shared), tasks: self.tasks.clone() }
+        FlowWatch {
+            shared: Arc::clone(&self.shared),
+            tasks: self.tasks.clone(),
+            executor: Arc::clone(&self.executor),
+        }
     }
 
     /// All tasks are there: when none is left the flow has ended.
@@ -144,6 +156,7 @@ impl FlowControl {
 pub struct FlowWatch {
     shared: Arc<Shared>,
     tasks: TaskTracker,
+    executor: Arc<dyn Executor>,
 }
 
 impl FlowWatch {
@@ -169,6 +182,13 @@ impl FlowWatch {
     #[must_use]
     pub fn counts(&self) -> Vec<NodeCounts> {
         self.shared.counts()
+    }
+
+    /// Why a node gives nothing, in a sentence or a few: which watermark it has, which end or timer it waits for, and who
+    /// holds the watermark back, with the inputs and how long they have been silent. For a person: the words may change.
+    #[must_use]
+    pub fn explain(&self, node: &str) -> String {
+        explain(&self.shared, node, self.executor.now(), self.is_finished())
     }
 
     /// Waits until all tasks of the flow have ended.

@@ -2,16 +2,17 @@
 
 use super::channel::{Inbox, InputKind, Received};
 use super::executor::Executor;
+use super::gauge::Gauge;
 use super::shared::{Place, Shared};
 use super::tasks::{Panic, caught};
 use crate::batch::{Batch, Status};
 use crate::error::FlowError;
 use crate::graph::{StageMeta, TimeMeta};
 use crate::outlet::{Outlet, Outlets};
-use crate::stage::{Progress, Stage};
+use crate::stage::{Awaited, Progress, Stage};
 use crate::time::Timestamp;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 use std::vec;
 
@@ -34,6 +35,8 @@ pub(super) trait StageTask: Send {
     fn close(&mut self);
     /// The inputs have been silent for a while.
     fn idle(&mut self);
+    /// The inputs are silent since then, or are not.
+    fn silent(&mut self, since: Option<Duration>);
     /// Says to those that read this stage that it has ended.
     fn end(&mut self);
     /// Passes on what the stage counted, and the error that ends the flow.
@@ -75,17 +78,29 @@ impl<T> Current<T> {
         Current { sender, items: batch.items.into_iter(), done: 0, marks, next_mark, watermark, status }
     }
 
-    /// The records up to the next mark, or all.
-    fn next_items(&mut self) -> Vec<T> {
-        match self.next_mark {
-            None => std::mem::take(&mut self.items).collect(),
-            Some((place, _)) => {
-                let some: Vec<T> = self.items.by_ref().take(place - self.done).collect();
-                self.done = place;
-                some
-            }
-        }
+    /// The records before the next mark, or all.
+    fn before_mark(&self) -> usize {
+        self.next_mark.map_or(self.items.len(), |(place, _)| place - self.done)
     }
+
+    /// Takes the records up to the next mark, or all, as far as there is room.
+    fn next_items(&mut self, room: usize) -> Vec<T> {
+        let taken = self.before_mark().min(room);
+        self.done += taken;
+        if taken == self.items.len() {
+            return std::mem::take(&mut self.items).collect();
+        }
+        self.items.by_ref().take(taken).collect()
+    }
+}
+
+/// What a gauge was last told.
+#[derive(Default)]
+struct Shown {
+    waits_for: Option<Timestamp>,
+    in_flight: usize,
+    came: bool,
+    blocked: bool,
 }
 
 pub(super) struct Task<S: Stage> {
@@ -94,6 +109,7 @@ pub(super) struct Task<S: Stage> {
     meta: &'static StageMeta,
     place: Place,
     shared: Arc<Shared>,
+    gauge: Arc<Gauge>,
     inbox: Inbox<S::In>,
     /// Whether the inbox is an input of the flow: it may simply close, and it can be idle.
     is_input: bool,
@@ -105,6 +121,8 @@ pub(super) struct Task<S: Stage> {
     current: Option<Current<S::In>>,
     /// The number of keys last reported.
     keys: u64,
+    /// What the gauge says already.
+    shown: Shown,
 }
 
 impl<S: Stage> Task<S> {
@@ -115,6 +133,7 @@ impl<S: Stage> Task<S> {
         meta: &'static StageMeta,
         place: Place,
         shared: Arc<Shared>,
+        gauge: Arc<Gauge>,
         inbox: Inbox<S::In>,
         is_input: bool,
         limit: usize,
@@ -127,6 +146,7 @@ impl<S: Stage> Task<S> {
             meta,
             place,
             shared,
+            gauge,
             inbox,
             is_input,
             limit,
@@ -135,13 +155,17 @@ impl<S: Stage> Task<S> {
             advancing: false,
             current: None,
             keys: 0,
+            shown: Shown::default(),
         }
     }
 
     /// Hears a watermark of a sender; whether the stage has to hear of it.
     fn hear(&mut self, sender: usize, watermark: Timestamp) {
         let heard = &mut self.senders[sender].watermark;
-        *heard = watermark.max(*heard);
+        if watermark > *heard {
+            *heard = watermark;
+            self.gauge.heard(sender, watermark);
+        }
         self.update_watermark();
     }
 
@@ -156,13 +180,14 @@ impl<S: Stage> Task<S> {
         if reached > self.watermark {
             self.watermark = reached;
             self.advancing = true;
+            self.gauge.reached(reached);
         }
     }
 
     /// Writes into the outlets that follow the stage's own watermark that it has moved.
-    fn mark_outlets(&mut self) {
-        let (meta, ended) = (self.meta, self.watermark == Timestamp::MAX);
-        let watermark = self.stage.passes_on(self.watermark);
+    fn mark_outlets(&mut self, watermark: Timestamp) {
+        let (meta, ended) = (self.meta, watermark == Timestamp::MAX);
+        let watermark = self.stage.passes_on(watermark);
         let see = &mut |index: usize, outlet: &mut dyn Outlet| match meta.outlets[index].time {
             Some(TimeMeta::Stage) => outlet.mark(watermark),
             Some(TimeMeta::Clock(_)) if ended => outlet.mark(watermark),
@@ -197,12 +222,49 @@ impl<S: Stage> Task<S> {
             return;
         }
         self.senders[sender].status = status;
+        self.gauge.is_now(sender, status);
         self.update_watermark();
+        self.pass_on_status();
+    }
+
+    /// A stage is not idle while it has records in flight: what feeds it is, and their results are not to find the
+    /// watermark moved on without them.
+    fn pass_on_status(&mut self) {
         let silent = self.senders.iter().all(|sender| sender.status != Status::Active);
         let ended = self.senders.iter().all(|sender| sender.status == Status::Ended);
         if !ended {
-            self.set_status(if silent { Status::Idle } else { Status::Active });
+            let idle = silent && self.stage.in_flight() == 0;
+            self.set_status(if idle { Status::Idle } else { Status::Active });
         }
+    }
+
+    /// Shows what the stage waits for, where that has changed.
+    fn show(&mut self) {
+        let (waits_for, in_flight) = (self.stage.waits_for(), self.stage.in_flight());
+        if (waits_for, in_flight) != (self.shown.waits_for, self.shown.in_flight) {
+            (self.shown.waits_for, self.shown.in_flight) = (waits_for, in_flight);
+            self.gauge.waits(waits_for, in_flight);
+        }
+    }
+
+    /// Goes on with the records in flight; whether any has left.
+    fn poll_in_flight(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        loop {
+            match self.stage.poll_in_flight(cx, &mut self.outs) {
+                Awaited::Nothing => break,
+                Awaited::Results => {}
+                Awaited::Passed(watermark) => self.mark_outlets(watermark),
+            }
+            any = true;
+        }
+        if any && self.stage.in_flight() == 0 {
+            self.pass_on_status();
+        }
+        if any {
+            self.show();
+        }
+        any
     }
 }
 
@@ -212,13 +274,25 @@ impl<S: Stage> StageTask for Task<S> {
     }
 
     fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
-        self.inbox.poll_next(self.is_input, cx).map(|received| match received {
+        if self.stage.in_flight() > 0 && self.poll_in_flight(cx) {
+            return Poll::Ready(Taken::Work);
+        }
+        if self.current.is_some() {
+            return if self.stage.room() > 0 { Poll::Ready(Taken::Work) } else { Poll::Pending };
+        }
+        let received = ready!(self.inbox.poll_next(self.is_input, cx));
+        Poll::Ready(match received {
+            Received::Ended if self.stage.in_flight() > 0 => return Poll::Pending,
             Received::Ended => Taken::Ended,
             Received::Broken => Taken::Broken,
             Received::Batch(sender, batch) => {
                 // Who sends records is not idle, whatever it has become since.
                 if batch.status == Status::Active || !batch.items.is_empty() {
                     self.update_status(sender, Status::Active);
+                }
+                if !self.shown.came && !batch.items.is_empty() {
+                    self.shown.came = true;
+                    self.gauge.records_came();
                 }
                 self.current = Some(Current::new(sender, batch));
                 Taken::Work
@@ -232,20 +306,25 @@ impl<S: Stage> StageTask for Task<S> {
 
     fn work(&mut self) -> Progress {
         if self.advancing {
-            if self.stage.on_watermark(self.watermark, &mut self.outs) == Progress::More {
-                return Progress::More;
+            match self.stage.on_watermark(self.watermark, &mut self.outs) {
+                Progress::More => return Progress::More,
+                Progress::Later => {}
+                Progress::Done => self.mark_outlets(self.watermark),
             }
             self.advancing = false;
-            self.mark_outlets();
             return Progress::More;
         }
         let Some(current) = &mut self.current else { return Progress::Done };
-        let (sender, items) = (current.sender, current.next_items());
+        let (sender, items) = (current.sender, current.next_items(self.stage.room()));
         if !items.is_empty() {
             self.stage.on_sender(self.senders[sender].watermark);
             self.stage.on_batch(items, &mut self.outs);
         }
         let Some(current) = &mut self.current else { return Progress::Done };
+        if current.before_mark() > 0 {
+            // Until there is room again: `poll_take` sees to it.
+            return Progress::Done;
+        }
         let sender = current.sender;
         if let Some((_, mark)) = current.next_mark.take() {
             current.next_mark = current.marks.next();
@@ -261,8 +340,17 @@ impl<S: Stage> StageTask for Task<S> {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stage.in_flight() > 0 {
+            // Calls go on while what they gave waits for room.
+            self.poll_in_flight(cx);
+        }
         self.mark_outlets_of_clocks();
-        self.outs.poll_flush(self.limit, cx)
+        let sent = self.outs.poll_flush(self.limit, cx);
+        if sent.is_pending() != self.shown.blocked {
+            self.shown.blocked = sent.is_pending();
+            self.gauge.is_blocked(self.shown.blocked);
+        }
+        sent
     }
 
     fn is_full(&mut self) -> bool {
@@ -283,11 +371,16 @@ impl<S: Stage> StageTask for Task<S> {
         });
     }
 
+    fn silent(&mut self, since: Option<Duration>) {
+        self.gauge.is_silent(since);
+    }
+
     fn end(&mut self) {
         self.set_status(Status::Ended);
     }
 
     fn report(&mut self) -> Option<FlowError> {
+        self.show();
         let shared = &self.shared;
         let keys = self.stage.keys() as u64;
         shared.note_keys(self.place.first_node + self.meta.node, self.keys, keys);
@@ -306,7 +399,7 @@ impl<S: Stage> StageTask for Task<S> {
         let current = self.current.as_ref().map_or(0, |current| current.items.len());
         let mut buffered = 0;
         self.outs.visit(&mut |_, outlet| buffered += outlet.buffered(), 0);
-        self.inbox.abandon() + (current + buffered) as u64
+        self.inbox.abandon() + (current + buffered + self.stage.in_flight()) as u64
     }
 }
 
@@ -430,10 +523,14 @@ async fn take_from_input(
 ) -> Taken {
     let mut silence = executor.sleep(idle_after);
     let mut idle = false;
+    task.silent(Some(executor.now()));
     loop {
         tokio::select! {
             biased;
-            taken = std::future::poll_fn(|cx| task.poll_take(cx)) => return taken,
+            taken = std::future::poll_fn(|cx| task.poll_take(cx)) => {
+                task.silent(None);
+                return taken;
+            }
             () = shared.closing.cancelled(), if *open => {
                 *open = false;
                 task.close();

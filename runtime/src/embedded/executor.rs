@@ -1,30 +1,47 @@
 //! What runs the tasks: the user's tokio runtime, or a test's own hands.
 
+use crate::host::{Sleep, Timer};
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
+use tokio::time::Instant;
 
-/// A task or a sleep.
+/// A task.
 pub(super) type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs tasks and tells them when time has passed.
-pub(super) trait Executor: Send + Sync {
+pub(super) trait Executor: Timer {
     fn spawn(&self, task: BoxFuture);
-    /// For code that blocks: a thread of its own, where there are threads.
-    fn sleep(&self, duration: Duration) -> BoxFuture;
+    /// The time since some moment before the flow began.
+    fn now(&self) -> Duration;
 }
 
 /// The runtime that `spawn` was called on.
-pub(super) struct Tokio(pub(super) tokio::runtime::Handle);
+pub(super) struct Tokio {
+    runtime: tokio::runtime::Handle,
+    start: Instant,
+}
+
+impl Tokio {
+    pub(super) fn new(runtime: tokio::runtime::Handle) -> Self {
+        Tokio { runtime, start: Instant::now() }
+    }
+}
 
 impl Executor for Tokio {
     fn spawn(&self, task: BoxFuture) {
-        self.0.spawn(task);
+        self.runtime.spawn(task);
     }
 
-    fn sleep(&self, duration: Duration) -> BoxFuture {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+impl Timer for Tokio {
+    fn sleep(&self, duration: Duration) -> Sleep {
         // A handle may be used where no runtime is at hand.
-        let _entered = self.0.enter();
+        let _entered = self.runtime.enter();
         Box::pin(tokio::time::sleep(duration))
     }
 }

@@ -4,6 +4,7 @@ use super::builder::Settings;
 use super::channel::{Inbox, Link, Receiver, SourceReader};
 use super::driver::{self, Task};
 use super::executor::{BoxFuture, Executor};
+use super::gauge::{Feeder, Gauge, Origin};
 use super::input::Input;
 use super::names;
 use super::output::{AnyOutput, Output};
@@ -11,8 +12,8 @@ use super::queue::{QueueWriter, queue};
 use super::shared::{Place, Shared};
 use super::tasks;
 use crate::connect::{Sink, Source};
-use crate::graph::{Graph, OutletMeta, PortMeta, StageMeta, Subflow};
-use crate::host::{Host, Transports};
+use crate::graph::{Graph, OutletMeta, PortMeta, StageMeta, Subflow, TimeMeta};
+use crate::host::{Host, Timer, Transports};
 use crate::record::Record;
 use crate::stage::Stage;
 use std::any::Any;
@@ -36,6 +37,8 @@ pub struct EmbeddedHost {
     /// Handles of inputs by port, as `Input` of the port's type.
     inputs: HashMap<&'static str, Box<dyn Any + Send>>,
     outputs: HashMap<&'static str, AnyOutput>,
+    /// The stages placed so far.
+    placed: usize,
 }
 
 /// A flow among those that stand in each other.
@@ -46,6 +49,8 @@ struct Scope {
     path: &'static str,
     /// Where its nodes begin among all.
     first_node: usize,
+    /// The stages of its own placed so far: generated code places them in the order of the graph.
+    placed: usize,
 }
 
 impl Scope {
@@ -56,7 +61,14 @@ impl Scope {
             graph: subflow.graph,
             path: names::join(self.path, subflow.name),
             first_node: self.first_node + self.graph.nodes.len() + before,
+            placed: 0,
         }
+    }
+
+    /// The next stage that is placed in it.
+    fn next_stage(&mut self) -> Origin {
+        self.placed += 1;
+        Origin { graph: self.graph, path: self.path, place: self.placed - 1 }
     }
 
     fn place(self, name: &'static str) -> Place {
@@ -83,7 +95,7 @@ impl EmbeddedHost {
         executor: Arc<dyn Executor>,
         attached: HashMap<&'static str, Box<dyn Any + Send>>,
     ) -> Self {
-        let scope = Scope { graph: shared.graph, path: "", first_node: 0 };
+        let scope = Scope { graph: shared.graph, path: "", first_node: 0, placed: 0 };
         EmbeddedHost {
             settings,
             shared,
@@ -93,6 +105,7 @@ impl EmbeddedHost {
             attached,
             inputs: HashMap::new(),
             outputs: HashMap::new(),
+            placed: 0,
         }
     }
 
@@ -141,8 +154,12 @@ impl Host for EmbeddedHost {
         if stage.keyed { self.settings.shards } else { 1 }
     }
 
-    fn open<T: Record>(&mut self, _: &'static OutletMeta, producers: usize) -> (Transports<T>, Link<T>) {
-        Link::open(producers)
+    fn open<T: Record>(&mut self, outlet: &'static OutletMeta, producers: usize) -> (Transports<T>, Link<T>) {
+        let clock = matches!(outlet.time, Some(TimeMeta::Clock(_)));
+        // An edge is opened just before its stage is placed.
+        let (stage, from) = (self.placed, outlet.from);
+        let feeder = |shard| Feeder::Shard { stage, shard, from, clock };
+        Link::open((0..producers).map(feeder).collect())
     }
 
     fn place<S: Stage>(
@@ -152,6 +169,9 @@ impl Host for EmbeddedHost {
         shards: Vec<(S, S::Outs)>,
     ) {
         let input = inputs.iter().find_map(Link::input_kind);
+        let feeders: Vec<Feeder> = inputs.iter().flat_map(Link::feeders).copied().collect();
+        let (stage, origin, place) = (self.placed, self.scope.next_stage(), self.scope.place(meta.name));
+        self.placed += 1;
         let mut receivers: Vec<Vec<_>> = shards.iter().map(|_| Vec::new()).collect();
         for edge in inputs {
             for (shard, of_edge) in edge.read_by(shards.len(), self.settings.capacity).into_iter().enumerate()
@@ -159,13 +179,15 @@ impl Host for EmbeddedHost {
                 receivers[shard].extend(of_edge);
             }
         }
-        for ((stage, outs), receivers) in shards.into_iter().zip(receivers) {
+        for (shard, ((head, outs), receivers)) in shards.into_iter().zip(receivers).enumerate() {
+            let gauge = Gauge::new(stage, shard, origin, feeders.clone(), self.settings.idle_after);
+            let gauge = Arc::new(gauge);
+            self.shared.add_gauge(Arc::clone(&gauge));
             let inbox = Inbox::new(receivers);
             let shared = Arc::clone(&self.shared);
             let limit = self.settings.batch_limit;
-            let place = self.scope.place(meta.name);
             let is_input = input.is_some();
-            let task = Task::new(stage, outs, meta, place, Arc::clone(&shared), inbox, is_input, limit);
+            let task = Task::new(head, outs, meta, place, Arc::clone(&shared), gauge, inbox, is_input, limit);
             let watch = input.map(|kind| (kind, self.settings.idle_after));
             let executor = Arc::clone(&self.executor);
             self.add_task(place.name, driver::run(Box::new(task), place, shared, executor, watch));
@@ -189,6 +211,10 @@ impl Host for EmbeddedHost {
         wired
     }
 
+    fn timer(&self) -> Arc<dyn Timer> {
+        Arc::clone(&self.executor) as _
+    }
+
     fn input<T: Record>(&mut self, port: &'static PortMeta) -> Link<T> {
         let (shared, limit) = (Arc::clone(&self.shared), self.settings.batch_limit);
         let attached = self.attached.remove(port.name).and_then(|source| source.downcast().ok());
@@ -206,7 +232,7 @@ impl Host for EmbeddedHost {
             }
         };
         self.inputs.insert(port.name, Box::new(handle));
-        Link::of_input(receiver)
+        Link::of_input(port.name, receiver)
     }
 
     fn output<T: Record>(&mut self, port: &'static PortMeta, edge: Link<T>) {

@@ -2,6 +2,7 @@
 
 use super::executor::{BoxFuture, Executor};
 use super::shared::lock;
+use crate::host::{Sleep, Timer};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,7 +64,13 @@ impl Executor for HandExecutor {
         lock(&self.0.spawned).push(Box::pin(unconstrained(task)));
     }
 
-    fn sleep(&self, duration: Duration) -> BoxFuture {
+    fn now(&self) -> Duration {
+        lock(&self.0.clock).now
+    }
+}
+
+impl Timer for HandExecutor {
+    fn sleep(&self, duration: Duration) -> Sleep {
         let hand = Arc::clone(&self.0);
         let until = lock(&hand.clock).now.saturating_add(duration);
         Box::pin(std::future::poll_fn(move |cx| {

@@ -8,6 +8,8 @@ mod channel;
 mod control;
 mod driver;
 mod executor;
+mod explain;
+mod gauge;
 mod host;
 mod inline;
 mod input;

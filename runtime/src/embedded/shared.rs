@@ -1,6 +1,7 @@
 //! What the tasks and handles of one running flow share.
 
 use super::control::{Dropped, NodeCounts};
+use super::gauge::Gauge;
 use super::names;
 use crate::error::FlowError;
 use crate::graph::Graph;
@@ -8,7 +9,7 @@ use crate::panic::{self, NodeId};
 use crate::stage::Counts;
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// Locks; what these mutexes guard is whole between any two statements, so a panic elsewhere does not spoil it.
@@ -52,6 +53,8 @@ pub(super) struct Shared {
     skipped: Vec<AtomicU64>,
     left_out: Vec<AtomicU64>,
     keys: Vec<AtomicU64>,
+    /// Of every task of a stage.
+    gauges: Mutex<Vec<Arc<Gauge>>>,
 }
 
 impl Shared {
@@ -70,7 +73,13 @@ impl Shared {
             left_out: counters(),
             keys: counters(),
             names,
+            gauges: Mutex::default(),
         }
+    }
+
+    /// The names of all nodes.
+    pub(super) fn node_names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.names.iter().copied()
     }
 
     pub(super) fn node_name(&self, node: usize) -> &'static str {
@@ -131,6 +140,14 @@ impl Shared {
         if before != now {
             self.keys[node].fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
         }
+    }
+
+    pub(super) fn add_gauge(&self, gauge: Arc<Gauge>) {
+        lock(&self.gauges).push(gauge);
+    }
+
+    pub(super) fn gauges(&self) -> Vec<Arc<Gauge>> {
+        lock(&self.gauges).clone()
     }
 
     pub(super) fn counts(&self) -> Vec<NodeCounts> {

@@ -3,6 +3,7 @@
 //! Each function has the edge and the closures together in its signature, in the order in which rustc must
 //! learn their types: records first, then state, results, and last what happens to the results.
 
+mod calls;
 mod count_window;
 mod dedup;
 mod emit;
@@ -10,6 +11,7 @@ mod hashed;
 mod join;
 mod latest;
 mod lookup;
+mod map_async;
 mod running;
 mod session;
 mod stateful;
@@ -24,6 +26,7 @@ pub use emit::Emit;
 pub use join::{FullOuter, Inner, Joining, LeftOuter, Pairing, join};
 pub use latest::latest;
 pub use lookup::lookup;
+pub use map_async::{AsyncCalls, map_async};
 pub use running::{Changes, running};
 pub use session::{SessionWindows, sessions};
 pub use stateful::{no_timer, stateful};

@@ -196,6 +196,10 @@ where
         Progress::More
     }
 
+    fn waits_for(&self) -> Option<Timestamp> {
+        self.deadlines.earliest()
+    }
+
     fn local(&mut self) -> &mut Local {
         &mut self.local
     }

@@ -359,6 +359,11 @@ where
         Progress::Done
     }
 
+    fn waits_for(&self) -> Option<Timestamp> {
+        let next = self.panes.iter().find(|pane| !pane.fired)?;
+        Some(self.windows.window(next.start).end)
+    }
+
     fn local(&mut self) -> &mut Local {
         &mut self.local
     }

@@ -49,6 +49,11 @@ impl<K> Deadlines<K> {
         self.0.push(Deadline { at, key });
     }
 
+    /// When the next key is due.
+    pub(crate) fn earliest(&self) -> Option<Timestamp> {
+        self.0.peek().map(|due| due.at)
+    }
+
     /// The next key that is due where everything before `watermark` has been seen.
     pub(crate) fn next_due(&mut self, watermark: Timestamp) -> Option<(Timestamp, K)> {
         if self.0.peek()?.at > watermark {

@@ -1,0 +1,18 @@
+use psdf::dataflow;
+
+pub struct Order(pub String);
+
+async fn fetch(url: String) -> Result<String, String> {
+    Ok(url)
+}
+
+dataflow! {
+    flow Crawl {
+        input orders: Order;
+        pages = orders -> map_async(|order: Order| async move { fetch(order.0).await }) else failed;
+        output pages: String;
+        output failed;
+    }
+}
+
+fn main() {}
