@@ -44,12 +44,13 @@ fn find(
     path: &'static str,
     name: &str,
 ) -> Option<(&'static Graph, &'static str, usize)> {
-    let own = graph.nodes.iter().position(|node| names::join(path, node.name) == name);
-    if let Some(id) = own {
-        return Some((graph, path, id));
-    }
     let mut inner = graph.subflows.iter();
-    inner.find_map(|subflow| find(subflow.graph, names::join(path, subflow.name), name))
+    let inner = inner.find_map(|subflow| find(subflow.graph, names::join(path, subflow.name), name));
+    // What stands for an output of a flow inside has the name of the node in there, which is meant.
+    inner.or_else(|| {
+        let own = graph.nodes.iter().position(|node| names::join(path, node.name) == name);
+        own.map(|id| (graph, path, id))
+    })
 }
 
 struct View<'a> {

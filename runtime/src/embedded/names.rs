@@ -1,19 +1,26 @@
 //! The names of nodes of flows that stand in others.
 
 use super::shared::lock;
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeKind};
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex};
 
+/// A node's name, and its kind.
+#[derive(Clone, Copy)]
+pub(super) struct Name {
+    pub(super) text: &'static str,
+    pub(super) kind: NodeKind,
+}
+
 /// The names of a graph's nodes, and of those of the flows that stand in it: first its own, then flow by flow.
-pub(super) fn of_nodes(graph: &Graph) -> Vec<&'static str> {
+pub(super) fn of_nodes(graph: &Graph) -> Vec<Name> {
     let mut names = Vec::with_capacity(graph.node_count());
     add("", graph, &mut names);
     names
 }
 
-fn add(path: &str, graph: &Graph, names: &mut Vec<&'static str>) {
-    names.extend(graph.nodes.iter().map(|node| join(path, node.name)));
+fn add(path: &str, graph: &Graph, names: &mut Vec<Name>) {
+    names.extend(graph.nodes.iter().map(|node| Name { text: join(path, node.name), kind: node.kind }));
     for subflow in graph.subflows {
         add(join(path, subflow.name), subflow.graph, names);
     }

@@ -2,9 +2,9 @@
 
 use super::control::{Dropped, NodeCounts};
 use super::gauge::Gauge;
-use super::names;
+use super::names::{self, Name};
 use crate::error::FlowError;
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeKind};
 use crate::panic::{self, NodeId};
 use crate::stage::Counts;
 use std::any::Any;
@@ -40,7 +40,7 @@ impl Place {
 pub(super) struct Shared {
     pub(super) graph: &'static Graph,
     /// The names of all nodes: those of the graph, then those of each flow that stands in it, led by its name there.
-    names: Vec<&'static str>,
+    names: Vec<Name>,
     /// The inputs that are pushed into take no more.
     pub(super) closing: CancellationToken,
     /// The sources give no more.
@@ -79,11 +79,11 @@ impl Shared {
 
     /// The names of all nodes.
     pub(super) fn node_names(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.names.iter().copied()
+        self.names.iter().map(|name| name.text)
     }
 
     pub(super) fn node_name(&self, node: usize) -> &'static str {
-        self.names.get(node).copied().unwrap_or("?")
+        self.names.get(node).map_or("?", |name| name.text)
     }
 
     /// Ends the flow. The first error is the one that everybody is told.
@@ -151,8 +151,10 @@ impl Shared {
     }
 
     pub(super) fn counts(&self) -> Vec<NodeCounts> {
-        let counts = self.names.iter().enumerate().map(|(id, &node)| NodeCounts {
-            node,
+        // What stands for an output of a flow inside has the name of the node in there, which counts.
+        let nodes = self.names.iter().enumerate().filter(|(_, name)| name.kind != NodeKind::Flow);
+        let counts = nodes.map(|(id, name)| NodeCounts {
+            node: name.text,
             late: self.late[id].load(Ordering::Relaxed),
             skipped: self.skipped[id].load(Ordering::Relaxed),
             left_out: self.left_out[id].load(Ordering::Relaxed),
