@@ -88,8 +88,8 @@ pub(crate) enum Args {
     Key(Vec<KeyField>),
     /// `{ name: cond, .. }`
     Route(Vec<Arm>),
-    /// `(d)`, `(d, every d)`
-    Window { size: Duration, every: Option<Duration> },
+    /// `(d)`, `(d, every d)`, each also with `early every d`
+    Window { size: Duration, every: Option<Duration>, early: Option<Duration> },
     /// `(n)`
     CountWindow(Expr),
     /// `{ field: Type = function(..), .. }`

@@ -149,6 +149,14 @@ impl Node {
         self.window().is_some_and(|op| matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()))
     }
 
+    /// How often its window fires before it ends.
+    pub(crate) fn early(&self) -> Option<&Duration> {
+        match &self.window()?.args {
+            Args::Window { early, .. } => early.as_ref(),
+            _ => None,
+        }
+    }
+
     /// What `keep` says of its state.
     pub(crate) fn keep(&self) -> Option<&Keep> {
         self.ops()[self.core()?].keep.as_ref()
@@ -573,7 +581,7 @@ pub(crate) fn line(at: &impl Spanned) -> usize {
 /// The duration of a window or of `keep`, as it was written.
 pub(crate) fn bound(node: &Node) -> Option<String> {
     let counted = match node.window().map(|op| (op, &op.args)) {
-        Some((op, Args::Window { size, every })) => {
+        Some((op, Args::Window { size, every, .. })) => {
             let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));
             return Some(format!("{}({}{every})", op.row.name, size.written));
         }

@@ -1,9 +1,9 @@
 //! Operators have what belongs to them, and nothing else.
 
-use crate::ast::{Diversion, Op};
+use crate::ast::{Args, Diversion, Op};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::graph::{Graph, Origin};
-use crate::operators::{Effect, ElseRule};
+use crate::operators::{Effect, ElseRule, WindowKind};
 
 pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
     for node in &graph.nodes {
@@ -79,6 +79,18 @@ fn check_keep(op: &Op, windowed: bool, errors: &Diagnostics) {
     } else if windowed {
         let message = "the window bounds this state already; remove `keep`";
         errors.error_at(Code::IdleKeep, keep.span, message);
+    }
+}
+
+/// Sessions fire when they are over, and only then.
+pub(super) fn sessions_do_not_fire_early(graph: &Graph, errors: &Diagnostics) {
+    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
+        if let (Args::Window { early: Some(_), .. }, Effect::Window(WindowKind::Session)) =
+            (&op.args, op.row.effect)
+        {
+            let message = "a session fires once, when it is over; remove `early every ..`, or use `tumbling` or `hopping`";
+            errors.error(Code::Arguments, &op.name, message);
+        }
     }
 }
 

@@ -198,8 +198,8 @@ fn session_can_merge(graph: &Graph, id: Id, errors: &Diagnostics) {
     let Some(core) = node.core() else { return };
     let message = if is_session {
         "two sessions may turn out to be one, so a fold in a session says how to unite them: add `, merge |acc, other| ..`"
-    } else if node.ops()[core].every.is_some() {
-        "what comes between two results is gathered apart, so a fold with `every` says how to unite it with what was \
+    } else if node.ops()[core].every.is_some() || node.early().is_some() {
+        "what comes between two results is gathered apart, so this fold says how to unite it with what was \
          there: add `, merge |acc, other| ..`"
     } else {
         return;

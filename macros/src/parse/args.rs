@@ -186,10 +186,15 @@ fn window(
     errors: &Diagnostics,
 ) -> syn::Result<(Read, Option<Duration>)> {
     let size = duration(args, errors)?;
-    let (mut every, mut allow) = (None, None);
+    let (mut every, mut allow, mut early) = (None, None, None);
     loop {
         if take_argument(args, "every")? {
             every = Some(duration(args, errors)?);
+        } else if take_argument(args, "early")? {
+            if take_word(args, "every").is_none() {
+                return Err(syn::Error::new(args.span(), "how often? Write `early every 5 min`"));
+            }
+            early = Some(duration(args, errors)?);
         } else if take_argument(args, "allow")? {
             allow = Some(duration(args, errors)?);
         } else {
@@ -201,7 +206,7 @@ fn window(
             Err(syn::Error::new(args.span(), "how often does a new window begin? Add `, every 5 min`"))
         }
         (Syntax::Window, Some(_)) => Err(syn::Error::new(args.span(), "only `hopping` windows have `every`")),
-        _ => Ok((Args::Window { size, every }.into(), allow)),
+        _ => Ok((Args::Window { size, every, early }.into(), allow)),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod count_window;
 mod dedup;
+mod early;
 mod emit;
 mod hashed;
 mod latest;
@@ -17,6 +18,7 @@ mod windows;
 
 pub use count_window::{CountWindows, count_windows};
 pub use dedup::dedup;
+pub use early::early_windows;
 pub use emit::Emit;
 pub use latest::latest;
 pub use running::{Changes, running};

@@ -49,23 +49,28 @@ impl TimeWindows {
         TimeWindows { size, every, allow }
     }
 
-    fn window(&self, start: Timestamp) -> Window {
+    pub(super) fn window(&self, start: Timestamp) -> Window {
         Window { start, end: start.plus_micros(self.size) }
     }
 
-    fn is_closed(&self, start: Timestamp, watermark: Timestamp) -> bool {
+    /// Whether one that has fired waits for late records.
+    pub(super) fn stay_open(&self) -> bool {
+        self.allow > 0
+    }
+
+    pub(super) fn is_closed(&self, start: Timestamp, watermark: Timestamp) -> bool {
         self.window(start).end.plus_micros(self.allow) <= watermark
     }
 
     /// Whether a time lies between two windows, as there is room where a hop is longer than its window: what comes
     /// then belongs nowhere, and is not late. (A time so near the end of all that no window holds it is not meant:
     /// its window would be over when the stream is.)
-    fn leaves_out(self, at: Timestamp) -> bool {
+    pub(super) fn leaves_out(self, at: Timestamp) -> bool {
         at.0.saturating_sub(at.align_down(self.every).0) >= self.size
     }
 
     /// The starts of the windows that a record falls into, the latest first.
-    fn starts(self, at: Timestamp) -> impl Iterator<Item = Timestamp> {
+    pub(super) fn starts(self, at: Timestamp) -> impl Iterator<Item = Timestamp> {
         let last = at.align_down(self.every);
         // The first window there can be may begin before time does: then it is the last of these.
         let starts =
