@@ -1,6 +1,6 @@
 //! From nodes to stages: what is fused, where the graph is cut, what each edge carries.
 
-use crate::ast::{Args, Diversion, Duration};
+use crate::ast::{Args, Diversion, Duration, Op};
 use crate::graph::{Graph, Id, Node, Origin, Reader};
 use crate::operators::{Effect, Projection};
 use std::collections::HashMap;
@@ -165,6 +165,7 @@ impl Lowering<'_> {
         let node = self.graph.node(id);
         let matters = match node.ops().get(place) {
             Some(op) if op.row.effect == Effect::SetTime => false,
+            Some(op) if node.is_by_wall_clock() && (op.row.effect.is_core() || is_window(op)) => false,
             Some(op) if op.row.effect == Effect::Route => {
                 arms(self.graph, id).any(|arm| self.name_matters(arm))
             }
@@ -318,6 +319,10 @@ fn late_node(graph: &Graph, of: Id) -> Option<Id> {
         .nodes
         .iter()
         .position(|node| matches!(node.origin, Origin::Else { of: owner, late: true } if owner == of))
+}
+
+fn is_window(op: &Op) -> bool {
+    matches!(op.row.effect, Effect::Window(_))
 }
 
 /// Whether an operator asks for the time of its records.

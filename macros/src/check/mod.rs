@@ -18,6 +18,7 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     usage::every_reader_reads_records(graph, errors);
     operators::clauses_fit_their_operators(graph, errors);
     operators::windows_are_aggregated(graph, errors);
+    operators::wall_clocks_divert_nothing(graph, errors);
     operators::sessions_do_not_fire_early(graph, errors);
     closures::closures_have_the_right_parameters(graph, errors);
     closures::closures_keep_no_state(graph, errors);

@@ -82,6 +82,25 @@ fn check_keep(op: &Op, windowed: bool, errors: &Diagnostics) {
     }
 }
 
+/// By the wall clock nothing is late, and a window is open for as long as it lasts.
+pub(super) fn wall_clocks_divert_nothing(graph: &Graph, errors: &Diagnostics) {
+    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
+        let Args::Window { by_wall_clock: Some(at), early, .. } = &op.args else { continue };
+        if let Some(diverted) = &op.diverted {
+            let message = "nothing is late by the wall clock, so there is nothing for `else`; remove it";
+            errors.error_at(Code::IdleElse, diverted.span, message);
+        }
+        if op.allow.is_some() || early.is_some() {
+            let message = "a window of `processing_time` fires once, when it ends; remove its `allow` or `early every ..`";
+            errors.error_at(Code::Arguments, *at, message);
+        }
+        if op.row.effect == Effect::Window(WindowKind::Session) {
+            let message = "a session needs event time; `tumbling` and `hopping` can go by `processing_time`";
+            errors.error_at(Code::Arguments, *at, message);
+        }
+    }
+}
+
 /// Sessions fire when they are over, and only then.
 pub(super) fn sessions_do_not_fire_early(graph: &Graph, errors: &Diagnostics) {
     for op in graph.nodes.iter().flat_map(|node| node.ops()) {

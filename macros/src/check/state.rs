@@ -44,7 +44,8 @@ pub(super) fn windows_and_timers_have_event_time(graph: &Graph, errors: &Diagnos
                 continue;
             }
             let add = "add `event_time(|record| .., lateness 1 min)`";
-            if matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()) {
+            let by_wall_clock = matches!(op.args, Args::Window { by_wall_clock: Some(_), .. });
+            if matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()) && !by_wall_clock {
                 let message = format!(
                     "the window of `{}` needs event time, but `{}` has none; {add} before `key_by`",
                     node.name,

@@ -116,7 +116,8 @@ impl Writer<'_> {
         if let Args::CountWindow(size) = &op.args {
             return self.counted_out(id, node, size, head);
         }
-        let (Args::Window { size, every, early }, Effect::Window(kind)) = (&op.args, op.row.effect) else {
+        let (Args::Window { size, every, early, .. }, Effect::Window(kind)) = (&op.args, op.row.effect)
+        else {
             return TokenStream::new();
         };
         let size = self.bound_duration(size);
@@ -135,9 +136,9 @@ impl Writer<'_> {
             let ticks = quote!(#rt::stages::Ticks::every(#early));
             (ticks, self.merge(id, false))
         });
+        let stage = if node.is_by_wall_clock() { "processing_windows" } else { "time_windows" };
         let time_windows = |writer: &mut Self, windows: TokenStream, copy: TokenStream| match &early {
-            None => writer
-                .placed("time_windows", &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit)),
+            None => writer.placed(stage, &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit)),
             Some((ticks, merge)) => writer.placed(
                 "early_windows",
                 &quote!(#head, #windows, #ticks, #copy, #init, #add, #merge, #finish, #late, #emit),

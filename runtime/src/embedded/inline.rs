@@ -2,6 +2,7 @@
 
 use super::executor::{BoxFuture, Executor};
 use super::shared::lock;
+use crate::time::Timestamp;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,6 +75,10 @@ impl Executor for HandExecutor {
             clock.sleepers.push((until, cx.waker().clone()));
             Poll::Pending
         }))
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(0) + lock(&self.0.clock).now
     }
 }
 

@@ -100,16 +100,16 @@ struct Firing<K, S> {
     entries: Entries<K, S>,
 }
 
-struct Functions<Init, Add, Copy, Finish, Late, Emit> {
-    init: Init,
-    add: Add,
-    copy: Copy,
-    finish: Finish,
-    late: Late,
-    emit: Emit,
+pub(super) struct Functions<Init, Add, Copy, Finish, Late, Emit> {
+    pub(super) init: Init,
+    pub(super) add: Add,
+    pub(super) copy: Copy,
+    pub(super) finish: Finish,
+    pub(super) late: Late,
+    pub(super) emit: Emit,
 }
 
-struct Windowed<K, P, S, R, O, F> {
+pub(super) struct Windowed<K, P, S, R, O, F> {
     windows: TimeWindows,
     watermark: Timestamp,
     hasher: DefaultHashBuilder,
@@ -147,17 +147,29 @@ where
     R: 'static,
 {
     let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
-    place(host, meta, vec![input], || Windowed {
-        windows,
-        watermark: Timestamp::MIN,
-        hasher: DefaultHashBuilder::default(),
-        panes: VecDeque::new(),
-        hint: 0,
-        firing: None,
-        functions: Arc::clone(&functions),
-        local: Local::new(lateness),
-        types: PhantomData,
-    })
+    place(host, meta, vec![input], || Windowed::new(windows, Arc::clone(&functions), lateness))
+}
+
+impl<K, P, S, R, O, F> Windowed<K, P, S, R, O, F> {
+    pub(super) fn new(windows: TimeWindows, functions: Arc<F>, lateness: &[Duration]) -> Self {
+        Windowed {
+            windows,
+            watermark: Timestamp::MIN,
+            hasher: DefaultHashBuilder::default(),
+            panes: VecDeque::new(),
+            hint: 0,
+            firing: None,
+            functions,
+            local: Local::new(lateness),
+            types: PhantomData,
+        }
+    }
+
+    /// When the next window ends, of those in which there is something.
+    pub(super) fn next_end(&self) -> Option<Timestamp> {
+        let next = self.panes.iter().find(|pane| !pane.fired)?;
+        Some(self.windows.window(next.start).end)
+    }
 }
 
 impl<K: Key, P, S, R, O, F> Windowed<K, P, S, R, O, F> {
