@@ -127,8 +127,8 @@ pub(crate) enum Args {
     MapAsync(Box<MapAsync>),
     /// `{ name: cond, .. }`
     Route(Vec<Arm>),
-    /// `(d)`, `(d, every d)`
-    Window { size: Duration, every: Option<Duration> },
+    /// `(d)`, `(d, every d)`, each also with `early every d` or `processing_time`
+    Window { size: Duration, every: Option<Duration>, early: Option<Duration>, by_wall_clock: Option<Span> },
     /// `(n)`
     CountWindow(Expr),
     /// `{ field: Type = function(..), .. }`

@@ -238,6 +238,20 @@ impl Node {
         self.window().is_some_and(|op| matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()))
     }
 
+    /// Whether its window goes by the wall clock.
+    pub(crate) fn is_by_wall_clock(&self) -> bool {
+        let window = self.window().map(|op| &op.args);
+        matches!(window, Some(Args::Window { by_wall_clock: Some(_), .. }))
+    }
+
+    /// How often its window fires before it ends.
+    pub(crate) fn early(&self) -> Option<&Duration> {
+        match &self.window()?.args {
+            Args::Window { early, .. } => early.as_ref(),
+            _ => None,
+        }
+    }
+
     /// What `keep` says of its state.
     pub(crate) fn keep(&self) -> Option<&Keep> {
         self.ops()[self.core()?].keep.as_ref()
@@ -822,6 +836,8 @@ fn after(node: &Node, op: &Op, before: Stream) -> Stream {
     let effect = op.row.effect;
     let record = || KnownType::Record(node.record_name());
     match (effect, &op.args) {
+        // What the wall clock gathers has no event time any more.
+        (_, Args::Window { by_wall_clock: Some(_), .. }) => Stream { timed: false, ..before },
         (Effect::SetTime, _) => Stream { timed: true, ..before },
         (Effect::Call, _) => {
             let unordered = unordered_after(node, op, &before);
@@ -888,9 +904,10 @@ pub(crate) fn line(at: &impl Spanned) -> usize {
 /// The duration of a window or of `keep`, as it was written.
 pub(crate) fn bound(node: &Node) -> Option<String> {
     let counted = match node.window().map(|op| (op, &op.args)) {
-        Some((op, Args::Window { size, every })) => {
+        Some((op, Args::Window { size, every, by_wall_clock, .. })) => {
             let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));
-            return Some(format!("{}({}{every})", op.row.name, size.written));
+            let clock = by_wall_clock.map_or("", |_| ", processing_time");
+            return Some(format!("{}({}{every}{clock})", op.row.name, size.written));
         }
         Some((op, Args::CountWindow(size))) => format!("{}({}), ", op.row.name, crate::emit::written(size)),
         _ => String::new(),

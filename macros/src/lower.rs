@@ -195,6 +195,7 @@ impl Lowering<'_> {
         let node = self.graph.node(id);
         let matters = match node.ops().get(place) {
             Some(op) if sets_clock(op) => false,
+            Some(op) if node.is_by_wall_clock() && (op.row.effect.is_core() || is_window(op)) => false,
             Some(op) if op.row.effect == Effect::Route => {
                 arms(self.graph, id).any(|arm| self.name_matters(arm))
             }
@@ -388,6 +389,10 @@ fn late_node(graph: &Graph, of: Id) -> Option<Id> {
         .nodes
         .iter()
         .position(|node| matches!(node.origin, Origin::Else { of: owner, late: true } if owner == of))
+}
+
+fn is_window(op: &Op) -> bool {
+    matches!(op.row.effect, Effect::Window(_))
 }
 
 /// Whether an operator asks for the time of its records.

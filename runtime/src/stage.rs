@@ -76,6 +76,21 @@ pub trait Stage: Send + 'static {
         watermark
     }
 
+    /// Whether it goes by the wall clock: then it is told the time before each batch, and when it wants to be woken.
+    fn needs_wall_time(&self) -> bool {
+        false
+    }
+
+    /// What time it is, by the host's clock. Only for a stage that [needs](Stage::needs_wall_time) it.
+    fn on_wall_time(&mut self, _now: Timestamp, _outs: &mut Self::Outs) -> Progress {
+        Progress::Done
+    }
+
+    /// When it wants to be told the time although nothing has come. Asked anew whenever it has worked.
+    fn wakes_at(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// What its operators share.
     fn local(&mut self) -> &mut Local;
 

@@ -5,8 +5,8 @@ dataflow! {
         input ticks: Timestamp;
         counts = ticks
             -> event_time(|tick| *tick, lateness 1 s)
-            -> tumbling(1 hour)
-            -> aggregate { n: u64 = count() };
+            -> count_window(100)
+            -> aggregate { n: u64 = count() } keep forever;
         output counts;
     }
 }

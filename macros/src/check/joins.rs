@@ -163,3 +163,19 @@ pub(super) fn late_records_are_told_once(graph: &Graph, errors: &Diagnostics) {
         }
     }
 }
+
+/// Which pairs there are is known when the windows of both sides are over, by the times of the records.
+pub(super) fn windows_of_joins_go_by_event_time(graph: &Graph, errors: &Diagnostics) {
+    for Found { node, .. } in joins(graph) {
+        let Some(window) = node.window() else { continue };
+        let Args::Window { early, by_wall_clock, .. } = &window.args else { continue };
+        if early.is_some() || by_wall_clock.is_some() {
+            let message = format!(
+                "the windows of a join go by event time and give their pairs when they are over; remove `{}` from `{}`",
+                if early.is_some() { "early .." } else { "processing_time" },
+                window.name
+            );
+            errors.error(Code::Arguments, &window.name, message);
+        }
+    }
+}

@@ -25,6 +25,8 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     calls::options_fit_together(graph, errors);
     calls::nothing_waits_outside_of_a_future(graph, errors);
     calls::time_is_set_where_order_is_known(graph, errors);
+    operators::wall_clocks_divert_nothing(graph, errors);
+    operators::sessions_do_not_fire_early(graph, errors);
     closures::closures_have_the_right_parameters(graph, errors);
     closures::closures_do_not_wait(graph, errors);
     closures::closures_that_look_take_references(graph, errors);
@@ -37,6 +39,7 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     state::state_fields_have_a_first_value(graph, errors);
     state::sessions_can_merge(graph, errors);
     joins::both_sides_have_one_key(graph, errors);
+    joins::windows_of_joins_go_by_event_time(graph, errors);
     joins::both_sides_have_event_time(graph, errors);
     joins::one_thing_bounds_a_join(graph, errors);
     joins::late_records_are_told_once(graph, errors);

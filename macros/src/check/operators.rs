@@ -65,7 +65,7 @@ fn check_else(op: &Op, errors: &Diagnostics) {
 
 /// A window holds something, and no record falls between two of them.
 fn check_window(op: &Op, errors: &Diagnostics) {
-    let Args::Window { size, every } = &op.args else { return };
+    let Args::Window { size, every, .. } = &op.args else { return };
     let begins = every.as_ref().and_then(|every| Some((micros(every)?, &every.written)));
     let Some(length) = micros(size) else { return };
     if length == 0 && op.row.effect != Effect::Window(WindowKind::Session) {
@@ -113,6 +113,37 @@ fn check_keep(op: &Op, windowed: bool, errors: &Diagnostics) {
     } else if windowed {
         let message = "the window bounds this state already; remove `keep`";
         errors.error_at(Code::IdleKeep, keep.span, message);
+    }
+}
+
+/// By the wall clock nothing is late, and a window is open for as long as it lasts.
+pub(super) fn wall_clocks_divert_nothing(graph: &Graph, errors: &Diagnostics) {
+    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
+        let Args::Window { by_wall_clock: Some(at), early, .. } = &op.args else { continue };
+        if let Some(diverted) = &op.diverted {
+            let message = "nothing is late by the wall clock, so there is nothing for `else`; remove it";
+            errors.error_at(Code::IdleElse, diverted.span, message);
+        }
+        if op.allow.is_some() || early.is_some() {
+            let message = "a window of `processing_time` fires once, when it ends; remove its `allow` or `early every ..`";
+            errors.error_at(Code::Arguments, *at, message);
+        }
+        if op.row.effect == Effect::Window(WindowKind::Session) {
+            let message = "a session needs event time; `tumbling` and `hopping` can go by `processing_time`";
+            errors.error_at(Code::Arguments, *at, message);
+        }
+    }
+}
+
+/// Sessions fire when they are over, and only then.
+pub(super) fn sessions_do_not_fire_early(graph: &Graph, errors: &Diagnostics) {
+    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
+        if let (Args::Window { early: Some(_), .. }, Effect::Window(WindowKind::Session)) =
+            (&op.args, op.row.effect)
+        {
+            let message = "a session fires once, when it is over; remove `early every ..`, or use `tumbling` or `hopping`";
+            errors.error(Code::Arguments, &op.name, message);
+        }
     }
 }
 

@@ -19,8 +19,9 @@ pub(super) fn stateful_operators_have_a_key(graph: &Graph, errors: &Diagnostics)
     for (id, node) in graph.nodes.iter().enumerate() {
         for (place, op) in node.ops().iter().enumerate() {
             let windowed = place > 0 && matches!(node.ops()[place - 1].row.effect, Effect::Window(_));
-            let needs_key =
-                matches!(op.row.effect, Effect::Window(_)) || (op.row.effect.is_core() && !windowed);
+            // A window of time bounds the one state there is where there is no key.
+            let counts_out = matches!(op.row.effect, Effect::Window(kind) if !kind.is_of_time());
+            let needs_key = counts_out || (op.row.effect.is_core() && !windowed);
             let before = graph.before(id, place);
             if !needs_key || before.key.is_some() || before.unknown {
                 continue;
@@ -61,7 +62,8 @@ fn ask_for_event_time(graph: &Graph, id: Id, errors: &Diagnostics) {
             continue;
         }
         let add = "add `event_time(|record| .., lateness 1 min)`";
-        if matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()) {
+        let by_wall_clock = matches!(op.args, Args::Window { by_wall_clock: Some(_), .. });
+        if matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()) && !by_wall_clock {
             let message = format!(
                 "the window of `{}` needs event time, but `{}` has none; {add} before `key_by`",
                 node.name,
@@ -231,8 +233,14 @@ fn session_can_merge(graph: &Graph, id: Id, errors: &Diagnostics) {
     let Some(core) = node.core() else { return };
     let message = if is_session {
         "two sessions may turn out to be one, so a fold in a session says how to unite them: add `, merge |acc, other| ..`"
-    } else if node.ops()[core].every.is_some() {
-        "what comes between two results is gathered apart, so a fold with `every` says how to unite it with what was \
+    } else if node.is_bounded_by_window()
+        && graph.before(id, core).key.is_none()
+        && !graph.before(id, core).unknown
+    {
+        "a window without a key is gathered in parts, so a fold in it says how to unite them: add `, merge |acc, other| ..`, \
+         or `key_by(name: Type = |record| ..)` before the window"
+    } else if node.ops()[core].every.is_some() || node.early().is_some() {
+        "what comes between two results is gathered apart, so this fold says how to unite it with what was \
          there: add `, merge |acc, other| ..`"
     } else {
         return;

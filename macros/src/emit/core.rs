@@ -138,7 +138,8 @@ impl Writer<'_> {
         if let Args::CountWindow(size) = &op.args {
             return self.counted_out(id, node, size, head);
         }
-        let (Args::Window { size, every }, Effect::Window(kind)) = (&op.args, op.row.effect) else {
+        let (Args::Window { size, every, early, .. }, Effect::Window(kind)) = (&op.args, op.row.effect)
+        else {
             return TokenStream::new();
         };
         let size = self.bound_duration(size);
@@ -152,14 +153,23 @@ impl Writer<'_> {
         let result = self.result(id, true);
         let finish = self.owning(&quote!(#key, #window, #state: #state_ty), &result);
         let (late, emit) = (self.late(id), self.emit());
+        let early = early.as_ref().map(|early| {
+            let early = self.bound_duration(early);
+            let ticks = quote!(#rt::stages::Ticks::every(#early));
+            (ticks, self.merge(id, false))
+        });
+        let stage = if node.is_by_wall_clock() { "processing_windows" } else { "time_windows" };
+        let time_windows = |writer: &mut Self, windows: TokenStream, copy: TokenStream| match &early {
+            None => writer.placed(stage, &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit)),
+            Some((ticks, merge)) => writer.placed(
+                "early_windows",
+                &quote!(#head, #windows, #ticks, #copy, #init, #add, #merge, #finish, #late, #emit),
+            ),
+        };
         match kind {
             WindowKind::Tumbling => {
                 let windows = quote!(#rt::stages::TimeWindows::tumbling(#size, #allow));
-                let copy = quote!(#rt::stages::taken_once);
-                self.placed(
-                    "time_windows",
-                    &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit),
-                )
+                time_windows(self, windows, quote!(#rt::stages::taken_once))
             }
             WindowKind::Hopping => {
                 let every = every.as_ref().map(|every| self.bound_duration(every));
@@ -167,11 +177,7 @@ impl Writer<'_> {
                 let record = ident("record");
                 let overlapping = quote!(record::Overlapping<_>);
                 let copy = Place::of(&op.name).call(None, (rt, &overlapping), "overlap", &quote!(#record));
-                let copy = quote!(|#record| #copy);
-                self.placed(
-                    "time_windows",
-                    &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit),
-                )
+                time_windows(self, windows, quote!(|#record| #copy))
             }
             WindowKind::Count => TokenStream::new(),
             WindowKind::Session => {

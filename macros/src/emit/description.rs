@@ -30,7 +30,10 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
         })
     });
     let stages = plan.map_or(&[][..], |plan| &plan.stages).iter().map(|stage| {
-        let (node, keyed) = (stage.node, stage.head == Head::Core);
+        let node = stage.node;
+        // Without a key there is one state, which one task holds.
+        let core = graph.node(node).core().filter(|_| stage.head == Head::Core);
+        let keyed = core.is_some_and(|core| graph.before(node, core).key.is_some());
         let name = graph.node(node).shown(graph);
         let outlets = stage.outlets.iter().map(|outlet| outlet_meta(context, plan, outlet));
         quote!(#rt::graph::StageMeta { name: #name, node: #node, keyed: #keyed, outlets: &[#(#outlets),*] })

@@ -139,7 +139,7 @@ impl Writer<'_> {
         });
         let joining = quote!(#rt::stages::#joining);
         if let Some(op) = node.window()
-            && let (Args::Window { size, every }, Effect::Window(kind)) = (&op.args, op.row.effect)
+            && let (Args::Window { size, every, .. }, Effect::Window(kind)) = (&op.args, op.row.effect)
         {
             let (size, zero) = (self.bound_duration(size), quote!(::core::time::Duration::ZERO));
             let every = every.as_ref().map(|every| self.bound_duration(every));

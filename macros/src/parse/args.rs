@@ -1,7 +1,7 @@
 //! What stands in the parentheses and braces of operators.
 
 use super::chain::keep_clause;
-use super::duration::{duration, peek_word, take_argument, take_word};
+use super::duration::{duration, peek_word, take_argument, take_flag, take_word};
 use super::join::{join, lookup};
 use super::map_async::map_async;
 use super::{function, whole_type};
@@ -221,10 +221,17 @@ fn window(
     errors: &Diagnostics,
 ) -> syn::Result<(Read, Option<Duration>)> {
     let size = duration(args, errors)?;
-    let (mut every, mut allow) = (None, None);
+    let (mut every, mut allow, mut early, mut by_wall_clock) = (None, None, None, None);
     loop {
         if take_argument(args, "every")? {
             every = Some(duration(args, errors)?);
+        } else if let Some(word) = take_flag(args, "processing_time")? {
+            by_wall_clock = Some(word.span());
+        } else if take_argument(args, "early")? {
+            if take_word(args, "every").is_none() {
+                return Err(syn::Error::new(args.span(), "how often? Write `early every 5 min`"));
+            }
+            early = Some(duration(args, errors)?);
         } else if take_argument(args, "allow")? {
             allow = Some(duration(args, errors)?);
         } else {
@@ -236,7 +243,7 @@ fn window(
             Err(syn::Error::new(args.span(), "how often does a new window begin? Add `, every 5 min`"))
         }
         (Syntax::Window, Some(_)) => Err(syn::Error::new(args.span(), "only `hopping` windows have `every`")),
-        _ => Ok((Args::Window { size, every }.into(), allow)),
+        _ => Ok((Args::Window { size, every, early, by_wall_clock }.into(), allow)),
     }
 }
 

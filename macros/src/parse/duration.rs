@@ -132,13 +132,17 @@ pub(super) fn take_word(input: ParseStream<'_>, word: &str) -> Option<Ident> {
 
 /// Takes `, word`, if it stands here.
 pub(super) fn take_argument(input: ParseStream<'_>, word: &str) -> syn::Result<bool> {
+    Ok(take_flag(input, word)?.is_some())
+}
+
+/// Takes `, word`, if it stands here, and gives the word.
+pub(super) fn take_flag(input: ParseStream<'_>, word: &str) -> syn::Result<Option<Ident>> {
     let ahead = input.fork();
     if ahead.parse::<Token![,]>().is_err() || !peek_word(&ahead, word) {
-        return Ok(false);
+        return Ok(None);
     }
     input.parse::<Token![,]>()?;
-    input.parse::<Ident>()?;
-    Ok(true)
+    input.parse().map(Some)
 }
 
 #[cfg(test)]

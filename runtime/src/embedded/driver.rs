@@ -23,6 +23,12 @@ pub(super) trait StageTask: Send {
     fn open(&mut self);
     /// Waits for the next batch.
     fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken>;
+    /// Whether the stage is to be told the time before it works.
+    fn needs_wall_time(&self) -> bool;
+    /// Tells the stage the time, when it next works.
+    fn tell(&mut self, now: Timestamp);
+    /// When the stage wants to be told the time although nothing has come.
+    fn wakes_at(&self) -> Option<Timestamp>;
     /// Whether taking has woken a task that waited for room.
     fn take_woke_writer(&mut self) -> bool;
     /// Works on what was taken, for about a batch's worth.
@@ -119,6 +125,8 @@ pub(super) struct Task<S: Stage> {
     /// The stage has more to say about the watermark.
     advancing: bool,
     current: Option<Current<S::In>>,
+    /// The time by the wall clock, which the stage has not been told yet.
+    now: Option<Timestamp>,
     /// The number of keys last reported.
     keys: u64,
     /// What the gauge says already.
@@ -154,6 +162,7 @@ impl<S: Stage> Task<S> {
             watermark: Timestamp::MIN,
             advancing: false,
             current: None,
+            now: None,
             keys: 0,
             shown: Shown::default(),
         }
@@ -300,6 +309,18 @@ impl<S: Stage> StageTask for Task<S> {
         })
     }
 
+    fn needs_wall_time(&self) -> bool {
+        self.stage.needs_wall_time()
+    }
+
+    fn tell(&mut self, now: Timestamp) {
+        self.now = Some(now);
+    }
+
+    fn wakes_at(&self) -> Option<Timestamp> {
+        self.stage.wakes_at()
+    }
+
     fn take_woke_writer(&mut self) -> bool {
         self.inbox.take_woke_writer()
     }
@@ -313,6 +334,12 @@ impl<S: Stage> StageTask for Task<S> {
             }
             self.advancing = false;
             return Progress::More;
+        }
+        if let Some(now) = self.now {
+            if self.stage.on_wall_time(now, &mut self.outs) == Progress::More {
+                return Progress::More;
+            }
+            self.now = None;
         }
         let Some(current) = &mut self.current else { return Progress::Done };
         let (sender, items) = (current.sender, current.next_items(self.stage.room()));
@@ -454,7 +481,7 @@ async fn drive(
             // Under load there is no need to watch the clock.
             Some(_) if take_now(task) => Taken::Work,
             Some((_, idle_after)) => take_from_input(task, shared, executor, idle_after, &mut open).await,
-            None => std::future::poll_fn(|cx| task.poll_take(cx)).await,
+            None => take(task, executor).await,
         };
         match taken {
             Taken::Work => {}
@@ -464,6 +491,9 @@ async fn drive(
         }
         // What waits already is worked on before anything is sent: batches grow with the load.
         loop {
+            if task.needs_wall_time() {
+                task.tell(executor.wall_time());
+            }
             let progress = task.work();
             if let Some(error) = task.report() {
                 return Outcome::Failed(error);
@@ -511,6 +541,19 @@ async fn give_way() {
 fn take_now(task: &mut dyn StageTask) -> bool {
     let mut cx = Context::from_waker(Waker::noop());
     matches!(task.poll_take(&mut cx), Poll::Ready(Taken::Work))
+}
+
+/// Waits for what comes, or for the time at which the stage wants to work although nothing has.
+async fn take(task: &mut dyn StageTask, executor: &dyn Executor) -> Taken {
+    let Some(at) = task.wakes_at() else {
+        return std::future::poll_fn(|cx| task.poll_take(cx)).await;
+    };
+    let sleep = executor.sleep(at.since(executor.wall_time()));
+    tokio::select! {
+        biased;
+        taken = std::future::poll_fn(|cx| task.poll_take(cx)) => taken,
+        () = sleep => Taken::Work,
+    }
 }
 
 /// Waits for an input, which may be closed from outside and may fall silent.

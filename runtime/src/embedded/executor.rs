@@ -1,9 +1,10 @@
 //! What runs the tasks: the user's tokio runtime, or a test's own hands.
 
 use crate::host::{Sleep, Timer};
+use crate::time::Timestamp;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 /// A task.
@@ -14,6 +15,8 @@ pub(super) trait Executor: Timer {
     fn spawn(&self, task: BoxFuture);
     /// The time since some moment before the flow began.
     fn now(&self) -> Duration;
+    /// What time it is: since the Unix epoch, or since the hand began to turn the clock.
+    fn wall_time(&self) -> Timestamp;
 }
 
 /// The runtime that `spawn` was called on.
@@ -35,6 +38,10 @@ impl Executor for Tokio {
 
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn wall_time(&self) -> Timestamp {
+        SystemTime::now().into()
     }
 }
 

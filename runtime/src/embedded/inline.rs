@@ -3,6 +3,7 @@
 use super::executor::{BoxFuture, Executor};
 use super::shared::lock;
 use crate::host::{Sleep, Timer};
+use crate::time::Timestamp;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,6 +67,10 @@ impl Executor for HandExecutor {
 
     fn now(&self) -> Duration {
         lock(&self.0.clock).now
+    }
+
+    fn wall_time(&self) -> Timestamp {
+        Timestamp(0) + lock(&self.0.clock).now
     }
 }
 

@@ -6,12 +6,14 @@
 mod calls;
 mod count_window;
 mod dedup;
+mod early;
 mod emit;
 mod hashed;
 mod join;
 mod latest;
 mod lookup;
 mod map_async;
+mod processing;
 mod running;
 mod session;
 mod stateful;
@@ -22,11 +24,13 @@ mod windows;
 
 pub use count_window::{CountWindows, count_windows};
 pub use dedup::dedup;
+pub use early::early_windows;
 pub use emit::Emit;
 pub use join::{FullOuter, Inner, Joining, LeftOuter, Pairing, join};
 pub use latest::latest;
 pub use lookup::lookup;
 pub use map_async::{AsyncCalls, map_async};
+pub use processing::processing_windows;
 pub use running::{Changes, running};
 pub use session::{SessionWindows, sessions};
 pub use stateful::{no_timer, stateful};

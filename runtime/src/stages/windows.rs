@@ -57,23 +57,28 @@ impl TimeWindows {
         TimeWindows { by_side: true, ..self }
     }
 
-    fn window(&self, start: Timestamp) -> Window {
+    pub(super) fn window(&self, start: Timestamp) -> Window {
         Window { start, end: start.plus_micros(self.size) }
     }
 
-    fn is_closed(&self, start: Timestamp, watermark: Timestamp) -> bool {
+    /// Whether one that has fired waits for late records.
+    pub(super) fn stay_open(&self) -> bool {
+        self.allow > 0
+    }
+
+    pub(super) fn is_closed(&self, start: Timestamp, watermark: Timestamp) -> bool {
         self.window(start).end.plus_micros(self.allow) <= watermark
     }
 
     /// Whether a time lies between two windows, as there is room where a hop is longer than its window: what comes
     /// then belongs nowhere, and is not late. (A time so near the end of all that no window holds it is not meant:
     /// its window would be over when the stream is.)
-    fn leaves_out(self, at: Timestamp) -> bool {
+    pub(super) fn leaves_out(self, at: Timestamp) -> bool {
         at.0.saturating_sub(at.align_down(self.every).0) >= self.size
     }
 
     /// The starts of the windows that a record falls into, the latest first.
-    fn starts(self, at: Timestamp) -> impl Iterator<Item = Timestamp> {
+    pub(super) fn starts(self, at: Timestamp) -> impl Iterator<Item = Timestamp> {
         let last = at.align_down(self.every);
         // The first window there can be may begin before time does: then it is the last of these.
         let starts =
@@ -103,16 +108,16 @@ struct Firing<K, S> {
     entries: Entries<K, S>,
 }
 
-struct Functions<Init, Add, Copy, Finish, Late, Emit> {
-    init: Init,
-    add: Add,
-    copy: Copy,
-    finish: Finish,
-    late: Late,
-    emit: Emit,
+pub(super) struct Functions<Init, Add, Copy, Finish, Late, Emit> {
+    pub(super) init: Init,
+    pub(super) add: Add,
+    pub(super) copy: Copy,
+    pub(super) finish: Finish,
+    pub(super) late: Late,
+    pub(super) emit: Emit,
 }
 
-struct Windowed<K, P, S, R, O, F> {
+pub(super) struct Windowed<K, P, S, R, O, F> {
     windows: TimeWindows,
     watermark: Timestamp,
     /// What decides whether a window is closed to the records at hand.
@@ -152,18 +157,30 @@ where
     R: 'static,
 {
     let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
-    place(host, meta, vec![input], || Windowed {
-        windows,
-        watermark: Timestamp::MIN,
-        heard: Timestamp::MIN,
-        hasher: DefaultHashBuilder::default(),
-        panes: VecDeque::new(),
-        hint: 0,
-        firing: None,
-        functions: Arc::clone(&functions),
-        local: Local::new(lateness),
-        types: PhantomData,
-    })
+    place(host, meta, vec![input], || Windowed::new(windows, Arc::clone(&functions), lateness))
+}
+
+impl<K, P, S, R, O, F> Windowed<K, P, S, R, O, F> {
+    pub(super) fn new(windows: TimeWindows, functions: Arc<F>, lateness: &[Duration]) -> Self {
+        Windowed {
+            windows,
+            watermark: Timestamp::MIN,
+            heard: Timestamp::MIN,
+            hasher: DefaultHashBuilder::default(),
+            panes: VecDeque::new(),
+            hint: 0,
+            firing: None,
+            functions,
+            local: Local::new(lateness),
+            types: PhantomData,
+        }
+    }
+
+    /// When the next window ends, of those in which there is something.
+    pub(super) fn next_end(&self) -> Option<Timestamp> {
+        let next = self.panes.iter().find(|pane| !pane.fired)?;
+        Some(self.windows.window(next.start).end)
+    }
 }
 
 impl<K: Key, P, S, R, O, F> Windowed<K, P, S, R, O, F> {
