@@ -64,6 +64,9 @@ fn a_window_gives_what_changed_at_each_multiple_and_all_at_its_end() {
     assert_eq!(last, [(1, 4), (1, 4), (2, 2), (2, 2)], "at 15, and at the end");
 }
 
+/// By window and key: whether it has fired, what it has given, and what came for the ticks to come.
+type Held = BTreeMap<(i64, u8), (bool, Vec<Event>, BTreeMap<i64, Vec<Event>>)>;
+
 /// The key, the window's start, the time of the result and the ids in it.
 type Results = Vec<(u8, i64, i64, Vec<Event>)>;
 
@@ -74,7 +77,7 @@ fn results(
     early: i64,
     allow: i64,
 ) -> (Results, usize) {
-    let mut held = BTreeMap::<(i64, u8), (bool, Vec<Event>, BTreeMap<i64, Vec<Event>>)>::new();
+    let mut held = Held::new();
     let (mut results, mut late) = (Vec::new(), 0);
     let mut watermark = -1_000_000;
     for event in events {
@@ -103,12 +106,7 @@ fn results(
     (results, late)
 }
 
-fn give(
-    held: &mut BTreeMap<(i64, u8), (bool, Vec<Event>, BTreeMap<i64, Vec<Event>>)>,
-    watermark: i64,
-    size: i64,
-    results: &mut Results,
-) {
+fn give(held: &mut Held, watermark: i64, size: i64, results: &mut Results) {
     for (&(start, key), (fired, all, parts)) in held {
         while let Some(part) = parts.first_entry().filter(|part| *part.key() <= watermark) {
             let (tick, events) = part.remove_entry();
