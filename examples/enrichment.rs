@@ -22,13 +22,14 @@ dataflow! {
         input orders: Order;
         input rates: Rate;
 
-        by_currency = rates
+        current = rates
             -> event_time(|rate| Timestamp::from_secs(rate.second), lateness 10 s)
-            -> key_by(currency: String = |rate| rate.currency.clone());
+            -> key_by(currency: String = |rate| rate.currency.clone())
+            -> latest keep 1 day;
         priced = orders
             -> event_time(|order| Timestamp::from_secs(order.second), lateness 10 s)
             -> key_by(currency: String = |order| order.currency.clone())
-            -> lookup(by_currency) keep 1 day
+            -> lookup(current)
             -> map(|(order, rate)| (order.second, rate.map(|rate| order.amount * rate.euros)));
 
         output priced: (i64, Option<f64>);

@@ -125,10 +125,16 @@ dataflow! {
 
         found = left -> lookup(right) keep keep else late;
         ever = left -> lookup(right) keep forever;
+        // A `latest` says itself how long it keeps what can be found, and may be read besides.
+        current = timed -> filter(is_right) -> key_by(key: u8 = |e| e.key) -> latest keep keep;
+        of_current = left -> lookup(current);
+        unread = timed -> filter(is_right) -> key_by(key: u8 = |e| e.key) -> latest keep keep;
+        of_unread = left -> lookup(unread);
         of_found = found -> key_by(k: bool = |(_, r)| r.is_some()) -> tumbling(size) else late_found
             -> aggregate { n: u64 = count() };
 
         output found; output ever; output late; output of_found; output late_found;
+        output current; output of_current; output of_unread;
     }
 }
 
@@ -345,14 +351,18 @@ proptest! {
         (lateness, events) in in_time(60), keep in 0i64..60, size in 1i64..40, feeding in Feeding::any(),
     ) {
         let flow = Enriched { lateness: micros(lateness), keep: micros(keep), size: micros(size) };
-        let (found, ever, late, of_found, late_found) = run!(
-            flow, &feeding, events = &events => found_to, ever_to, late_to, of_found_to, late_found_to
+        let (found, ever, late, of_found, late_found, of_current, of_unread, current) = run!(
+            flow, &feeding, events = &events => found_to, ever_to, late_to, of_found_to, late_found_to, of_current_to,
+            of_unread_to, current_to
         );
         let (lefts, rights) = (lefts(&events), rights(&events));
         prop_assert_eq!((late.len(), late_found.len()), (0, 0));
         prop_assert_eq!(of_found.iter().map(|w| w.n).sum::<u64>(), lefts.len() as u64);
         prop_assert_eq!(sorted(found), sorted(naive::lookup(&lefts, &rights, keep)));
+        prop_assert_eq!(sorted(of_current), sorted(naive::lookup(&lefts, &rights, keep)));
+        prop_assert_eq!(sorted(of_unread), sorted(naive::lookup(&lefts, &rights, keep)));
         prop_assert_eq!(sorted(ever), sorted(naive::lookup(&lefts, &rights, 10_000)));
+        prop_assert!(current.len() <= rights.len());
     }
 
     #[test]
@@ -360,8 +370,9 @@ proptest! {
         events in events_in_any_order(60), lateness in 0i64..60, keep in 0i64..60, feeding in Feeding::any(),
     ) {
         let flow = Enriched { lateness: micros(lateness), keep: micros(keep), size: micros(10) };
-        let (found, ever, late, _, _) = run!(
-            flow, &feeding, events = &events => found_to, ever_to, late_to, of_found_to, late_found_to
+        let (found, ever, late, _, _, of_current, of_unread, _) = run!(
+            flow, &feeding, events = &events => found_to, ever_to, late_to, of_found_to, late_found_to, of_current_to,
+            of_unread_to, current_to
         );
         let watermarks = watermarks(&events, lateness);
         let (behind, in_time): (Vec<_>, Vec<_>) =
@@ -369,6 +380,8 @@ proptest! {
         let (lefts_in_time, rights) = (lefts(&in_time), rights(&in_time));
         prop_assert_eq!(ids(&late), sorted(lefts(&behind).iter().map(|event| event.id).collect()));
         prop_assert_eq!(sorted(found), sorted(naive::lookup(&lefts_in_time, &rights, keep)));
+        prop_assert_eq!(sorted(of_current), sorted(naive::lookup(&lefts_in_time, &rights, keep)));
+        prop_assert_eq!(sorted(of_unread), sorted(naive::lookup(&lefts_in_time, &rights, keep)));
         prop_assert_eq!(sorted(ever), sorted(naive::lookup(&lefts_in_time, &rights, 10_000)));
     }
 

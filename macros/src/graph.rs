@@ -48,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) origin: Origin,
     /// What reads it, in the order of declaration.
     pub(crate) readers: Vec<Reader>,
+    /// The lookups that read what its `latest` takes: they need every version with its time, and not the latest alone.
+    pub(crate) looked_up_by: Vec<Id>,
     pub(crate) stream: Stream,
 }
 
@@ -439,7 +441,15 @@ impl Builder<'_> {
     fn add(&mut self, name: Ident, docs: Vec<Attribute>, ty: Option<Type>, origin: Origin) -> Id {
         let id = self.nodes.len();
         self.define(&name, Named::Node(id));
-        self.nodes.push(Node { name, docs, ty, origin, readers: Vec::new(), stream: Stream::default() });
+        self.nodes.push(Node {
+            name,
+            docs,
+            ty,
+            origin,
+            readers: Vec::new(),
+            looked_up_by: Vec::new(),
+            stream: Stream::default(),
+        });
         id
     }
 
@@ -649,8 +659,8 @@ impl Builder<'_> {
         let reads = self.subflows[place].inputs.iter().map(|input| input.node).collect();
         let name = format_ident!("{}_{wanted}", self.subflows[place].name, span = wanted.span());
         let origin = Origin::Flow { of: place, output: wanted, reads };
-        let (docs, readers, stream) = (Vec::new(), Vec::new(), Stream::default());
-        self.nodes.push(Node { name, docs, ty: None, origin, readers, stream });
+        let (docs, readers, looked_up_by, stream) = (Vec::new(), Vec::new(), Vec::new(), Stream::default());
+        self.nodes.push(Node { name, docs, ty: None, origin, readers, looked_up_by, stream });
         self.nodes.len() - 1
     }
 
@@ -709,7 +719,10 @@ impl Graph {
                     self.nodes[source].readers.push(Reader::Node(id));
                 }
                 for other in joined {
-                    self.nodes[other].readers.push(Reader::Joined(id));
+                    match self.latest_looked_up(id) {
+                        Some(_) => self.nodes[other].looked_up_by.push(id),
+                        None => self.nodes[other].readers.push(Reader::Joined(id)),
+                    }
                 }
             }
         }
@@ -795,12 +808,33 @@ impl Graph {
         for op in &chain.ops[..place.min(chain.ops.len())] {
             stream = match (op.row.effect, chain.joins()) {
                 (Effect::Join(kind), Some((other, _))) => {
-                    joined(kind, node.window().is_some(), stream, &self.nodes[other].stream)
+                    let right = self.joined_stream(id).unwrap_or_else(|| self.nodes[other].stream.clone());
+                    joined(kind, node.window().is_some(), stream, &right)
                 }
                 _ => after(node, op, stream),
             };
         }
         stream
+    }
+
+    /// The node whose current values a `lookup` looks up, where they are those of a `latest`, and the place of that.
+    pub(crate) fn latest_looked_up(&self, id: Id) -> Option<(Id, usize)> {
+        let node = &self.nodes[id];
+        if node.ops()[node.core()?].row.effect != Effect::Join(JoinKind::Lookup) {
+            return None;
+        }
+        let (other, _) = node.joins()?;
+        let ops = self.nodes[other].ops();
+        let place = ops.len().checked_sub(1).filter(|&last| ops[last].row.effect == Effect::Latest)?;
+        Some((other, place))
+    }
+
+    /// The stream that the join of a node names.
+    pub(crate) fn joined_stream(&self, id: Id) -> Option<Stream> {
+        match self.latest_looked_up(id) {
+            Some((other, place)) => Some(self.before(other, place)),
+            None => self.nodes[id].joins().map(|(other, _)| self.nodes[other].stream.clone()),
+        }
     }
 
     fn source_stream(&self, chain: &NodeChain) -> Stream {

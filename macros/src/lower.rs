@@ -116,7 +116,9 @@ pub(crate) fn lower(graph: &Graph) -> Plan {
             if op.row.effect == Effect::Call {
                 heads.push((id, Head::Call(place)));
             }
-            if node.core() == Some(place) {
+            // What is only looked up is held by whoever looks it up.
+            let only_looked_up = node.readers.is_empty() && !node.looked_up_by.is_empty();
+            if node.core() == Some(place) && !only_looked_up {
                 heads.push((id, Head::Core));
                 if sets_time(graph, id, place + 1) {
                     heads.push((id, Head::Relay));
@@ -182,7 +184,7 @@ impl Lowering<'_> {
         };
         // The two sides of a join have one kind of edge.
         let other = self.graph.node(id).joins().filter(|_| head == Head::Core);
-        other.is_none_or(|(other, _)| self.graph.node(other).stream.timed)
+        other.is_none_or(|_| self.graph.joined_stream(id).is_some_and(|stream| stream.timed))
             && self.graph.before(id, place).timed
             && self.time_matters(id, place)
     }
@@ -244,11 +246,9 @@ impl Lowering<'_> {
                     return body;
                 }
                 effect if effect.is_core() => {
-                    let target = Target::Core(self.stage_of(id, Head::Core));
-                    let time = time.filter(|_| self.is_timed(id, Head::Core));
                     let source = node.sources().first().copied().unwrap_or(id);
                     let from = if from == 0 && !node.is_merge() { source } else { id };
-                    body.push(self.send(from, target, time));
+                    body.extend(self.into_core(id, from, time));
                     return body;
                 }
                 _ => {}
@@ -273,6 +273,22 @@ impl Lowering<'_> {
         }
         body.extend(self.named(id, time));
         body
+    }
+
+    /// What happens to the records before a node's stateful operator: they go there, and to those who look them up.
+    fn into_core(&mut self, id: Id, from: Id, time: Option<Time>) -> Body {
+        let mut ends: Vec<Body> = Vec::new();
+        if self.heads.contains(&(id, Head::Core)) {
+            let target = Target::Core(self.stage_of(id, Head::Core));
+            let time = time.filter(|_| self.is_timed(id, Head::Core));
+            ends.push(vec![self.send(from, target, time)]);
+        }
+        for lookup in self.graph.node(id).looked_up_by.clone() {
+            let target = Target::Joined(self.stage_of(lookup, Head::Core));
+            let time = time.filter(|_| self.is_timed(lookup, Head::Core));
+            ends.push(vec![self.send(from, target, time)]);
+        }
+        if ends.len() == 1 { ends.swap_remove(0) } else { vec![Step::Fork(ends)] }
     }
 
     /// Where an operator's diverted records go.

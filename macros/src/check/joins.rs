@@ -33,7 +33,7 @@ fn joins(graph: &Graph) -> impl Iterator<Item = Found<'_>> {
 
 pub(super) fn both_sides_have_one_key(graph: &Graph, errors: &Diagnostics) {
     for Found { id, node, place, other, at, .. } in joins(graph) {
-        let (left, right) = (graph.before(id, place), &graph.node(other).stream);
+        let (left, Some(right)) = (graph.before(id, place), graph.joined_stream(id)) else { continue };
         let name = &graph.node(other).name;
         match (&left.key, &right.key) {
             (Some(left), Some(right)) if shown(left) != shown(right) => {
@@ -71,7 +71,7 @@ pub(super) fn both_sides_have_event_time(graph: &Graph, errors: &Diagnostics) {
         let keeps = op.keep.as_ref().is_some_and(|keep| keep.duration.is_some());
         let needs_time = keeps || join.bound.is_some() || node.window().is_some() || kind == JoinKind::Lookup;
         let add = "add `event_time(|record| .., lateness 1 min)` upstream";
-        let (left, right) = (graph.before(id, place), &graph.node(other).stream);
+        let (left, Some(right)) = (graph.before(id, place), graph.joined_stream(id)) else { continue };
         if needs_time && !right.timed && !right.unknown {
             let message = format!(
                 "`{}` goes by event time, but nothing before `{}` sets it; {add}",
@@ -94,7 +94,7 @@ pub(super) fn both_sides_have_event_time(graph: &Graph, errors: &Diagnostics) {
 
 /// Without a bound each side would have to be kept for ever, and with two nobody could tell which holds.
 pub(super) fn one_thing_bounds_a_join(graph: &Graph, errors: &Diagnostics) {
-    for Found { node, op, join, kind, .. } in joins(graph) {
+    for Found { id, node, op, join, kind, .. } in joins(graph) {
         let (name, other) = (&op.name, &join.other);
         let bound = join.bound.as_ref().map(|bound| match bound {
             JoinBound::Within(_) => "within",
@@ -109,6 +109,8 @@ pub(super) fn one_thing_bounds_a_join(graph: &Graph, errors: &Diagnostics) {
                 let message = format!("`{bound}` bounds this state already; remove `keep`");
                 errors.error_at(Code::IdleKeep, keep.span, message);
             }
+            // What `latest` keeps is there to be found.
+            (None, None) if graph.latest_looked_up(id).is_some() => {}
             (None, None) if kind == JoinKind::Lookup => {
                 let message = format!(
                     "how old may what is found in `{other}` be? Write `lookup({other}) keep 1 day` (or, if it may be of \

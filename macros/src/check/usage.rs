@@ -20,7 +20,14 @@ pub(super) fn every_node_feeds_something(graph: &Graph, errors: &Diagnostics) {
         let meant = graph.misnamed.iter().flatten().any(|meant| node.name == meant);
         // `else` where nothing is diverted has been called a mistake.
         let idle = matches!(node.origin, Origin::Else { of, .. } if graph.node(of).ops().iter().any(diverts_in_vain));
-        if !node.readers.is_empty() || routes || maybe_read || defined_before || meant || idle {
+        if !node.readers.is_empty()
+            || !node.looked_up_by.is_empty()
+            || routes
+            || maybe_read
+            || defined_before
+            || meant
+            || idle
+        {
             continue;
         }
         if strays > 0 {

@@ -46,9 +46,8 @@ pub(super) fn held(context: &Context<'_>, id: Id) -> Option<Vec<TokenStream>> {
     let (graph, rt) = (context.graph, &context.path);
     let node = graph.node(id);
     kind(node)?;
-    let (other, _) = node.joins()?;
     let left = graph.before(id, node.core()?).ty;
-    let sides = [("left", left), ("right", graph.node(other).stream.ty.clone())];
+    let sides = [("left", left), ("right", graph.joined_stream(id).and_then(|stream| stream.ty))];
     let field = |(name, ty): (&str, Option<KnownType>)| {
         let ty = ty.map_or_else(|| "_".to_string(), |ty| shown(&ty));
         quote!(#rt::graph::Field { name: #name, ty: #ty })
@@ -112,9 +111,9 @@ impl Writer<'_> {
         let (graph, rt, id) = (self.context.graph, &self.context.rt, self.stage.node);
         let node = graph.node(id);
         let sides = kind(node).filter(|_| self.stage.head == Head::Core).and_then(|_| {
-            let (core, (other, at)) = (node.core()?, node.joins()?);
+            let (core, (_, at)) = (node.core()?, node.joins()?);
             let left = (graph.before(id, core).ty, Place::of(&node.ops()[core].name));
-            Some([left, (graph.node(other).stream.ty.clone(), Place::at(at))])
+            Some([left, (graph.joined_stream(id).and_then(|stream| stream.ty), Place::at(at))])
         });
         sides.into_iter().flatten().fold(value, |value, (ty, place)| {
             let Some(ty) = ty.and_then(|ty| written_type(self.context, &ty)) else { return value };
@@ -130,7 +129,8 @@ impl Writer<'_> {
         let (late, emit) = (self.late(id), self.emit());
         let joining: Ident = ident(match kind(node) {
             Some(JoinKind::Lookup) => {
-                let keep = self.keep(node);
+                let kept = self.context.graph.latest_looked_up(id).filter(|_| node.keep().is_none());
+                let keep = self.keep(kept.map_or(node, |(latest, _)| self.context.graph.node(latest)));
                 return self.placed("lookup", &quote!(#head, #keep, #late, #emit));
             }
             Some(JoinKind::Left) => "LeftOuter",
