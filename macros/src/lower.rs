@@ -248,7 +248,7 @@ impl Lowering<'_> {
                 effect if effect.is_core() => {
                     let source = node.sources().first().copied().unwrap_or(id);
                     let from = if from == 0 && !node.is_merge() { source } else { id };
-                    body.extend(self.to_core(id, from, time));
+                    body.extend(self.at_core(id, from, time));
                     return body;
                 }
                 _ => {}
@@ -276,7 +276,7 @@ impl Lowering<'_> {
     }
 
     /// What happens to the records before a node's stateful operator: they go there, and to those who look them up.
-    fn to_core(&mut self, id: Id, from: Id, time: Option<Time>) -> Body {
+    fn at_core(&mut self, id: Id, from: Id, time: Option<Time>) -> Body {
         let mut ends: Vec<Body> = Vec::new();
         if self.heads.contains(&(id, Head::Core)) {
             let target = Target::Core(self.stage_of(id, Head::Core));
