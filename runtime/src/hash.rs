@@ -21,18 +21,21 @@ struct Bytes {
 }
 
 impl Bytes {
+    #[inline]
     fn of<T: Hash + ?Sized>(value: &T) -> Bytes {
         let mut bytes = Bytes { inline: [0; INLINE], len: 0, spilled: Vec::new() };
         value.hash(&mut bytes);
         bytes
     }
 
+    #[inline]
     fn as_slice(&self) -> &[u8] {
         if self.spilled.is_empty() { &self.inline[..self.len] } else { &self.spilled }
     }
 }
 
 impl Hasher for Bytes {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let end = self.len + bytes.len();
         if self.spilled.is_empty() && end <= INLINE {
@@ -46,43 +49,55 @@ impl Hasher for Bytes {
         self.spilled.extend_from_slice(bytes);
     }
 
+    #[inline]
     fn write_u16(&mut self, i: u16) {
         self.write(&i.to_le_bytes());
     }
+    #[inline]
     fn write_u32(&mut self, i: u32) {
         self.write(&i.to_le_bytes());
     }
+    #[inline]
     fn write_u64(&mut self, i: u64) {
         self.write(&i.to_le_bytes());
     }
+    #[inline]
     fn write_u128(&mut self, i: u128) {
         self.write(&i.to_le_bytes());
     }
+    #[inline]
     fn write_usize(&mut self, i: usize) {
         self.write_u64(i as u64);
     }
+    #[inline]
     fn write_i16(&mut self, i: i16) {
         self.write_u16(i.cast_unsigned());
     }
+    #[inline]
     fn write_i32(&mut self, i: i32) {
         self.write_u32(i.cast_unsigned());
     }
+    #[inline]
     fn write_i64(&mut self, i: i64) {
         self.write_u64(i.cast_unsigned());
     }
+    #[inline]
     fn write_i128(&mut self, i: i128) {
         self.write_u128(i.cast_unsigned());
     }
+    #[inline]
     fn write_isize(&mut self, i: isize) {
         self.write_i64(i as i64);
     }
 
+    #[inline]
     fn finish(&self) -> u64 {
         xxh3_64(self.as_slice())
     }
 }
 
 /// The key group of a key, less than [`KEY_GROUPS`].
+#[inline]
 pub fn key_group<K: Hash + ?Sized>(key: &K) -> u32 {
     (Bytes::of(key).finish() % u64::from(KEY_GROUPS)) as u32
 }
