@@ -1,0 +1,133 @@
+//! Runs one of the queries, and measures how long that takes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use psdf::{FlowWatch, Output};
+
+use crate::AnyError;
+use crate::csv;
+use crate::input::Events;
+use crate::partitions::Partitions;
+use crate::q0::Q0;
+use crate::q1::Q1;
+use crate::q2::Q2;
+use crate::q5::Q5;
+use crate::q10::Q10;
+use crate::q11::Q11;
+use crate::q12::Q12;
+use crate::q14::Q14;
+use crate::q15::Q15;
+use crate::q16::Q16;
+use crate::q17::Q17;
+use crate::q21::Q21;
+use crate::q22::Q22;
+
+const QUERIES: [(&str, &str); 13] = [
+    ("q0", "bids as they are"),
+    ("q1", "bids in euros"),
+    ("q2", "bids on some of the auctions"),
+    ("q5", "the auctions with the most bids in the last 10 s, every 2 s"),
+    ("q10", "bids in files by day and minute"),
+    ("q11", "bids of each bidder in a row"),
+    ("q12", "bids of each bidder in 10 s"),
+    ("q14", "large bids, by the time of day"),
+    ("q15", "bids, bidders and auctions of each day"),
+    ("q16", "bids, bidders and auctions of each day and channel"),
+    ("q17", "bids on each auction of each day"),
+    ("q21", "bids with the id of their channel"),
+    ("q22", "bids with the directories of their URL"),
+];
+
+/// What the query computes; `None` if there is none of that name.
+pub(crate) fn title(query: &str) -> Option<&'static str> {
+    QUERIES.iter().find(|(name, _)| *name == query).map(|(_, title)| *title)
+}
+
+/// What a query is run on.
+pub(crate) struct Run {
+    pub(crate) events: Events,
+    pub(crate) shards: usize,
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// What became of it.
+pub(crate) struct Outcome {
+    /// Results, each of those that replace an earlier one counted too.
+    pub(crate) results: u64,
+    /// From the first event to the last result, without the writing of files (q10's apart: that is the query).
+    pub(crate) time: Duration,
+    /// Events that came too late to be in a result.
+    pub(crate) late: u64,
+}
+
+/// Runs a flow whose results are read at one output, with other inputs than `events` fed by sources of their own.
+macro_rules! run {
+    ($run:ident, $flow:ident . $output:ident $(, $attach:ident($port:expr))*) => {{
+        let Run { events, shards, out } = $run;
+        let start = Instant::now();
+        let mut flow = $flow.builder().shards(shards).events_from(events)$(.$attach($port))*.spawn()?;
+        let watch = flow.control.watch();
+        let (results, rows) = read(&mut flow.$output, out.is_some()).await;
+        flow.finish().await?;
+        let time = start.elapsed();
+        if let Some(path) = &out {
+            csv::write::<$flow>(rows, path)?;
+        }
+        Ok(Outcome { results, time, late: late(&watch) })
+    }};
+}
+
+pub(crate) async fn run(query: String, run: Run) -> Result<Outcome, AnyError> {
+    match query.as_str() {
+        "q0" => run!(run, Q0.bids),
+        "q1" => run!(run, Q1.bids),
+        "q2" => run!(run, Q2.bids),
+        "q5" => run!(run, Q5.hot),
+        "q10" => log(run).await,
+        "q11" => run!(run, Q11.sessions),
+        "q12" => run!(run, Q12.counts),
+        "q14" => run!(run, Q14.bids),
+        "q15" => run!(run, Q15.days),
+        "q16" => run!(run, Q16.days),
+        "q17" => run!(run, Q17.days),
+        "q21" => run!(run, Q21.bids),
+        "q22" => run!(run, Q22.bids),
+        unknown => Err(format!("there is no query {unknown}").into()),
+    }
+}
+
+/// q10: into files, if they have a place, and else nowhere.
+async fn log(run: Run) -> Result<Outcome, AnyError> {
+    let written = Arc::new(AtomicU64::new(0));
+    let flow = Q10.builder().shards(run.shards);
+    let flow = match run.out {
+        Some(directory) => flow.log_to(Partitions::into(directory, Arc::clone(&written))?),
+        None => flow,
+    };
+    let start = Instant::now();
+    let mut flow = flow.events_from(run.events).spawn()?;
+    let watch = flow.control.watch();
+    let (read, _) = read(&mut flow.log, false).await;
+    flow.finish().await?;
+    let (results, time) = (read + written.load(Ordering::Relaxed), start.elapsed());
+    Ok(Outcome { results, time, late: late(&watch) })
+}
+
+/// How many results there are, and if they are wanted the results.
+async fn read<R>(output: &mut Output<R>, wanted: bool) -> (u64, Vec<R>) {
+    let (mut count, mut rows) = (0, Vec::new());
+    while let Some(batch) = output.next_batch().await {
+        count += batch.len() as u64;
+        if wanted {
+            rows.extend(batch);
+        }
+    }
+    (count, rows)
+}
+
+fn late(watch: &FlowWatch) -> u64 {
+    watch.counts().iter().map(|node| node.late).sum()
+}
