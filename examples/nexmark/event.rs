@@ -61,8 +61,34 @@ impl Event {
         from_ms(self.date_time())
     }
 
+    pub(crate) fn is_person(&self) -> bool {
+        matches!(self, Event::Person(_))
+    }
+
+    pub(crate) fn is_auction(&self) -> bool {
+        matches!(self, Event::Auction(_))
+    }
+
+    pub(crate) fn is_bid(&self) -> bool {
+        matches!(self, Event::Bid(_))
+    }
+
+    pub(crate) fn person(self) -> Option<Person> {
+        if let Event::Person(person) = self { Some(person) } else { None }
+    }
+
+    pub(crate) fn auction(self) -> Option<Auction> {
+        if let Event::Auction(auction) = self { Some(auction) } else { None }
+    }
+
     pub(crate) fn bid(self) -> Option<Bid> {
         if let Event::Bid(bid) = self { Some(bid) } else { None }
+    }
+}
+
+impl Auction {
+    pub(crate) fn expires_at(&self) -> Timestamp {
+        from_ms(self.expires)
     }
 }
 
