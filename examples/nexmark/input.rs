@@ -19,7 +19,7 @@ const BATCH: usize = 4096;
 pub(crate) struct Events {
     batches: std::vec::IntoIter<Vec<Event>>,
     pub(crate) count: usize,
-    /// How many there are for each second from the first to the last.
+    /// How many there are in a second of event time.
     pub(crate) per_second: f64,
 }
 
@@ -33,7 +33,8 @@ pub(crate) struct InputError {
 
 impl Events {
     pub(crate) fn made_up(count: usize, rate: usize) -> Events {
-        Events::new(generate::events(count, rate))
+        // What was asked for: the times are rounded to milliseconds.
+        Events { per_second: rate as f64, ..Events::new(generate::events(count, rate)) }
     }
 
     /// The first `most` events of a file.

@@ -23,6 +23,7 @@ mod q14;
 mod q15;
 mod q16;
 mod q17;
+mod q18;
 mod q19;
 mod q2;
 mod q20;

@@ -11,7 +11,6 @@ dataflow! {
         days = events
             -> filter_map(Event::bid)
             -> event_time(Bid::at, lateness 1 s)
-            -> key_by(all: () = |_| ())
             -> tumbling(1 day)
             -> aggregate {
                 bids: u64 = count(),

@@ -10,12 +10,14 @@ dataflow! {
     pub(crate) flow Q19 {
         input events: Event;
 
-        /// An auction on which nobody has bid for a day is forgotten.
-        highest = events
+        bids: Bid = events
             -> filter_map(Event::bid)
-            -> event_time(Bid::at, lateness 1 s)
+            -> event_time(Bid::at, lateness 1 s);
+
+        /// An auction on which nobody has bid for a day is forgotten.
+        highest = bids
             -> key_by(auction: u64 = |bid| bid.auction)
-            -> aggregate { bids: Vec<Bid> = top(10, by |bid| (bid.price, Reverse(bid.date_time))) } keep 1 day;
+            -> top(10, by |bid| (bid.price, Reverse(bid.date_time))) keep 1 day;
 
         output highest;
     }

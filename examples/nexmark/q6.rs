@@ -9,12 +9,12 @@ dataflow! {
     pub(crate) flow Q6 {
         input events: Event;
 
+        closed: closed_auctions::Closed = ClosedAuctions(events = events).closed;
+
         /// A seller may close another auction at any time: ten auctions are held for each.
-        recent = ClosedAuctions(events = events).closed
+        recent = closed
             -> key_by(seller: u64 = |closed| closed.lot.seller)
-            -> aggregate {
-                auctions: Vec<closed_auctions::Closed> = top(10, by |closed| (closed.lot.expires, closed.lot.id)),
-            } keep forever;
+            -> top(10, by |closed| (closed.lot.expires, closed.lot.id)) keep forever;
 
         output recent;
     }

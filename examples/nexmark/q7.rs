@@ -11,7 +11,6 @@ dataflow! {
         bids = events -> filter_map(Event::bid) -> event_time(Bid::at, lateness 1 s);
 
         highest = bids
-            -> key_by(all: () = |_| ())
             -> tumbling(10 s)
             -> aggregate { price: u64 = max(|bid| bid.price) };
 

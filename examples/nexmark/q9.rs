@@ -26,10 +26,8 @@ dataflow! {
         won = valid
             -> key_by(auction: u64 = |(auction, _)| auction.id)
             -> tumbling(1 s)
-            -> aggregate {
-                best: Vec<(Auction, Bid)> = top(1, by |(_, bid)| (bid.price, Reverse(bid.date_time))),
-            };
+            -> top(1, by |(_, bid)| (bid.price, Reverse(bid.date_time)));
 
-        output winners: (Auction, Bid) = won -> flat_map(|won| won.best);
+        output winners: (Auction, Bid) = won -> flat_map(|won| won.top);
     }
 }

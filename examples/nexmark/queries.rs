@@ -29,12 +29,13 @@ use crate::q14::Q14;
 use crate::q15::Q15;
 use crate::q16::Q16;
 use crate::q17::Q17;
+use crate::q18::Q18;
 use crate::q19::Q19;
 use crate::q20::Q20;
 use crate::q21::Q21;
 use crate::q22::Q22;
 
-const QUERIES: [(&str, &str); 22] = [
+const QUERIES: [(&str, &str); 23] = [
     ("q0", "bids as they are"),
     ("q1", "bids in euros"),
     ("q2", "bids on some of the auctions"),
@@ -53,6 +54,7 @@ const QUERIES: [(&str, &str); 22] = [
     ("q15", "bids, bidders and auctions of each day"),
     ("q16", "bids, bidders and auctions of each day and channel"),
     ("q17", "bids on each auction of each day"),
+    ("q18", "the last bid of each bidder on each auction"),
     ("q19", "the ten highest bids on each auction"),
     ("q20", "bids on things of category 10, with their auction"),
     ("q21", "bids with the id of their channel"),
@@ -118,6 +120,7 @@ pub(crate) async fn run(query: String, run: Run) -> Result<Outcome, AnyError> {
         "q15" => run!(run, Q15.days),
         "q16" => run!(run, Q16.days),
         "q17" => run!(run, Q17.days),
+        "q18" => run!(run, Q18.bids),
         "q19" => run!(run, Q19.highest),
         "q20" => run!(run, Q20.bids),
         "q21" => run!(run, Q21.bids),

@@ -52,8 +52,8 @@ impl Table for Q6 {
     }
 
     fn write(recent: &q6::Recent, lines: &mut Lines) -> io::Result<()> {
-        let sum: u64 = recent.auctions.iter().map(|closed| closed.price).sum();
-        lines.line(&[&recent.seller, &(sum / recent.auctions.len() as u64)])
+        let sum: u64 = recent.top.iter().map(|closed| closed.price).sum();
+        lines.line(&[&recent.seller, &(sum / recent.top.len() as u64)])
     }
 }
 

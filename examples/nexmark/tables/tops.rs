@@ -3,7 +3,24 @@
 use std::io;
 
 use crate::csv::{Lines, Table};
+use crate::event::Bid;
+use crate::q18::Q18;
 use crate::q19::{Q19, q19};
+
+impl Table for Q18 {
+    type Row = Bid;
+    const HEADER: &'static str = "auction,bidder,price,channel,url,date_time,extra";
+    const CHANGES: bool = true;
+
+    fn place(bid: &Bid) -> impl Ord {
+        (bid.bidder, bid.auction)
+    }
+
+    fn write(bid: &Bid, lines: &mut Lines) -> io::Result<()> {
+        let Bid { auction, bidder, price, channel, url, date_time, extra } = bid;
+        lines.line(&[auction, bidder, price, channel, url, date_time, extra])
+    }
+}
 
 impl Table for Q19 {
     type Row = q19::Highest;
@@ -15,7 +32,7 @@ impl Table for Q19 {
     }
 
     fn write(highest: &q19::Highest, lines: &mut Lines) -> io::Result<()> {
-        highest.bids.iter().zip(1..).try_for_each(|(bid, rank): (_, u64)| {
+        highest.top.iter().zip(1..).try_for_each(|(bid, rank): (_, u64)| {
             let (channel, url) = (&bid.channel, &bid.url);
             lines.line(&[
                 &bid.auction,
