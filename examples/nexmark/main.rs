@@ -8,6 +8,7 @@ mod args;
 mod calendar;
 mod closed;
 mod csv;
+mod digits;
 mod event;
 mod generate;
 mod input;
