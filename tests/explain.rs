@@ -1,6 +1,6 @@
 //! `explain` says in words why a node gives nothing, and idle sources among several hold nobody back.
 
-use psdf::{Inline, Timestamp, dataflow};
+use psdf::{Inline, Source, SourceError, Timestamp, dataflow};
 use std::future::pending;
 use std::time::Duration;
 
@@ -184,6 +184,30 @@ fn an_idle_source_among_several_does_not_hold_the_others_back() {
         let unread = inline.block_on(flow.finish()).unwrap();
         assert_eq!(unread.minutes.iter().map(|minute| minute.n).sum::<u64>(), 3);
     }
+}
+
+/// A source that never gives anything, and never ends.
+struct Silent;
+
+impl Source for Silent {
+    type Item = u64;
+
+    async fn next_batch(&mut self, _: usize) -> Result<Option<Vec<u64>>, SourceError> {
+        pending().await
+    }
+}
+
+#[test]
+fn a_source_that_gives_nothing_is_idle_too_and_is_named() {
+    let (mut flow, mut inline) = Sites.builder().b_from(Silent).inline().unwrap();
+    inline.block_on(flow.a.send_batch(vec![5, 100])).unwrap();
+    inline.run();
+    let told = flow.explain("minutes");
+    assert!(told.contains("hold it there, which come from `b`: `b` has sent nothing yet; "), "{told}");
+    inline.advance(Duration::from_secs(10));
+    assert_eq!(flow.minutes.next_now().map(|minute| minute.n), Some(1));
+    let told = flow.explain("minutes");
+    assert!(told.ends_with(". `b` has sent nothing, and is idle, and does not hold it back"), "{told}");
 }
 
 dataflow! {

@@ -515,7 +515,7 @@ dataflow! {
             -> map_async(|r| async move { Ok::<_, String>(format!("{prefix}{}", r.number + least - least)) }) else fail;
         lengths: usize = words -> map_async(length, unordered) else skip;
         numbered = words
-            -> map_async(async |word: String| Ok::<_, String>(word.to_uppercase()))
+            -> map_async(async move |word: String| Ok::<_, String>(word.replace(&*prefix, "N")))
             else fail
             -> route { even: |word: &String| word.ends_with(['0', '2', '4', '6', '8']) } else odd;
         totals = lengths -> key_by(length: usize = |length| *length) -> aggregate { n: u64 = count() } keep forever;

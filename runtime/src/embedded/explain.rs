@@ -162,11 +162,11 @@ impl View<'_> {
         let mut idle = Vec::new();
         // A flow has no circles, so each step goes nearer to an input.
         loop {
-            let held = |status: Status| {
-                let senders = reader.senders.iter().filter(move |sender| sender.status() == status);
-                senders.min_by_key(|sender| sender.watermark())
-            };
-            let Some(sender) = held(Status::Active).or_else(|| held(Status::Idle)) else {
+            let of = |status| reader.senders.iter().filter(move |sender| sender.status() == status);
+            let least = of(Status::Active).min_by_key(|sender| sender.watermark());
+            // As in `Task::update_watermark`: where all are idle, none holds back another.
+            let decides = least.or_else(|| of(Status::Idle).max_by_key(|sender| sender.watermark()));
+            let Some(sender) = decides else {
                 return "Nothing holds it back: all that feeds it has ended".into();
             };
             let others = reader.senders.iter().filter(|other| other.feeder != sender.feeder);
@@ -214,8 +214,9 @@ impl View<'_> {
             }
             _ => format!("The times of {} hold it there", names.join(" and ")),
         };
-        for name in &inputs {
-            text += &format!(": {}", self.silence(name));
+        for (place, name) in inputs.iter().enumerate() {
+            text += if place == 0 { ": " } else { ". " };
+            text += &self.silence(name);
             text += &self.until_idle(name);
         }
         for name in idle {
