@@ -14,6 +14,9 @@ pub use psdf_runtime::record::{Key, Late, Record, StateData};
 pub use psdf_runtime::time::{EventTime, Timestamp, Window};
 pub use psdf_runtime::{graph, stages::Emit};
 
+#[doc = include_str!("../docs/operators.md")]
+pub mod operators {}
+
 /// Sources to attach in a flow's builder: iterators, files of lines, standard input.
 pub mod sources {
     pub use psdf_runtime::connect::{IterSource, LineSource, blocking, files, iter, stdin};
