@@ -18,6 +18,7 @@ pub(crate) fn evaluate(plan: &Plan, inputs: [&[Rec]; 2]) -> Vec<Vec<Rec>> {
     for (place, node) in plan.nodes.iter().enumerate() {
         let from: Vec<&[Rec]> = match node.op {
             Op::Input { .. } => vec![inputs[place]],
+            Op::Untimed { input } => vec![inputs[input]],
             _ => node.from.iter().map(|from| &streams[*from][..]).collect(),
         };
         streams.push(results(&node.op, &from));
@@ -28,12 +29,18 @@ pub(crate) fn evaluate(plan: &Plan, inputs: [&[Rec]; 2]) -> Vec<Vec<Rec>> {
 fn results(op: &Op, from: &[&[Rec]]) -> Vec<Rec> {
     let records = || from[0].iter().cloned();
     match *op {
-        Op::Input { .. } | Op::Clock { .. } => records().collect(),
+        Op::Input { .. } | Op::Untimed { .. } | Op::Clock { .. } => records().collect(),
         Op::Map { by } => records().map(|r| changed(r, by)).collect(),
         Op::Filter { by } => records().filter(|r| is_kept(r, by)).collect(),
         Op::FilterMap { by } => records().filter(|r| is_kept(r, by)).map(|r| changed(r, by)).collect(),
         Op::FlatMap => records().flat_map(halves).collect(),
         Op::Rekey { by } => records().map(|r| rekeyed(r, by)).collect(),
+        Op::Inner => {
+            let sum = |(key, _, end, records): InWindow| {
+                made(key.0, Timestamp(end - 1), &aggregated(&[Function::Sum], &records))
+            };
+            intervals(by_key(KeyBy::Own, from[0]), 10, 10).into_iter().map(sum).collect()
+        }
         Op::Route { by, arm } => records().filter(|r| r.value.rem_euclid(by).min(2) == arm).collect(),
         Op::TryMap { by, failed } | Op::MapAsync { by, failed, .. } => {
             records().filter(|r| is_kept(r, by) != failed).collect()
@@ -65,7 +72,7 @@ fn results(op: &Op, from: &[&[Rec]]) -> Vec<Rec> {
             }
             results
         }
-        Op::Running { key, ref reduce } => {
+        Op::Running { key, ref reduce, .. } => {
             let all = by_key(key, from[0]).into_iter();
             // Of a list its head.
             all.flat_map(|(key, records)| reduced(reduce, key.0, Timestamp(0), &records).into_iter().take(1))
@@ -266,6 +273,9 @@ fn aggregated(functions: &[Function], records: &[Rec]) -> Vec<i64> {
             let mut acc = 0;
             records.iter().for_each(|r| in_any_order(&mut acc, r));
             acc
+        }
+        Function::Spread => {
+            values().max().expect("a window is not empty") - values().min().expect("a window is not empty")
         }
         Function::First => by_time(&mut records.to_vec())[0],
         Function::Last => by_time(&mut records.to_vec())[records.len() - 1],

@@ -1,6 +1,6 @@
 //! What a random flow is, as data, and the functions of its user, which the flow and the interpreter both call.
 
-use psdf::Timestamp;
+use psdf::{Aggregate, Timestamp, dataflow};
 use serde::{Deserialize, Serialize};
 
 /// Every node of a random flow is a stream of these. Its `at` is its event time, wherever a stream is `on_time`.
@@ -44,6 +44,10 @@ pub(crate) enum Op {
     Input {
         lateness: i64,
     },
+    /// The records of an input again, without event time.
+    Untimed {
+        input: usize,
+    },
     Map {
         by: i64,
     },
@@ -57,6 +61,8 @@ pub(crate) enum Op {
     Rekey {
         by: u8,
     },
+    /// The flow [`Sums`], with its output timed again.
+    Inner,
     /// One of the three nodes of a `route`; the first of them bears its text. So with the two of the next ones.
     Route {
         by: i64,
@@ -94,6 +100,8 @@ pub(crate) enum Op {
     Running {
         key: KeyBy,
         reduce: Reduce,
+        every: Option<i64>,
+        keep: Option<i64>,
     },
     Thinned {
         key: KeyBy,
@@ -176,6 +184,7 @@ pub(crate) enum Function {
     ApproxDistinct,
     Top,
     MergedFold,
+    Spread,
     // Of these equal times go by arrival.
     First,
     Last,
@@ -197,6 +206,40 @@ pub(crate) enum Bound {
     Until,
     Forever,
     Windows(Window),
+}
+
+/// A function of the user's own: the difference between the greatest and the least.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Spread(Option<(i64, i64)>);
+
+impl Aggregate for Spread {
+    type Input = i64;
+    type Output = i64;
+
+    fn add(&mut self, value: i64, _: Timestamp) {
+        self.merge(Spread(Some((value, value))));
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.0 = match (self.0, other.0) {
+            (Some(own), Some(other)) => Some((own.0.min(other.0), own.1.max(other.1))),
+            (own, other) => own.or(other),
+        };
+    }
+
+    fn finish(self) -> i64 {
+        self.0.map_or(0, |(least, greatest)| greatest - least)
+    }
+}
+
+dataflow! {
+    /// A flow inside of others.
+    pub(crate) flow Sums {
+        input records: Rec;
+        sums = records -> event_time(|r| Timestamp(r.at), lateness 50 us) -> key_by(key: u8 = |r| r.key)
+            -> tumbling(10 us) -> aggregate { sum: i64 = sum(|r| r.value) };
+        output made: Rec = sums -> map(|w| made(w.key, w.window.last(), &[w.sum]));
+    }
 }
 
 pub(crate) fn changed(rec: Rec, by: i64) -> Rec {

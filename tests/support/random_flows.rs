@@ -6,6 +6,7 @@
 
 use crate::plan::*;
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// How far out of order the events of the two inputs may be.
 pub(crate) const LATENESS: [i64; 2] = [20, 35];
@@ -63,7 +64,7 @@ pub(crate) fn plan(seed: u64) -> Plan {
     Plan { nodes: made.nodes }
 }
 
-const KINDS: i64 = 21;
+const KINDS: i64 = 23;
 
 /// The greatest size of a node.
 const MOST: i64 = 12;
@@ -150,19 +151,20 @@ impl Generator {
                     size * many,
                 );
             }
-            13 if is_ordered(order, key) => {
+            13 if on_time && is_ordered(order, key) => {
                 let (n, reduce) = (self.dice.number(1, 4) as usize, self.reduce(true, false));
                 // What is left over at the end is given then, with an earlier time.
                 self.add(Op::CountWindow { key, n, reduce }, vec![from], Order::Unknown, false, size);
             }
             14 => {
-                let mut reduce = self.reduce(is_ordered(order, one_key), false);
-                if let (Reduce::Aggregate(functions), false) = (&mut reduce, on_time) {
-                    functions.retain(|function| !goes_by_time(*function));
-                    functions.push(Function::Sum);
-                }
+                let every = (on_time && self.dice.chance(30)).then_some(by * 7);
+                let keep = (on_time && self.dice.chance(30)).then_some(1000);
+                let ordered = on_time && is_ordered(order, one_key);
+                let reduce = self.reduce(ordered, every.is_some());
+                // Without event time a list goes by arrival, among equals.
                 if on_time || !matches!(reduce, Reduce::Top(_)) {
-                    self.add(Op::Running { key: one_key, reduce }, vec![from], Order::Unknown, false, size);
+                    let op = Op::Running { key: one_key, reduce, every, keep };
+                    self.add(op, vec![from], Order::Unknown, false, size);
                     self.nodes.last_mut().expect("one was added").last_of_key = true;
                 }
             }
@@ -213,6 +215,8 @@ impl Generator {
                     self.add(Op::Lookup { key, keep }, vec![from, other], Order::Unknown, true, size);
                 }
             }
+            21 if order == Order::Sent => self.add(Op::Inner, vec![from], Order::Unknown, true, size),
+            22 => self.add(Op::Untimed { input: (by % 2) as usize }, vec![], Order::Sent, false, 1),
             _ => {}
         }
     }
@@ -265,6 +269,7 @@ impl Generator {
             ApproxDistinct,
             Top,
             MergedFold,
+            Spread,
             First,
             Last,
             Collect,
@@ -326,6 +331,13 @@ fn lines(place: usize, node: &Node, from: &[String]) -> Vec<String> {
                 "n{place}: Rec = {input} -> event_time(|r| Timestamp(r.at), lateness {lateness} us);"
             )]
         }
+        Op::Untimed { input } => {
+            vec![format!("n{place}: Rec = {} -> filter(|_| true);", ["left", "right"][*input])]
+        }
+        Op::Inner => vec![format!(
+            "n{place}: Rec = Sums(records = {}).made -> event_time(|r| Timestamp(r.at));",
+            from[0]
+        )],
         Op::Map { by } => line(format!("map(|r| changed(r, {by}))")),
         Op::Filter { by } => line(format!("filter(|r| is_kept(r, {by}))")),
         Op::FilterMap { by } => line(format!("filter_map(|r| is_kept(&r, {by}).then(|| changed(r, {by})))")),
@@ -388,10 +400,13 @@ fn lines(place: usize, node: &Node, from: &[String]) -> Vec<String> {
             made(key, format!(" -> count_window({n}) -> {} keep forever", reducing(reduce))),
             format!("n{place}: Rec = n{place}_made -> {};", result(reduce, "w.key", "w.window.last()")),
         ],
-        Op::Running { key, reduce } => vec![
-            made(key, format!(" -> {} keep forever", reducing(reduce))),
-            format!("n{place}: Rec = n{place}_made -> {};", last(reduce)),
-        ],
+        Op::Running { key, reduce, every, keep } => {
+            let every = every.map_or(String::new(), |every| format!(" every {every} us"));
+            vec![
+                made(key, format!(" -> {}{every} {}", reducing(reduce), kept(*keep))),
+                format!("n{place}: Rec = n{place}_made -> {};", last(reduce)),
+            ]
+        }
         Op::Thinned { key, every, functions } => vec![
             made(
                 key,
@@ -516,6 +531,7 @@ fn spelled(function: Function) -> &'static str {
         Function::ApproxDistinct => "u64 = approx_distinct(|r| r.value)",
         Function::Top => "Vec<Rec> = top(2, by |r| (r.value, r.key))",
         Function::MergedFold => "i64 = fold(0, in_any_order, merge add)",
+        Function::Spread => "i64 = Spread(|r| r.value)",
         Function::First => "i64 = first(|r| r.value)",
         Function::Last => "i64 = last(|r| r.value)",
         Function::Collect => "Vec<i64> = collect(|r| r.value)",
@@ -545,12 +561,12 @@ fn last(reduce: &Reduce) -> String {
 }
 
 /// The whole of `tests/random_flows/flows.rs`.
-pub(crate) fn file(flows: u64) -> String {
+pub(crate) fn file(seeds: Range<u64>) -> String {
     let mut file = String::from(
         "//! Written by `tests/support/random_flows.rs`: `PSDF_WRITE=1 cargo test --test random_flows` writes it anew.\n\n\
          use crate::plan::*;\nuse psdf::{Timestamp, dataflow};\n",
     );
-    for seed in 0..flows {
+    for seed in seeds.clone() {
         let plan = plan(seed);
         let sinks =
             outputs(&plan).iter().map(|place| format!("{place} n{place}_to,")).collect::<Vec<_>>().join(" ");
@@ -562,6 +578,6 @@ pub(crate) fn file(flows: u64) -> String {
         .expect("a string can be written to");
     }
     file.push_str("\npub(crate) const RUNS: &[crate::Run] = &[");
-    (0..flows).for_each(|seed| write!(file, "\n    run_{seed},").expect("a string can be written to"));
+    seeds.for_each(|seed| write!(file, "\n    run_{seed},").expect("a string can be written to"));
     file + "\n];\n"
 }
