@@ -4,10 +4,12 @@
 //! seeds give, and a test makes sure that it is that. Their plans are drawn anew from the seeds.
 
 #[path = "support/cases.rs"]
+#[allow(dead_code)]
 mod cases;
 #[path = "support/events.rs"]
 #[allow(dead_code)]
 mod events;
+#[rustfmt::skip]
 #[path = "random_flows/flows.rs"]
 mod flows;
 #[path = "support/interpreter.rs"]
