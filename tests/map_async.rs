@@ -616,6 +616,21 @@ dataflow! {
 }
 
 dataflow! {
+    /// The time set again, with the watermark that comes out of the calls.
+    flow Retimed {
+        input events: Event;
+        timed = events -> event_time(at, lateness 5 s) -> map_async(after_turns, unordered, concurrency 7) else failed;
+        windows = timed -> event_time(at) -> key_by(key: u64 = |e| e.id % 3) -> tumbling(10 s) else late
+            -> aggregate { ids: Vec<u64> = collect(|e| e.id) };
+        failures = failed -> event_time(|f: &Failed<Event, String>| at(&f.record)) -> key_by(key: u64 = |_| 0)
+            -> tumbling(10 s) -> aggregate { n: u64 = count() };
+        output windows;
+        output late: psdf::Late<Event>;
+        output failures;
+    }
+}
+
+dataflow! {
     flow InOrder {
         input events: Event;
         timed = events -> map_async(after_turns, concurrency 7) else failed;
@@ -702,6 +717,8 @@ proptest! {
         let right: Found = found!(Direct, 1, (4096, 4096), &batches);
         let shuffled: Found = found!(Shuffled, shards, limit, &batches);
         prop_assert_eq!(&shuffled, &right);
+        let retimed: Found = found!(Retimed, shards, limit, &batches);
+        prop_assert_eq!(&retimed, &right);
         let in_order: Found = found!(InOrder, shards, limit, &batches);
         prop_assert_eq!(&in_order.0, &found!(InOrder, 1, (4096, 4096), &[batches.concat()]).0);
     }

@@ -88,12 +88,12 @@ fn waits(closure: &Expr) -> Vec<syn::token::Await> {
     waits.0
 }
 
-/// The watermark is made of the times seen so far. Where how long calls took decides what was seen, it would decide
-/// which records are late.
+/// A watermark is made of the times seen so far. Where how long calls took decides what was seen, it would decide which
+/// records are late. Without a lateness the watermark that comes is kept, and no record leaves its place among those.
 pub(super) fn time_is_set_where_order_is_known(graph: &Graph, errors: &Diagnostics) {
     for (id, node) in graph.nodes.iter().enumerate() {
         for (place, op) in node.ops().iter().enumerate() {
-            if op.row.effect != Effect::SetTime {
+            if !matches!(op.args, Args::EventTime { lateness: Some(_), .. }) {
                 continue;
             }
             if let Some(unordered) = graph.before(id, place).unordered {
