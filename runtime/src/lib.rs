@@ -13,6 +13,7 @@
 pub mod aggregate;
 pub mod asked;
 pub mod batch;
+pub mod checkpoint;
 pub mod clock;
 pub mod connect;
 pub mod embedded;

@@ -5,6 +5,7 @@ use crate::error::NodeError;
 use crate::outlet::Outlets;
 use crate::panic::NodeId;
 use crate::record::Record;
+use crate::state::StoredState;
 use crate::time::Timestamp;
 use std::error::Error;
 use std::task::Context;
@@ -97,6 +98,11 @@ pub trait Stage: Send + 'static {
     /// The keys it holds state for, each counted once for every window: none, if it is stateless.
     fn keys(&self) -> usize {
         0
+    }
+
+    /// Its keyed state as checkpoints see it: none, if it is stateless.
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        None
     }
 }
 

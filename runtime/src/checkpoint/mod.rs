@@ -1,0 +1,13 @@
+//! Checkpoints: what a flow knows, as one transaction (Carbone et al., "Lightweight asynchronous snapshots for
+//! distributed dataflows", 2015, with aligned barriers).
+//!
+//! A barrier with the number of an epoch passes through the flow. When it has come to a shard of a stage, from all that
+//! feed it, the shard begins a [`Delta`]: what has changed since the barrier before. Each delta becomes a segment, and
+//! when all segments of the epoch are stored one manifest is created that names them, with the positions of the inputs:
+//! that is the commit.
+
+pub mod delta;
+pub mod storage;
+pub mod value;
+
+pub use delta::{Delta, TableId};
