@@ -7,6 +7,7 @@
 //! that is the commit.
 
 pub mod delta;
+pub mod manifest;
 pub mod storage;
 pub mod value;
 
