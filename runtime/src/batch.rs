@@ -24,12 +24,14 @@ pub struct Batch<T> {
     pub watermark: Timestamp,
     /// The sender's status after this batch.
     pub status: Status,
+    /// The epoch whose barrier follows the last item; 0 if none does.
+    pub barrier: u64,
 }
 
 impl<T> Batch<T> {
     /// Records of an active sender without a watermark of its own.
     #[must_use]
     pub fn of(items: Vec<T>) -> Batch<T> {
-        Batch { items, marks: Vec::new(), watermark: Timestamp::MIN, status: Status::Active }
+        Batch { items, marks: Vec::new(), watermark: Timestamp::MIN, status: Status::Active, barrier: 0 }
     }
 }

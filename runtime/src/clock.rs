@@ -20,6 +20,16 @@ impl Clock {
         Clock { lateness: micros(lateness), watermark: Timestamp::MIN, marked: Timestamp::MIN }
     }
 
+    /// Its watermark and the last it announced, in microseconds.
+    pub(crate) fn stands(&self) -> (i64, i64) {
+        (self.watermark.0, self.marked.0)
+    }
+
+    /// Goes on from where a clock stood.
+    pub(crate) fn resume(&mut self, (watermark, marked): (i64, i64)) {
+        (self.watermark, self.marked) = (Timestamp(watermark), Timestamp(marked));
+    }
+
     /// What no later record is expected to be before.
     #[must_use]
     pub fn watermark(&self) -> Timestamp {

@@ -52,6 +52,13 @@ pub enum FlowError {
         /// Why.
         error: SinkError,
     },
+    /// What the flow knows could not be stored. It stands as of the last epoch that was committed.
+    Checkpoint {
+        /// The flow.
+        flow: &'static str,
+        /// Why.
+        error: Arc<dyn Error + Send + Sync>,
+    },
     /// The flow was stopped before it had drained: its handle was dropped, or a deadline passed.
     Stopped {
         /// The flow.
@@ -77,6 +84,13 @@ impl fmt::Display for FlowError {
             FlowError::Sink { flow, output, error } => {
                 write!(f, "flow `{flow}` ended: the sink of output `{output}` could not go on: {error}")
             }
+            FlowError::Checkpoint { flow, error } => {
+                write!(
+                    f,
+                    "flow `{flow}` ended because its checkpoint could not be stored; it can be started again from the \
+                     last one: {error}"
+                )
+            }
             FlowError::Stopped { flow } => {
                 write!(
                     f,
@@ -91,7 +105,7 @@ impl Error for FlowError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             FlowError::Panicked { .. } | FlowError::Stopped { .. } => None,
-            FlowError::Failed { error, .. } => Some(error.as_ref()),
+            FlowError::Failed { error, .. } | FlowError::Checkpoint { error, .. } => Some(error.as_ref()),
             FlowError::Source { error, .. } => Some(error),
             FlowError::Sink { error, .. } => Some(error),
         }
@@ -119,6 +133,26 @@ pub enum StartError {
         /// What is wrong with which.
         what: &'static str,
     },
+    /// The store of a durable flow cannot be used: it is damaged, it belongs to another flow, or the state in it is not
+    /// that of this version of the flow.
+    Store {
+        /// The flow.
+        flow: &'static str,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// A flow that had come to its end was started again.
+    Finished {
+        /// The flow.
+        flow: &'static str,
+    },
+    /// A durable flow has a source that cannot begin again from where it stood.
+    NotReplayable {
+        /// The flow.
+        flow: &'static str,
+        /// The input that it feeds.
+        input: &'static str,
+    },
     /// What the flow evaluates once, before it runs, panicked: a window of no width, or an expression that makes a
     /// closure.
     Panicked {
@@ -143,6 +177,17 @@ impl fmt::Display for StartError {
                  `enable_all()`"
             ),
             StartError::Setting { flow, what } => write!(f, "flow `{flow}` cannot start: {what}"),
+            StartError::Store { flow, what } => write!(f, "flow `{flow}` cannot start from its store: {what}"),
+            StartError::Finished { flow } => write!(
+                f,
+                "flow `{flow}` has finished: with `finish` its inputs came to their end. Stop a flow that is to go on \
+                 with `stop_with_checkpoint` or `shutdown`; to begin anew, give it an empty store"
+            ),
+            StartError::NotReplayable { flow, input } => write!(
+                f,
+                "flow `{flow}` cannot be durable: the source of input `{input}` cannot begin again from where it stood; \
+                 it must implement `Source::position` and `Source::seek`"
+            ),
             StartError::Panicked { flow, message } => write!(f, "flow `{flow}` cannot start: {message}"),
         }
     }

@@ -31,6 +31,8 @@ struct Lane<T> {
     sent_watermark: Timestamp,
     status: Status,
     sent_status: Status,
+    /// The epoch whose barrier follows the items; 0 if none does.
+    barrier: u64,
     /// Room for what the next buffer is likely to hold: what the last one held, and some more, so that a batch that is a
     /// little larger does not have to move.
     expected: usize,
@@ -46,6 +48,7 @@ impl<T> Lane<T> {
             sent_watermark: Timestamp::MIN,
             status: Status::Active,
             sent_status: Status::Active,
+            barrier: 0,
             expected: 0,
             outbox: None,
         }
@@ -59,7 +62,10 @@ impl<T> Lane<T> {
     }
 
     fn has_news(&self) -> bool {
-        !self.items.is_empty() || self.watermark > self.sent_watermark || self.status != self.sent_status
+        !self.items.is_empty()
+            || self.watermark > self.sent_watermark
+            || self.status != self.sent_status
+            || self.barrier != 0
     }
 
     /// The next batch to send, of at most `limit` records.
@@ -75,7 +81,8 @@ impl<T> Lane<T> {
         while marks.last().is_some_and(|&(place, _)| place == items.len()) {
             marks.pop();
         }
-        Batch { items, marks, watermark: self.watermark, status: self.status }
+        let barrier = std::mem::take(&mut self.barrier);
+        Batch { items, marks, watermark: self.watermark, status: self.status, barrier }
     }
 
     fn split_batch(&mut self, limit: usize) -> Batch<T> {
@@ -87,7 +94,7 @@ impl<T> Lane<T> {
         self.marks.iter_mut().for_each(|(place, _)| *place -= limit);
         let watermark = marks.last().map_or(self.sent_watermark, |&(_, watermark)| watermark);
         self.sent_watermark = watermark;
-        Batch { items, marks, watermark, status: self.sent_status }
+        Batch { items, marks, watermark, status: self.sent_status, barrier: 0 }
     }
 }
 
@@ -150,6 +157,8 @@ pub trait Outlet: Send {
     fn mark(&mut self, watermark: Timestamp);
     /// Says whether more will come.
     fn set_status(&mut self, status: Status);
+    /// Writes a barrier after all that was pushed. All is sent before more is pushed.
+    fn put_barrier(&mut self, epoch: u64);
     /// The records that wait to be sent.
     fn buffered(&self) -> usize;
     /// Sends what waits, in batches of at most `limit` records, as the reader makes room.
@@ -167,6 +176,10 @@ impl<T: Record> Outlet for Out<T> {
 
     fn set_status(&mut self, status: Status) {
         self.lanes_mut().for_each(|lane| lane.status = status);
+    }
+
+    fn put_barrier(&mut self, epoch: u64) {
+        self.lanes_mut().for_each(|lane| lane.barrier = epoch);
     }
 
     fn buffered(&self) -> usize {

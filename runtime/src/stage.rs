@@ -135,6 +135,16 @@ impl Local {
         self.clocks[clock].observe(at)
     }
 
+    /// Its clocks, as checkpoints hold them.
+    pub(crate) fn clocks(&self) -> Vec<(i64, i64)> {
+        self.clocks.iter().map(Clock::stands).collect()
+    }
+
+    /// Sets its clocks to where they stood.
+    pub(crate) fn resume(&mut self, clocks: &[(i64, i64)]) {
+        self.clocks.iter_mut().zip(clocks).for_each(|(clock, &stood)| clock.resume(stood));
+    }
+
     /// The watermark of a clock.
     pub(crate) fn watermark(&self, clock: usize) -> Timestamp {
         self.clocks[clock].watermark()

@@ -146,11 +146,14 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         Some(ty) => quote!(::std::vec::Vec<#ty>),
         None => quote!(#rt::embedded::AnyOutput),
     });
-    let unread = outputs.iter().map(|Port { name, ty, .. }| match ty {
-        Some(_) => quote!(#name: self.#name.into_unread()),
-        None => quote!(#name: self.#name),
-    });
-    let (finish, shutdown) = if context.whole {
+    let unread: Vec<_> = outputs
+        .iter()
+        .map(|Port { name, ty, .. }| match ty {
+            Some(_) => quote!(#name: self.#name.into_unread()),
+            None => quote!(#name: self.#name),
+        })
+        .collect();
+    let (finish, shutdown, stop) = if context.whole {
         let finish = quote! {
             #(self.#input_names.close();)*
             self.control.finish(&mut [#(#drained),*]).await?;
@@ -160,11 +163,16 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             #(self.#input_names.close();)*
             self.control.shutdown(deadline, &mut [#(#drained),*]).await
         };
-        (finish, shutdown)
+        let stop = quote! {
+            self.control.stop_with_checkpoint(&mut [#(#drained),*]).await?;
+            ::core::result::Result::Ok(Unread { #(#unread,)* })
+        };
+        (finish, shutdown, stop)
     } else {
         (
             quote!(let _ = &mut self; ::core::unreachable!()),
             quote!(let _ = (&mut self, deadline); ::core::unreachable!()),
+            quote!(let _ = &mut self; ::core::unreachable!()),
         )
     };
     let about = format!(
@@ -175,10 +183,11 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         #[doc = #about]
         #[derive(Debug)]
         pub struct Handle {
-            #(pub #input_names: #rt::embedded::Input<#input_types>,)*
-            #(pub #output_names: #output_types,)*
+            // First, so that it is dropped first: then the flow is being stopped when its outputs go.
             #[doc = "The flow itself: its error, its counts, its graph."]
             pub control: #rt::embedded::FlowControl,
+            #(pub #input_names: #rt::embedded::Input<#input_types>,)*
+            #(pub #output_names: #output_types,)*
         }
 
         #[doc = "What a finished flow's outputs still held: what nobody had read."]
@@ -222,6 +231,15 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             ) -> ::core::result::Result<::std::vec::Vec<#rt::embedded::Dropped>, #rt::error::FlowError> {
                 #shutdown
             }
+
+            #[doc = "Commits one more checkpoint of a durable flow, after which it takes no more, and stops it: started again, it"]
+            #[doc = "goes on from there. No window fires for it, as it would with `finish`. Gives what nobody had read of its outputs."]
+            #[doc = ""]
+            #[doc = "# Errors"]
+            #[doc = "The error that ended the flow before that, or that it was stopped: because it is not durable."]
+            pub async fn stop_with_checkpoint(mut self) -> ::core::result::Result<Unread, #rt::error::FlowError> {
+                #stop
+            }
         }
 
         #builder
@@ -262,6 +280,23 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             }
         })
     });
+    let holds = outputs.iter().filter_map(|port| {
+        let (name, ty) = (port.name, port.by_name(context)?);
+        let (method, text) = (format_ident!("{name}_on_commit"), text(name));
+        let doc = format!(
+            "Holds the records of the output `{name}`, which no sink takes, until the epoch that they are part of is committed."
+        );
+        Some(quote! {
+            #[doc = #doc]
+            #[must_use]
+            pub fn #method(self) -> Self
+            where
+                for<'t> #ty: #rt::record::StateData,
+            {
+                Builder(self.0.on_commit::<#ty>(#text))
+            }
+        })
+    });
     quote! {
         #[doc = "The flow, its settings, and what is attached to its ports."]
         pub struct Builder(pub(super) #rt::embedded::Builder<<__Flow as #rt::flow::Standing>::Flow>);
@@ -290,10 +325,43 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             pub fn idle_after(self, silence: ::core::time::Duration) -> Self {
                 Builder(self.0.set(|settings| settings.idle_after = silence))
             }
-            #[doc = "Runs the flow as tasks of the tokio runtime at hand."]
+            #[doc = "Makes the flow durable: its checkpoints are kept in a directory, which is made if it is not there, and it goes"]
+            #[doc = "on from the last of them."]
+            #[must_use]
+            pub fn durable(self, path: impl ::core::convert::Into<::std::path::PathBuf>) -> Self {
+                Builder(self.0.durable(path))
+            }
+            #[doc = "Makes the flow durable, with a storage of one's own."]
+            #[must_use]
+            pub fn durable_in(self, storage: impl #rt::checkpoint::storage::Storage) -> Self {
+                Builder(self.0.durable_in(storage))
+            }
+            #[doc = "The time from one checkpoint of a durable flow to the next. Default 10 s."]
+            #[must_use]
+            pub fn checkpoint_every(self, interval: ::core::time::Duration) -> Self {
+                Builder(self.0.set(|settings| settings.checkpoint_every = interval))
+            }
+            #[doc = "How long the store of a durable flow may fail before the flow does; until then it is tried again. Default"]
+            #[doc = "30 s."]
+            #[must_use]
+            pub fn store_patience(self, patience: ::core::time::Duration) -> Self {
+                Builder(self.0.set(|settings| settings.store_patience = patience))
+            }
+            #[doc = "The newest epochs that are kept: at least 2, so that one may be damaged. Default 2."]
+            #[must_use]
+            pub fn kept_epochs(self, epochs: usize) -> Self {
+                Builder(self.0.set(|settings| settings.kept_epochs = epochs))
+            }
+            #[doc = "Lets the stored state of a node go that the flow does not have any more."]
+            #[must_use]
+            pub fn forget_state_of(self, node: &str) -> Self {
+                Builder(self.0.forget_state_of(node))
+            }
+            #(#holds)*
+            #[doc = "Runs the flow as tasks of the tokio runtime at hand. A durable flow reads its last checkpoint first."]
             #[doc = ""]
             #[doc = "# Errors"]
-            #[doc = "If there is none, or a setting is out of its bounds."]
+            #[doc = "If there is none, a setting is out of its bounds, or the store of a durable flow cannot be used."]
             pub fn spawn(self) -> ::core::result::Result<Handle, #rt::error::StartError> {
                 self.0.spawn()
             }

@@ -1,17 +1,22 @@
 //! Settings of a flow, and what is attached to its ports, before it runs.
 
+use super::checkpointer::Schedule;
 use super::control::FlowControl;
+use super::durability::Durability;
 use super::executor::{Executor, Tokio};
-use super::host::{EmbeddedHost, attach_sink, attach_source};
+use super::host::{Attached, EmbeddedHost};
 use super::inline::Inline;
+use super::output::Hold;
 use super::shared::Shared;
+use crate::checkpoint::storage::{DirStorage, Storage};
 use crate::connect::{Sink, Source};
 use crate::error::StartError;
 use crate::flow::Flow;
 use crate::panic;
-use std::any::Any;
-use std::collections::HashMap;
+use crate::record::StateData;
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
@@ -28,11 +33,25 @@ pub struct Settings {
     /// The silence, in wall time, after which an input no longer holds back the watermark of what it is merged
     /// with. Default 10 s.
     pub idle_after: Duration,
+    /// The time from one checkpoint of a durable flow to the next. Default 10 s.
+    pub checkpoint_every: Duration,
+    /// How long the store of a durable flow may fail before the flow does; until then it is tried again. Default 30 s.
+    pub store_patience: Duration,
+    /// The newest epochs that are kept: at least 2, so that one may be damaged. Default 2.
+    pub kept_epochs: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { shards: 1, capacity: 16, batch_limit: 4096, idle_after: Duration::from_secs(10) }
+        Settings {
+            shards: 1,
+            capacity: 16,
+            batch_limit: 4096,
+            idle_after: Duration::from_secs(10),
+            checkpoint_every: Duration::from_secs(10),
+            store_patience: Duration::from_secs(30),
+            kept_epochs: 2,
+        }
     }
 }
 
@@ -42,6 +61,8 @@ impl Settings {
             (1..=256).contains(&self.shards).then_some(()).ok_or("`shards` must be from 1 to 256"),
             (self.capacity > 0).then_some(()).ok_or("`capacity` must be above 0"),
             (self.batch_limit > 0).then_some(()).ok_or("`batch_limit` must be above 0"),
+            (!self.checkpoint_every.is_zero()).then_some(()).ok_or("`checkpoint_every` must be above 0"),
+            (self.kept_epochs >= 2).then_some(()).ok_or("`kept_epochs` must be at least 2"),
         ];
         bounds.into_iter().collect::<Result<(), _>>().map_err(|what| StartError::Setting { flow, what })
     }
@@ -51,7 +72,28 @@ impl Settings {
 pub struct Builder<F> {
     flow: F,
     settings: Settings,
-    attached: HashMap<&'static str, Box<dyn Any + Send>>,
+    attached: Attached,
+    store: Option<Store>,
+    forgotten: HashSet<String>,
+}
+
+/// Where a durable flow keeps its checkpoints.
+enum Store {
+    Directory(PathBuf),
+    Storage(Arc<dyn Storage>),
+}
+
+impl Store {
+    fn open(self, flow: &'static str) -> Result<Arc<dyn Storage>, StartError> {
+        match self {
+            Store::Storage(storage) => Ok(storage),
+            Store::Directory(path) => {
+                let opened = DirStorage::open(&path);
+                let storage = opened.map_err(|error| StartError::Store { flow, what: error.to_string() })?;
+                Ok(Arc::new(storage))
+            }
+        }
+    }
 }
 
 /// What generated code makes a flow's typed handle of.
@@ -65,7 +107,13 @@ pub struct FlowParts<'a> {
 impl<F: Flow> Builder<F> {
     /// With the default settings and nothing attached.
     pub fn new(flow: F) -> Self {
-        Builder { flow, settings: Settings::default(), attached: HashMap::new() }
+        Builder {
+            flow,
+            settings: Settings::default(),
+            attached: Attached::default(),
+            store: None,
+            forgotten: HashSet::new(),
+        }
     }
 
     /// Changes settings.
@@ -78,18 +126,47 @@ impl<F: Flow> Builder<F> {
     /// Feeds an input from a source.
     #[must_use]
     pub fn source(mut self, input: &'static str, source: impl Source) -> Self {
-        self.attached.insert(input, attach_source(input, source));
+        self.attached.add_source(input, source);
         self
     }
 
     /// Leads an output into a sink.
     #[must_use]
     pub fn sink(mut self, output: &'static str, sink: impl Sink) -> Self {
-        self.attached.insert(output, attach_sink(output, sink));
+        self.attached.add_sink(output, sink);
         self
     }
 
-    /// Runs the flow as tasks of the tokio runtime at hand.
+    /// Holds the records of an output, which no sink takes, until their epoch is committed.
+    #[must_use]
+    pub fn on_commit<T: StateData>(mut self, output: &'static str) -> Self {
+        self.attached.holds.insert(output, Box::new(Hold::<T>::new()));
+        self
+    }
+
+    /// Makes the flow durable: its checkpoints are kept in a directory, which is made if it is not there, and it goes on
+    /// from the last of them.
+    #[must_use]
+    pub fn durable(mut self, path: impl Into<PathBuf>) -> Self {
+        self.store = Some(Store::Directory(path.into()));
+        self
+    }
+
+    /// Makes the flow durable, with a storage of one's own.
+    #[must_use]
+    pub fn durable_in(mut self, storage: impl Storage) -> Self {
+        self.store = Some(Store::Storage(Arc::new(storage)));
+        self
+    }
+
+    /// Lets the stored state of a node go that the flow does not have any more.
+    #[must_use]
+    pub fn forget_state_of(mut self, node: &str) -> Self {
+        self.forgotten.insert(node.to_owned());
+        self
+    }
+
+    /// Runs the flow as tasks of the tokio runtime at hand. A durable flow reads its last checkpoint first.
     ///
     /// # Errors
     /// If there is none, a setting is out of its bounds, or what the flow evaluates before it runs panics.
@@ -114,14 +191,38 @@ impl<F: Flow> Builder<F> {
 
     fn start(self, executor: Arc<dyn Executor>) -> Result<F::Handle, StartError> {
         self.settings.check(F::GRAPH.flow)?;
+        let flow = F::GRAPH.flow;
+        let durable = match self.store {
+            Some(store) => Some(Durability::open(store.open(flow)?, F::GRAPH, self.forgotten)?),
+            None => None,
+        };
+        if let Some(durable) = &durable {
+            let sources = &self.attached.sources;
+            if let Some((input, _)) = sources.iter().find(|(_, source)| source.position.is_none()) {
+                return Err(StartError::NotReplayable { flow, input });
+            }
+            let finished = durable.manifest().is_some_and(|manifest| manifest.finished);
+            if finished && F::GRAPH.inputs.iter().any(|input| !sources.contains_key(input.name)) {
+                return Err(StartError::Finished { flow });
+            }
+        }
         let shared = Arc::new(Shared::new(F::GRAPH));
-        let control = FlowControl::new(Arc::clone(&shared), TaskTracker::new(), Arc::clone(&executor));
-        let mut host = EmbeddedHost::new(self.settings, shared, executor, self.attached);
+        let epochs = durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
+        let (tasks, clock) = (TaskTracker::new(), Arc::clone(&executor));
+        let control = FlowControl::new(Arc::clone(&shared), tasks, clock, epochs);
+        let settings = self.settings;
+        let mut host =
+            EmbeddedHost::new(settings, Arc::clone(&shared), Arc::clone(&executor), self.attached, durable);
         let wired = catch_unwind(AssertUnwindSafe(|| F::wire_embedded(&Arc::new(self.flow), &mut host)));
         wired.map_err(|payload| StartError::Panicked {
             flow: F::GRAPH.flow,
             message: panic::message(&*payload),
         })?;
+        if let Some(durable) = host.take_durability() {
+            let Settings { checkpoint_every: every, store_patience: patience, kept_epochs: keep, .. } = settings;
+            let checkpointer = durable.finish(&shared, &executor, Schedule { every, patience, keep })?;
+            control.spawn(checkpointer.run());
+        }
         for task in host.take_tasks() {
             control.spawn(task);
         }
@@ -135,7 +236,6 @@ impl<F: std::fmt::Debug> std::fmt::Debug for Builder<F> {
         f.debug_struct("Builder")
             .field("flow", &self.flow)
             .field("settings", &self.settings)
-            .field("attached", &self.attached.keys().collect::<Vec<_>>())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

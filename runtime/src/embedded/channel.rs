@@ -3,6 +3,7 @@
 //! One channel a pair, and not one a reader, so that a reader can tell its senders apart: each has a watermark
 //! of its own, and a barrier holds back only those that have sent it.
 
+use super::epochs::Epochs;
 use super::executor::BoxFuture;
 use super::gauge::Feeder;
 use super::queue::{QueueReader, QueueWriter, queue};
@@ -12,6 +13,7 @@ use crate::host::Transports;
 use crate::outlet::Transport;
 use crate::record::Record;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 use tokio::sync::mpsc;
@@ -22,11 +24,56 @@ pub(super) type Sender<T> = mpsc::Sender<Batch<T>>;
 /// The reading end of a channel into a task.
 pub(super) enum Receiver<T> {
     /// Of an input that is pushed into: many may write.
-    Pushed(mpsc::Receiver<Batch<T>>),
+    Pushed(PushedReader<T>),
     /// Of another task: it alone writes.
     Task(QueueReader<T>),
     /// Of a source.
     Source(SourceReader<T>),
+}
+
+/// Reads what is pushed into an input.
+pub(super) struct PushedReader<T> {
+    receiver: mpsc::Receiver<Batch<T>>,
+    /// The input's place among those of the flow.
+    input: usize,
+    /// The records read since the flow first began.
+    taken: u64,
+}
+
+impl<T> PushedReader<T> {
+    pub(super) fn new(receiver: mpsc::Receiver<Batch<T>>, input: usize, taken: u64) -> Self {
+        PushedReader { receiver, input, taken }
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch<T>>> {
+        let batch = ready!(self.receiver.poll_recv(cx));
+        self.taken += batch.as_ref().map_or(0, |batch| batch.items.len() as u64);
+        Poll::Ready(batch)
+    }
+}
+
+/// Where a source stands, as far as its records have been read.
+pub(super) struct SourceAt {
+    /// The input's place among those of the flow.
+    pub(super) input: usize,
+    /// In the source's own measure; [`SourceAt::UNKNOWN`] while a part of what it gave at once has not been read.
+    position: AtomicU64,
+}
+
+impl SourceAt {
+    const UNKNOWN: u64 = u64::MAX;
+
+    pub(super) fn new(input: usize, position: u64) -> Self {
+        SourceAt { input, position: AtomicU64::new(position) }
+    }
+
+    pub(super) fn set(&self, position: Option<u64>) {
+        self.position.store(position.unwrap_or(Self::UNKNOWN), Ordering::Release);
+    }
+
+    fn get(&self) -> Option<u64> {
+        Some(self.position.load(Ordering::Acquire)).filter(|&position| position != Self::UNKNOWN)
+    }
 }
 
 /// Reads a source on the task of the stage that it feeds: a task of its own would have each batch go from one core to
@@ -36,11 +83,12 @@ pub(super) struct SourceReader<T> {
     /// Asks the source for a batch, writes it, and waits until it is read. `None` once the source has ended.
     feeding: Option<BoxFuture>,
     reader: QueueReader<T>,
+    at: Arc<SourceAt>,
 }
 
 impl<T> SourceReader<T> {
-    pub(super) fn new(feeding: BoxFuture, reader: QueueReader<T>) -> Self {
-        SourceReader { feeding: Some(feeding), reader }
+    pub(super) fn new(feeding: BoxFuture, reader: QueueReader<T>, at: Arc<SourceAt>) -> Self {
+        SourceReader { feeding: Some(feeding), reader, at }
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch<T>>> {
@@ -66,7 +114,7 @@ impl<T> SourceReader<T> {
 impl<T> Receiver<T> {
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Batch<T>>> {
         match self {
-            Receiver::Pushed(receiver) => receiver.poll_recv(cx),
+            Receiver::Pushed(reader) => reader.poll_recv(cx),
             Receiver::Task(reader) => reader.poll_read(cx),
             Receiver::Source(reader) => reader.poll_recv(cx),
         }
@@ -83,8 +131,17 @@ impl<T> Receiver<T> {
     /// Takes no more, but gives what has been sent. Only an input's handle can be told so.
     fn close(&mut self) {
         match self {
-            Receiver::Pushed(receiver) => receiver.close(),
+            Receiver::Pushed(reader) => reader.receiver.close(),
             Receiver::Task(_) | Receiver::Source(_) => {}
+        }
+    }
+
+    /// The input that it reads, and how far; `None` of that if a barrier cannot stand there.
+    fn input(&self) -> Option<(usize, Option<u64>)> {
+        match self {
+            Receiver::Pushed(reader) => Some((reader.input, Some(reader.taken))),
+            Receiver::Source(reader) => Some((reader.at.input, reader.at.get())),
+            Receiver::Task(_) => None,
         }
     }
 
@@ -92,9 +149,9 @@ impl<T> Receiver<T> {
     fn abandon(&mut self) -> u64 {
         let records = |batch: Batch<T>| batch.items.len() as u64;
         match self {
-            Receiver::Pushed(receiver) => {
-                receiver.close();
-                std::iter::from_fn(|| receiver.try_recv().ok()).map(records).sum()
+            Receiver::Pushed(reader) => {
+                reader.receiver.close();
+                std::iter::from_fn(|| reader.receiver.try_recv().ok()).map(records).sum()
             }
             Receiver::Task(reader) => reader.give_up().into_iter().map(records).sum(),
             Receiver::Source(reader) => reader.give_up().into_iter().map(records).sum(),
@@ -214,12 +271,29 @@ pub(super) struct Inbox<T> {
     ended: Vec<bool>,
     /// Where to look first, so that no sender starves the others.
     turn: usize,
+    /// In a durable flow.
+    alignment: Option<Alignment>,
+}
+
+/// Holds back senders whose barrier has come until those of the others have.
+struct Alignment {
+    epochs: Arc<Epochs>,
+    /// Where to be woken for the next epoch, of a task that reads an input.
+    slot: Option<usize>,
+    /// The epoch of the last barrier of each sender.
+    barriers: Vec<u64>,
+    /// The last epoch that was aligned.
+    passed: u64,
+    /// The inputs give no more.
+    is_last: bool,
 }
 
 /// What an inbox gave.
 pub(super) enum Received<T> {
     /// A batch, and which sender it came from.
     Batch(usize, Batch<T>),
+    /// The barrier of an epoch has come from all senders.
+    Barrier(u64),
     /// All senders have ended in good order.
     Ended,
     /// A sender is gone without having said so: its task failed.
@@ -227,30 +301,66 @@ pub(super) enum Received<T> {
 }
 
 impl<T> Inbox<T> {
-    pub(super) fn new(receivers: Vec<Receiver<T>>) -> Self {
+    pub(super) fn new(receivers: Vec<Receiver<T>>, epochs: Option<Arc<Epochs>>) -> Self {
         let ended = vec![false; receivers.len()];
-        Inbox { receivers, ended, turn: 0 }
+        let alignment = epochs.map(|epochs| {
+            let reads_input = receivers.iter().any(|receiver| receiver.input().is_some());
+            Alignment {
+                slot: reads_input.then(|| epochs.slot()),
+                barriers: vec![epochs.restored; receivers.len()],
+                passed: epochs.restored,
+                is_last: false,
+                epochs,
+            }
+        });
+        Inbox { receivers, ended, turn: 0, alignment }
     }
 
     pub(super) fn senders(&self) -> usize {
         self.receivers.len()
     }
 
-    /// The next batch of any sender. `None` from a sender marks its end where `closable`, i.e. for an input's.
-    pub(super) fn poll_next(&mut self, closable: bool, cx: &mut Context<'_>) -> Poll<Received<T>> {
+    /// A sender had ended before the flow was restored.
+    pub(super) fn has_ended(&mut self, sender: usize) {
+        self.ended[sender] = true;
+    }
+
+    /// The inputs that it reads, and where they stand.
+    pub(super) fn inputs(&self) -> Vec<(usize, u64)> {
+        let inputs = self.receivers.iter().filter_map(Receiver::input);
+        inputs.filter_map(|(input, position)| Some((input, position?))).collect()
+    }
+
+    /// The next batch of any sender, or the barrier of all. `None` from an input's sender marks its end.
+    ///
+    /// Only to be called when what it gave before has been worked on.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Received<T>> {
         let senders = self.receivers.len();
+        if let Some(alignment) = &mut self.alignment {
+            alignment.let_inputs_in(&self.receivers, cx);
+            if let Some(epoch) = alignment.aligned(&self.ended) {
+                return Poll::Ready(Received::Barrier(epoch));
+            }
+        }
         for offset in 0..senders {
             let sender = (self.turn + offset) % senders;
-            if self.ended[sender] {
+            let held_back = self.alignment.as_ref().is_some_and(|alignment| alignment.holds_back(sender));
+            if self.ended[sender] || held_back {
                 continue;
             }
+            let is_input = self.receivers[sender].input().is_some();
             match self.receivers[sender].poll_recv(cx) {
                 Poll::Ready(Some(batch)) => {
                     self.turn = (sender + 1) % senders;
                     self.ended[sender] = batch.status == Status::Ended;
+                    if batch.barrier != 0
+                        && let Some(alignment) = &mut self.alignment
+                    {
+                        alignment.barriers[sender] = batch.barrier;
+                    }
                     return Poll::Ready(Received::Batch(sender, batch));
                 }
-                Poll::Ready(None) if closable => {
+                Poll::Ready(None) if is_input => {
                     self.ended[sender] = true;
                     let mut last = Batch::of(Vec::new());
                     last.status = Status::Ended;
@@ -280,5 +390,38 @@ impl<T> Inbox<T> {
     /// Gives up: counts the records that nobody will read.
     pub(super) fn abandon(&mut self) -> u64 {
         self.receivers.iter_mut().map(Receiver::abandon).sum()
+    }
+}
+
+impl Alignment {
+    /// Where an epoch is asked for, its barrier stands behind what has been read of each input.
+    fn let_inputs_in<T>(&mut self, receivers: &[Receiver<T>], cx: &Context<'_>) {
+        let Some(slot) = self.slot else { return };
+        let asked = self.epochs.poll_asked(slot, cx);
+        if asked.epoch <= self.passed {
+            return;
+        }
+        for (receiver, barrier) in receivers.iter().zip(&mut self.barriers) {
+            if matches!(receiver.input(), Some((_, Some(_)))) {
+                *barrier = asked.epoch;
+                self.is_last = asked.last;
+            }
+        }
+    }
+
+    /// The epoch whose barrier has come from all that have not ended.
+    fn aligned(&mut self, ended: &[bool]) -> Option<u64> {
+        let epoch = self.barriers.iter().copied().max().filter(|&epoch| epoch > self.passed)?;
+        let all = self.barriers.iter().zip(ended).all(|(&barrier, &ended)| ended || barrier == epoch);
+        // One that has only ended since has sent its barrier; where all have ended the end says it all.
+        if !all || ended.iter().all(|&ended| ended) {
+            return None;
+        }
+        self.passed = epoch;
+        Some(epoch)
+    }
+
+    fn holds_back(&self, sender: usize) -> bool {
+        self.barriers[sender] > self.passed || (self.is_last && self.slot.is_some())
     }
 }

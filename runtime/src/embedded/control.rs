@@ -1,5 +1,6 @@
 //! The common part of every flow's handle: finishing, stopping, asking how it goes.
 
+use super::epochs::{Epochs, Note};
 use super::executor::Executor;
 use super::explain::explain;
 use super::output::Drain;
@@ -7,9 +8,11 @@ use super::shared::Shared;
 use crate::error::FlowError;
 use crate::graph::Graph;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 /// What a running flow's handle can do whatever its ports are. Dropping it stops the flow's tasks.
@@ -17,6 +20,8 @@ pub struct FlowControl {
     shared: Arc<Shared>,
     tasks: TaskTracker,
     executor: Arc<dyn Executor>,
+    /// In a durable flow.
+    epochs: Option<Arc<Epochs>>,
 }
 
 /// Records that were on their way to a node or port when the flow was stopped.
@@ -44,8 +49,44 @@ pub struct NodeCounts {
 }
 
 impl FlowControl {
-    pub(super) fn new(shared: Arc<Shared>, tasks: TaskTracker, executor: Arc<dyn Executor>) -> Self {
-        FlowControl { shared, tasks, executor }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        tasks: TaskTracker,
+        executor: Arc<dyn Executor>,
+        epochs: Option<Arc<Epochs>>,
+    ) -> Self {
+        FlowControl { shared, tasks, executor, epochs }
+    }
+
+    /// The last epoch that is committed; 0 if there is none, or the flow is not durable.
+    #[must_use]
+    pub fn committed_epoch(&self) -> u64 {
+        self.epochs.as_ref().map_or(0, |epochs| *epochs.committed.borrow())
+    }
+
+    /// Commits one more epoch, after which the inputs give no more, and stops: the flow goes on from there when it is
+    /// started again. No window fires for it. The outputs are emptied, as they fill; what nobody had read of them is not
+    /// lost to the caller. Answers the epoch.
+    ///
+    /// # Errors
+    /// If the flow ends before that with an error, or is not durable.
+    pub async fn stop_with_checkpoint(&mut self, outputs: &mut [&mut dyn Drain]) -> Result<u64, FlowError> {
+        let stopped = FlowError::Stopped { flow: self.shared.graph.flow };
+        let Some(epochs) = &self.epochs else { return Err(stopped) };
+        let (tell, mut told) = oneshot::channel();
+        epochs.note(Note::Stop(tell));
+        let mut open: Vec<_> = outputs.iter_mut().collect();
+        let epoch = std::future::poll_fn(|cx| {
+            open.retain_mut(|output| output.poll_drain(cx).is_pending());
+            Pin::new(&mut told).poll(cx)
+        })
+        .await;
+        self.shared.stop();
+        self.tasks.wait().await;
+        match (epoch, self.error()) {
+            (Ok(epoch), _) => Ok(epoch),
+            (Err(_), error) => Err(error.unwrap_or(stopped)),
+        }
     }
 
     /// The flow's graph.
@@ -90,7 +131,8 @@ impl FlowControl {
     }
 
     /// As [`FlowControl::finish`], but sources give no more, and when the deadline has passed the tasks are stopped
-    /// where they stand. Answers what was on its way then, and what of the outputs nobody had read: nothing if the flow
+    /// where they stand. A durable flow is to go on later: it does [`FlowControl::stop_with_checkpoint`] instead, by the
+    /// deadline. Answers what was on its way then, and what of the outputs nobody had read: nothing if the flow
     /// drained in time and its outputs were read.
     ///
     /// # Errors
@@ -100,6 +142,9 @@ impl FlowControl {
         deadline: Duration,
         outputs: &mut [&mut dyn Drain],
     ) -> Result<Vec<Dropped>, FlowError> {
+        if self.epochs.is_some() {
+            return self.stop_by(deadline, outputs).await;
+        }
         self.shared.quitting.cancel();
         let timeout = self.executor.sleep(deadline);
         tokio::select! {
@@ -116,6 +161,31 @@ impl FlowControl {
         match self.error() {
             None | Some(FlowError::Stopped { .. }) => Ok(self.shared.take_dropped()),
             Some(error) => Err(error),
+        }
+    }
+
+    /// The shutdown of a durable flow. What it drops comes again.
+    async fn stop_by(
+        &mut self,
+        deadline: Duration,
+        outputs: &mut [&mut dyn Drain],
+    ) -> Result<Vec<Dropped>, FlowError> {
+        let timeout = self.executor.sleep(deadline);
+        let stopped = tokio::select! {
+            biased;
+            stopped = self.stop_with_checkpoint(outputs) => Some(stopped),
+            () = timeout => None,
+        };
+        if stopped.is_none() {
+            self.shared.stop();
+            self.tasks.wait().await;
+        }
+        for (port, output) in self.shared.graph.outputs.iter().zip(outputs) {
+            self.shared.note_dropped(port.name, output.abandon());
+        }
+        match stopped {
+            Some(Err(error)) if !matches!(error, FlowError::Stopped { .. }) => Err(error),
+            _ => Ok(self.shared.take_dropped()),
         }
     }
 

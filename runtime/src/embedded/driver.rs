@@ -1,18 +1,21 @@
 //! The loop of one task: take what has come, let the stage work, send what it made.
 
 use super::channel::{Inbox, InputKind, Received};
+use super::epochs::{Epochs, Note};
 use super::executor::Executor;
 use super::gauge::Gauge;
 use super::shared::{Place, Shared};
 use super::tasks::{Panic, caught};
 use crate::batch::{Batch, Status};
+use crate::checkpoint::Delta;
+use crate::checkpoint::manifest::{SenderAt, ShardAt};
 use crate::error::FlowError;
 use crate::graph::{StageMeta, TimeMeta};
 use crate::outlet::{Outlet, Outlets};
 use crate::stage::{Awaited, Progress, Stage};
 use crate::time::Timestamp;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use std::vec;
 
@@ -45,6 +48,8 @@ pub(super) trait StageTask: Send {
     fn silent(&mut self, since: Option<Duration>);
     /// Says to those that read this stage that it has ended.
     fn end(&mut self);
+    /// Says the same to the one that commits epochs, in a durable flow.
+    fn note_end(&mut self);
     /// Passes on what the stage counted, and the error that ends the flow.
     fn report(&mut self) -> Option<FlowError>;
     /// Counts the records that the task leaves behind.
@@ -117,8 +122,6 @@ pub(super) struct Task<S: Stage> {
     shared: Arc<Shared>,
     gauge: Arc<Gauge>,
     inbox: Inbox<S::In>,
-    /// Whether the inbox is an input of the flow: it may simply close, and it can be idle.
-    is_input: bool,
     limit: usize,
     senders: Vec<Sender>,
     watermark: Timestamp,
@@ -131,7 +134,39 @@ pub(super) struct Task<S: Stage> {
     keys: u64,
     /// What the gauge says already.
     shown: Shown,
+    /// In a durable flow.
+    durable: Option<Participant>,
 }
+
+/// A shard's part in epochs.
+pub(super) struct Participant {
+    /// Its place among all tasks.
+    pub(super) task: usize,
+    pub(super) epochs: Arc<Epochs>,
+    /// The names of those that feed it.
+    pub(super) feeders: Vec<String>,
+    /// The barrier that has come, while the stage has yet to take part in its epoch.
+    barrier: Option<u64>,
+    /// What is being copied.
+    copying: Option<Copying>,
+}
+
+impl Participant {
+    pub(super) fn new(task: usize, epochs: Arc<Epochs>, feeders: Vec<String>) -> Self {
+        Participant { task, epochs, feeders, barrier: None, copying: None }
+    }
+}
+
+/// A snapshot that is not whole yet.
+struct Copying {
+    epoch: u64,
+    at: ShardAt,
+    inputs: Vec<(usize, u64)>,
+    delta: Delta,
+}
+
+/// The entries that are copied before a batch is worked on.
+const COPIED_AT_ONCE: usize = 1024;
 
 impl<S: Stage> Task<S> {
     #[allow(clippy::too_many_arguments)]
@@ -143,8 +178,8 @@ impl<S: Stage> Task<S> {
         shared: Arc<Shared>,
         gauge: Arc<Gauge>,
         inbox: Inbox<S::In>,
-        is_input: bool,
         limit: usize,
+        durable: Option<Participant>,
     ) -> Self {
         let sender = Sender { watermark: Timestamp::MIN, status: Status::Active };
         let senders = vec![sender; inbox.senders()];
@@ -156,7 +191,6 @@ impl<S: Stage> Task<S> {
             shared,
             gauge,
             inbox,
-            is_input,
             limit,
             senders,
             watermark: Timestamp::MIN,
@@ -165,7 +199,85 @@ impl<S: Stage> Task<S> {
             now: None,
             keys: 0,
             shown: Shown::default(),
+            durable,
         }
+    }
+
+    /// Goes on from what a shard was at a barrier.
+    pub(super) fn resume(&mut self, at: &ShardAt) {
+        for (place, sender) in at.senders.iter().enumerate().take(self.senders.len()) {
+            let status = match sender.status {
+                0 => Status::Active,
+                1 => Status::Idle,
+                _ => Status::Ended,
+            };
+            self.senders[place] = Sender { watermark: Timestamp(sender.watermark), status };
+            self.gauge.heard(place, Timestamp(sender.watermark));
+            self.gauge.is_now(place, status);
+            if status == Status::Ended {
+                self.inbox.has_ended(place);
+            }
+        }
+        self.watermark = Timestamp(at.watermark);
+        if self.watermark > Timestamp::MIN {
+            self.gauge.reached(self.watermark);
+        }
+        self.stage.local().resume(&at.clocks);
+    }
+
+    /// What it is at a barrier, without its keyed state.
+    fn shard_at(&mut self, ended: bool) -> ShardAt {
+        let feeders = self.durable.iter().flat_map(|durable| &durable.feeders);
+        let sender = |(sender, from): (&Sender, &String)| SenderAt {
+            from: from.clone(),
+            watermark: sender.watermark.0,
+            status: match sender.status {
+                Status::Active => 0,
+                Status::Idle => 1,
+                Status::Ended => 2,
+            },
+        };
+        let senders = self.senders.iter().zip(feeders).map(sender).collect();
+        let (watermark, clocks) = (self.watermark.0, self.stage.local().clocks());
+        ShardAt { watermark, ended, senders, clocks }
+    }
+
+    /// Takes part in the epoch whose barrier has come, if it is time to; whether it has.
+    fn pass_barrier(&mut self) -> bool {
+        if self.stage.in_flight() > 0 {
+            return false;
+        }
+        let Some(epoch) = self.durable.as_mut().and_then(|durable| durable.barrier.take()) else { return false };
+        // What the last epoch has of it is whole: else this one would not have begun.
+        self.copy(usize::MAX);
+        self.mark_outlets_of_clocks();
+        self.outs.visit(&mut |_, outlet| outlet.put_barrier(epoch), 0);
+        let (at, inputs) = (self.shard_at(false), self.inbox.inputs());
+        if let Some(state) = self.stage.stored() {
+            state.begin_snapshot();
+        }
+        if let Some(durable) = &mut self.durable {
+            durable.copying = Some(Copying { epoch, at, inputs, delta: Delta::default() });
+        }
+        true
+    }
+
+    /// Goes on copying what belongs to the epoch.
+    fn copy(&mut self, entries: usize) {
+        let Some(Participant { task, epochs, copying, .. }) = &mut self.durable else { return };
+        let Some(snapshot) = copying else { return };
+        if self.stage.stored().is_none_or(|state| state.copy_some(entries, &mut snapshot.delta))
+            && let Some(Copying { epoch, at, inputs, delta }) = copying.take()
+        {
+            epochs.note(Note::Shard { task: *task, epoch, at, delta, inputs });
+        }
+    }
+
+    /// Whether it has to do with an epoch, although nothing has come.
+    fn has_epoch_to_do(&self) -> bool {
+        self.durable.as_ref().is_some_and(|durable| {
+            durable.copying.is_some() || (durable.barrier.is_some() && self.stage.in_flight() == 0)
+        })
     }
 
     /// Hears a watermark of a sender; whether the stage has to hear of it.
@@ -280,6 +392,7 @@ impl<S: Stage> Task<S> {
 impl<S: Stage> StageTask for Task<S> {
     fn open(&mut self) {
         self.outs.visit(&mut |_, outlet| outlet.open(), 0);
+        self.pass_on_status();
     }
 
     fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
@@ -289,8 +402,25 @@ impl<S: Stage> StageTask for Task<S> {
         if self.current.is_some() {
             return if self.stage.room() > 0 { Poll::Ready(Taken::Work) } else { Poll::Pending };
         }
-        let received = ready!(self.inbox.poll_next(self.is_input, cx));
+        if self.durable.as_ref().is_some_and(|durable| durable.barrier.is_some()) {
+            // What is in flight is waited for: its records are part of the epoch.
+            return if self.stage.in_flight() == 0 { Poll::Ready(Taken::Work) } else { Poll::Pending };
+        }
+        let received = match self.inbox.poll_next(cx) {
+            Poll::Ready(received) => received,
+            Poll::Pending if self.has_epoch_to_do() => return Poll::Ready(Taken::Work),
+            Poll::Pending => return Poll::Pending,
+        };
         Poll::Ready(match received {
+            Received::Barrier(epoch) => {
+                if let Some(durable) = &mut self.durable {
+                    durable.barrier = Some(epoch);
+                }
+                if self.stage.in_flight() > 0 {
+                    return Poll::Pending;
+                }
+                Taken::Work
+            }
             Received::Ended if self.stage.in_flight() > 0 => return Poll::Pending,
             Received::Ended => Taken::Ended,
             Received::Broken => Taken::Broken,
@@ -341,7 +471,11 @@ impl<S: Stage> StageTask for Task<S> {
             }
             self.now = None;
         }
-        let Some(current) = &mut self.current else { return Progress::Done };
+        self.copy(COPIED_AT_ONCE);
+        let Some(current) = &mut self.current else {
+            // All before the barrier is sent before anything after it is made.
+            return if self.pass_barrier() { Progress::More } else { Progress::Done };
+        };
         let (sender, items) = (current.sender, current.next_items(self.stage.room()));
         if !items.is_empty() {
             self.stage.on_sender(self.senders[sender].watermark);
@@ -373,6 +507,10 @@ impl<S: Stage> StageTask for Task<S> {
         }
         self.mark_outlets_of_clocks();
         let sent = self.outs.poll_flush(self.limit, cx);
+        if sent.is_pending() {
+            // Whoever makes no room may be waiting for the epoch to be committed.
+            self.copy(usize::MAX);
+        }
         if sent.is_pending() != self.shown.blocked {
             self.shown.blocked = sent.is_pending();
             self.gauge.is_blocked(self.shown.blocked);
@@ -404,6 +542,17 @@ impl<S: Stage> StageTask for Task<S> {
 
     fn end(&mut self) {
         self.set_status(Status::Ended);
+    }
+
+    fn note_end(&mut self) {
+        if self.durable.is_none() {
+            return;
+        }
+        self.copy(usize::MAX);
+        let (at, inputs) = (self.shard_at(true), self.inbox.inputs());
+        if let Some(durable) = &self.durable {
+            durable.epochs.note(Note::ShardEnded { task: durable.task, at, inputs });
+        }
     }
 
     fn report(&mut self) -> Option<FlowError> {
@@ -515,6 +664,7 @@ async fn drive(
     }
     task.end();
     std::future::poll_fn(|cx| task.poll_send(cx)).await;
+    task.note_end();
     Outcome::Drained
 }
 

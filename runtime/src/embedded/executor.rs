@@ -13,6 +13,8 @@ pub(super) type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Runs tasks and tells them when time has passed.
 pub(super) trait Executor: Timer {
     fn spawn(&self, task: BoxFuture);
+    /// Runs what may block, beside the tasks.
+    fn blocking(&self, job: Box<dyn FnOnce() + Send>);
     /// The time since some moment before the flow began.
     fn now(&self) -> Duration;
     /// What time it is: since the Unix epoch, or since the hand began to turn the clock.
@@ -34,6 +36,10 @@ impl Tokio {
 impl Executor for Tokio {
     fn spawn(&self, task: BoxFuture) {
         self.runtime.spawn(task);
+    }
+
+    fn blocking(&self, job: Box<dyn FnOnce() + Send>) {
+        self.runtime.spawn_blocking(job);
     }
 
     fn now(&self) -> Duration {

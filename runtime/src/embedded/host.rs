@@ -1,16 +1,17 @@
 //! The embedded host: it wires stages to channels and gathers the tasks.
 
 use super::builder::Settings;
-use super::channel::{Inbox, Link, Receiver, SourceReader};
+use super::channel::{Inbox, Link, PushedReader, Receiver, SourceAt, SourceReader};
 use super::driver::{self, Task};
+use super::durability::Durability;
 use super::executor::{BoxFuture, Executor};
 use super::gauge::{Feeder, Gauge, Origin};
 use super::input::Input;
 use super::names;
-use super::output::{AnyOutput, Output};
+use super::output::{AnyOutput, Hold, Output, Partaker};
 use super::queue::{QueueWriter, queue};
 use super::shared::{Place, Shared};
-use super::tasks;
+use super::tasks::{self, Begin};
 use crate::connect::{Sink, Source};
 use crate::graph::{Graph, OutletMeta, PortMeta, StageMeta, Subflow, TimeMeta};
 use crate::host::{Host, Timer, Transports};
@@ -21,8 +22,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Puts what is attached to a port to work: given the channel's end, the task that serves it.
-type Attach<End> = Box<dyn FnOnce(End, Arc<Shared>, usize) -> BoxFuture + Send>;
+/// Puts what is attached to a port to work: given the channel's end, and where it goes on from, the task that serves it.
+type Attach<End, From> = Box<dyn FnOnce(End, Arc<Shared>, usize, From) -> BoxFuture + Send>;
+
+/// What a sink prepared for the epoch that is restored.
+type Prepared = Option<(u64, Vec<u8>)>;
+
+/// A source on its way to its input.
+pub(super) struct AttachedSource {
+    /// An `Attach` of the port's type.
+    attach: Box<dyn Any + Send>,
+    /// Where it stands; `None` if it cannot tell, and so cannot begin again.
+    pub(super) position: Option<u64>,
+}
 
 /// Runs the stages of a flow as tasks of this process.
 pub struct EmbeddedHost {
@@ -33,7 +45,9 @@ pub struct EmbeddedHost {
     /// The flow that is being wired: the flow itself, or one that stands in it.
     scope: Scope,
     /// Sources and sinks by port, as `Attach` of the port's type.
-    attached: HashMap<&'static str, Box<dyn Any + Send>>,
+    attached: Attached,
+    /// In a durable flow.
+    durable: Option<Durability>,
     /// Handles of inputs by port, as `Input` of the port's type.
     inputs: HashMap<&'static str, Box<dyn Any + Send>>,
     outputs: HashMap<&'static str, AnyOutput>,
@@ -76,16 +90,31 @@ impl Scope {
     }
 }
 
-pub(super) fn attach_source<S: Source>(port: &'static str, source: S) -> Box<dyn Any + Send> {
-    let attach: Attach<QueueWriter<S::Item>> =
-        Box::new(move |writer, shared, limit| Box::pin(tasks::feed(source, port, writer, shared, limit)));
-    Box::new(attach)
+/// What is attached to the ports of a flow.
+#[derive(Default)]
+pub(super) struct Attached {
+    pub(super) sources: HashMap<&'static str, AttachedSource>,
+    /// Each an `Attach` of the port's type.
+    pub(super) sinks: HashMap<&'static str, Box<dyn Any + Send>>,
+    /// Each a `Hold` of the port's type.
+    pub(super) holds: HashMap<&'static str, Box<dyn Any + Send>>,
 }
 
-pub(super) fn attach_sink<K: Sink>(port: &'static str, sink: K) -> Box<dyn Any + Send> {
-    let attach: Attach<Output<K::Item>> =
-        Box::new(move |output, shared, _| Box::pin(tasks::drain(sink, port, output, shared)));
-    Box::new(attach)
+impl Attached {
+    pub(super) fn add_source<S: Source>(&mut self, port: &'static str, source: S) {
+        let position = source.position();
+        let attach: Attach<QueueWriter<S::Item>, Begin> = Box::new(move |writer, shared, limit, begin| {
+            Box::pin(tasks::feed(source, port, writer, shared, limit, begin))
+        });
+        self.sources.insert(port, AttachedSource { attach: Box::new(attach), position });
+    }
+
+    pub(super) fn add_sink<K: Sink>(&mut self, port: &'static str, sink: K) {
+        let attach: Attach<Output<K::Item>, Prepared> = Box::new(move |output, shared, _, prepared| {
+            Box::pin(tasks::drain(sink, port, output, shared, prepared))
+        });
+        self.sinks.insert(port, Box::new(attach));
+    }
 }
 
 impl EmbeddedHost {
@@ -93,7 +122,8 @@ impl EmbeddedHost {
         settings: Settings,
         shared: Arc<Shared>,
         executor: Arc<dyn Executor>,
-        attached: HashMap<&'static str, Box<dyn Any + Send>>,
+        attached: Attached,
+        durable: Option<Durability>,
     ) -> Self {
         let scope = Scope { graph: shared.graph, path: "", first_node: 0, placed: 0 };
         EmbeddedHost {
@@ -103,6 +133,7 @@ impl EmbeddedHost {
             tasks: Vec::new(),
             scope,
             attached,
+            durable,
             inputs: HashMap::new(),
             outputs: HashMap::new(),
             placed: 0,
@@ -113,8 +144,33 @@ impl EmbeddedHost {
         self.tasks.push(Box::pin(tasks::guarded(task, name, Arc::clone(&self.shared))));
     }
 
+    pub(super) fn take_durability(&mut self) -> Option<Durability> {
+        self.durable.take()
+    }
+
     pub(super) fn take_tasks(&mut self) -> Vec<BoxFuture> {
         std::mem::take(&mut self.tasks)
+    }
+
+    /// Gives an output its part in epochs; answers what its sink prepared for the one that is restored.
+    fn make_durable<T: Record>(&mut self, port: &'static str, output: &mut Output<T>, has_sink: bool) -> Prepared {
+        let durable = self.durable.as_mut()?;
+        let hold = self.attached.holds.remove(port).and_then(|hold| hold.downcast::<Hold<T>>().ok());
+        let (place, at) = durable.output(port);
+        let at = at.cloned();
+        let (epochs, records) = (Arc::clone(&durable.epochs), at.as_ref().map_or(0, |at| at.records));
+        let mut held = Vec::new();
+        if let (Some(hold), Some(at)) = (&hold, &at) {
+            let bytes = durable.held(at);
+            match (hold.decode)(&bytes) {
+                Ok(records) => held = records,
+                Err(error) => durable.refuse(format!("the records held for output `{port}` cannot be read: {error}")),
+            }
+        }
+        let epoch = epochs.restored;
+        let partaker = Partaker::new(place, epochs, records, hold.map(|hold| *hold));
+        output.take_part_in_epochs(if has_sink { partaker.of_sink() } else { partaker }, held);
+        at.map(|at| (epoch, at.prepared))
     }
 
     /// The handle of an input. Generated code knows its type.
@@ -166,7 +222,7 @@ impl Host for EmbeddedHost {
         &mut self,
         meta: &'static StageMeta,
         inputs: Vec<Link<S::In>>,
-        shards: Vec<(S, S::Outs)>,
+        mut shards: Vec<(S, S::Outs)>,
     ) {
         let input = inputs.iter().find_map(Link::input_kind);
         let feeders: Vec<Feeder> = inputs.iter().flat_map(Link::feeders).copied().collect();
@@ -179,15 +235,25 @@ impl Host for EmbeddedHost {
                 receivers[shard].extend(of_edge);
             }
         }
+        let node = &self.scope.graph.nodes[meta.node];
+        let mut participants = match &mut self.durable {
+            Some(durable) => durable.add_stage(place.name, node, &mut shards, &feeders),
+            None => Vec::new(),
+        }
+        .into_iter();
         for (shard, ((head, outs), receivers)) in shards.into_iter().zip(receivers).enumerate() {
             let gauge = Gauge::new(stage, shard, origin, feeders.clone(), self.settings.idle_after);
             let gauge = Arc::new(gauge);
             self.shared.add_gauge(Arc::clone(&gauge));
-            let inbox = Inbox::new(receivers);
-            let shared = Arc::clone(&self.shared);
-            let limit = self.settings.batch_limit;
-            let is_input = input.is_some();
-            let task = Task::new(head, outs, meta, place, Arc::clone(&shared), gauge, inbox, is_input, limit);
+            let (participant, resumed) = participants.next().unzip();
+            let epochs = self.durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
+            let inbox = Inbox::new(receivers, epochs);
+            let (shared, limit) = (Arc::clone(&self.shared), self.settings.batch_limit);
+            let mut task =
+                Task::new(head, outs, meta, place, Arc::clone(&shared), gauge, inbox, limit, participant);
+            if let Some(at) = resumed.flatten() {
+                task.resume(&at);
+            }
             let watch = input.map(|kind| (kind, self.settings.idle_after));
             let executor = Arc::clone(&self.executor);
             self.add_task(place.name, driver::run(Box::new(task), place, shared, executor, watch));
@@ -217,33 +283,44 @@ impl Host for EmbeddedHost {
 
     fn input<T: Record>(&mut self, port: &'static PortMeta) -> Link<T> {
         let (shared, limit) = (Arc::clone(&self.shared), self.settings.batch_limit);
-        let attached = self.attached.remove(port.name).and_then(|source| source.downcast().ok());
-        let (handle, receiver) = match attached {
-            Some(attach) => {
-                let attach: Box<Attach<QueueWriter<T>>> = attach;
+        let (place, from) = self.durable.as_ref().map_or((0, None), |durable| durable.input(port.name));
+        let attached = self.attached.sources.remove(port.name);
+        let attached = attached.and_then(|source| Some((source.attach.downcast().ok()?, source.position)));
+        let (mut handle, receiver) = match attached {
+            Some((attach, position)) => {
+                let attach: Box<Attach<QueueWriter<T>, Begin>> = attach;
                 // A batch at a time: the next is asked for when this one is read.
                 let (writer, reader) = queue(1);
-                let feeding = attach(writer, Arc::clone(&shared), limit);
-                (Input::<T>::new(None, shared, limit), Receiver::Source(SourceReader::new(feeding, reader)))
+                let at = Arc::new(SourceAt::new(place, from.or(position).unwrap_or(0)));
+                let begin = Begin { from, at: Arc::clone(&at) };
+                let feeding = attach(writer, Arc::clone(&shared), limit, begin);
+                let reader = SourceReader::new(feeding, reader, at);
+                (Input::<T>::new(None, shared, limit), Receiver::Source(reader))
             }
             None => {
                 let (sender, receiver) = mpsc::channel(self.settings.capacity);
-                (Input::new(Some(sender), shared, limit), Receiver::Pushed(receiver))
+                let reader = PushedReader::new(receiver, place, from.unwrap_or(0));
+                (Input::new(Some(sender), shared, limit), Receiver::Pushed(reader))
             }
         };
+        if let Some(durable) = &self.durable {
+            handle.take_part_in_epochs(place, Arc::clone(&durable.epochs));
+        }
         self.inputs.insert(port.name, Box::new(handle));
         Link::of_input(port.name, receiver)
     }
 
     fn output<T: Record>(&mut self, port: &'static PortMeta, edge: Link<T>) {
         let receivers = edge.read_by(1, self.settings.capacity).into_iter().flatten().collect();
-        let output = Output::new(Some(Inbox::new(receivers)), Arc::clone(&self.shared));
-        let attached = self.attached.remove(port.name).and_then(|sink| sink.downcast().ok());
+        let epochs = self.durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
+        let mut output = Output::new(Some(Inbox::new(receivers, epochs)), Arc::clone(&self.shared));
+        let attached = self.attached.sinks.remove(port.name).and_then(|sink| sink.downcast().ok());
+        let prepared = self.make_durable(port.name, &mut output, attached.is_some());
         let handle = match attached {
             Some(attach) => {
-                let attach: Box<Attach<Output<T>>> = attach;
+                let attach: Box<Attach<Output<T>, Prepared>> = attach;
                 let (shared, limit) = (Arc::clone(&self.shared), self.settings.batch_limit);
-                self.add_task(port.name, attach(output, Arc::clone(&shared), limit));
+                self.add_task(port.name, attach(output, Arc::clone(&shared), limit, prepared));
                 Output::<T>::new(None, shared)
             }
             None => output,

@@ -65,6 +65,10 @@ impl Executor for HandExecutor {
         lock(&self.0.spawned).push(Box::pin(unconstrained(task)));
     }
 
+    fn blocking(&self, job: Box<dyn FnOnce() + Send>) {
+        self.spawn(Box::pin(async move { job() }));
+    }
+
     fn now(&self) -> Duration {
         lock(&self.0.clock).now
     }

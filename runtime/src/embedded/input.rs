@@ -1,12 +1,14 @@
 //! Typed handles of inputs.
 
 use super::channel::Sender;
+use super::epochs::Epochs;
 use super::shared::Shared;
 use super::tasks::send_in_batches;
 use crate::batch::Batch;
 use crate::error::{Refusal, SendError};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::PollSender;
@@ -23,12 +25,14 @@ pub struct Input<T> {
     polled: Option<PollSender<Batch<T>>>,
     shared: Arc<Shared>,
     limit: usize,
+    /// In a durable flow, with the input's place among the others.
+    durable: Option<(usize, Arc<Epochs>)>,
 }
 
 impl<T> Clone for Input<T> {
     fn clone(&self) -> Self {
-        let (sender, shared) = (self.sender.clone(), Arc::clone(&self.shared));
-        Input { sender, waiting: None, polled: None, shared, limit: self.limit }
+        let (sender, shared, durable) = (self.sender.clone(), Arc::clone(&self.shared), self.durable.clone());
+        Input { sender, waiting: None, polled: None, shared, limit: self.limit, durable }
     }
 }
 
@@ -42,7 +46,42 @@ impl<T> Input<T> {
 
 impl<T: Send + 'static> Input<T> {
     pub(super) fn new(sender: Option<Sender<T>>, shared: Arc<Shared>, limit: usize) -> Self {
-        Input { sender, waiting: None, polled: None, shared, limit }
+        Input { sender, waiting: None, polled: None, shared, limit, durable: None }
+    }
+
+    pub(super) fn take_part_in_epochs(&mut self, place: usize, epochs: Arc<Epochs>) {
+        self.durable = Some((place, epochs));
+    }
+
+    /// How many of the records that came in here, since the flow first began, are part of the last committed epoch: with
+    /// one sender, the number of those that never have to be sent again. After a start it says where to go on from. 0 where
+    /// the flow is not durable.
+    ///
+    /// Of an input that a source feeds: where the source stood then, in its own measure.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.durable.as_ref().map_or(0, |(place, epochs)| epochs.positions[*place].load(Ordering::Acquire))
+    }
+
+    /// Waits until so many records are [committed](Input::committed).
+    ///
+    /// # Errors
+    /// If the flow ends before, or is not durable.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost if the future is dropped.
+    pub async fn until_committed(&self, records: u64) -> Result<(), Refusal> {
+        let refusal = || self.shared.error().map_or(Refusal::Closed, Refusal::Failed);
+        let Some((_, epochs)) = &self.durable else { return Err(refusal()) };
+        let mut epoch = epochs.committed.subscribe();
+        while self.committed() < records {
+            tokio::select! {
+                biased;
+                changed = epoch.changed() => changed.map_err(|_| refusal())?,
+                () = self.shared.stopped.cancelled() => return Err(refusal()),
+            }
+        }
+        Ok(())
     }
 
     fn refused<V>(&self, unsent: V) -> SendError<V> {

@@ -5,8 +5,11 @@
 
 mod builder;
 mod channel;
+mod checkpointer;
 mod control;
 mod driver;
+mod durability;
+mod epochs;
 mod executor;
 mod explain;
 mod gauge;
@@ -24,4 +27,4 @@ pub use control::{Dropped, FlowControl, FlowWatch, NodeCounts};
 pub use host::EmbeddedHost;
 pub use inline::Inline;
 pub use input::Input;
-pub use output::{AnyOutput, Drain, Output, WrongType, drain};
+pub use output::{AnyOutput, Drain, Number, Output, WrongType, drain};

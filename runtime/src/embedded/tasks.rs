@@ -1,18 +1,20 @@
 //! Tasks that are not stages: those of sources and sinks. And the guard around every task.
 
-use super::channel::Sender;
-use super::output::Output;
+use super::channel::{Sender, SourceAt};
+use super::epochs::Note;
+use super::output::{Output, Taken};
 use super::queue::QueueWriter;
 use super::shared::{Place, Shared};
 use crate::batch::Batch;
 use crate::connect::{Sink, Source};
-use crate::error::{FlowError, SourceError};
+use crate::error::{FlowError, SinkError, SourceError};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use tokio::sync::watch;
 
 /// Runs a task; a panic in it ends the flow with an error that names the node, and hangs nobody.
 pub(super) async fn guarded(task: impl Future<Output = ()> + Send, place: &'static str, shared: Arc<Shared>) {
@@ -58,12 +60,20 @@ pub(super) async fn feed<S: Source>(
     mut writer: QueueWriter<S::Item>,
     shared: Arc<Shared>,
     limit: usize,
+    at: Begin,
 ) {
-    match caught(pass_on(source, input, &mut writer, &shared, limit)).await {
+    match caught(pass_on(source, input, &mut writer, &shared, limit, at)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => shared.fail(FlowError::Source { flow: shared.graph.flow, input, error }),
         Err(panic) => shared.fail_by_panic(Place::outside(input), &*panic),
     }
+}
+
+/// Where a source begins, and where it says how far it is.
+pub(super) struct Begin {
+    /// Where it stood when the epoch that was restored was committed.
+    pub(super) from: Option<u64>,
+    pub(super) at: Arc<SourceAt>,
 }
 
 async fn pass_on<S: Source>(
@@ -72,7 +82,11 @@ async fn pass_on<S: Source>(
     writer: &mut QueueWriter<S::Item>,
     shared: &Shared,
     limit: usize,
+    Begin { from, at }: Begin,
 ) -> Result<(), SourceError> {
+    if let Some(from) = from {
+        source.seek(from).await?;
+    }
     // Once, and not for each batch: each takes a lock to be told.
     let (mut stopped, mut quitting) = (pin!(shared.stopped.cancelled()), pin!(shared.quitting.cancelled()));
     loop {
@@ -83,8 +97,11 @@ async fn pass_on<S: Source>(
             next = source.next_batch(limit) => next?,
         };
         let Some(items) = next else { return Ok(()) };
-        let mut batches = in_batches(items, limit);
+        let position = source.position();
+        let mut batches = in_batches(items, limit).peekable();
         while let Some(items) = batches.next() {
+            // Only after the last of them is it known where it stands.
+            at.set(if batches.peek().is_none() { position } else { None });
             let mut batch = Some(Batch::of(items));
             let mut written = std::future::poll_fn(|cx| writer.poll_write(&mut batch, cx)).await;
             if written.is_ok() {
@@ -133,13 +150,13 @@ pub(super) async fn drain<K: Sink>(
     name: &'static str,
     mut output: Output<K::Item>,
     shared: Arc<Shared>,
+    restored: Option<(u64, Vec<u8>)>,
 ) {
     let written = async {
-        while let Some(batch) = output.next_batch().await {
-            sink.write(batch).await?;
+        match output.epochs() {
+            None => write_all(&mut sink, &mut output, &shared).await,
+            Some(_) => write_by_epochs(&mut sink, &mut output, &shared, restored).await,
         }
-        // After a failure what was written is not whole, and is not to look as if it were.
-        if shared.error().is_some() { Ok(()) } else { sink.close().await }
     };
     let written = tokio::select! {
         biased;
@@ -150,5 +167,89 @@ pub(super) async fn drain<K: Sink>(
         Some(Ok(())) => {}
         Some(Err(error)) => shared.fail(FlowError::Sink { flow: shared.graph.flow, output: name, error }),
         None => shared.note_dropped(name, output.abandon()),
+    }
+}
+
+/// Writes all there is, and commits it at the end.
+async fn write_all<K: Sink>(
+    sink: &mut K,
+    output: &mut Output<K::Item>,
+    shared: &Shared,
+) -> Result<(), SinkError> {
+    while let Some(batch) = output.next_batch().await {
+        sink.write(batch).await?;
+    }
+    // After a failure what was written is not whole, and is not to look as if it were.
+    if shared.error().is_some() {
+        return Ok(());
+    }
+    let prepared = sink.prepare(0).await?;
+    sink.commit(0, prepared).await?;
+    sink.close().await
+}
+
+async fn until_committed(committed: &mut watch::Receiver<u64>, epoch: u64) {
+    // Whoever commits is gone only when the flow is over, and then so is this task.
+    let _ = committed.wait_for(|&committed| committed >= epoch).await.is_ok();
+}
+
+/// Prepares what was written when a barrier comes, and commits it when its epoch is committed.
+async fn write_by_epochs<K: Sink>(
+    sink: &mut K,
+    output: &mut Output<K::Item>,
+    shared: &Shared,
+    restored: Option<(u64, Vec<u8>)>,
+) -> Result<(), SinkError> {
+    let Some((place, epochs)) = output.epochs() else { return Ok(()) };
+    let restored_epoch = epochs.restored;
+    if let Some((epoch, prepared)) = restored.filter(|(_, prepared)| !prepared.is_empty()) {
+        sink.commit(epoch, prepared).await?;
+    }
+    sink.abort(restored_epoch).await?;
+    let mut committed = epochs.committed.subscribe();
+    let mut prepared: Option<(u64, Vec<u8>)> = None;
+    let mut ended = false;
+    loop {
+        if let Some((epoch, _)) = prepared {
+            tokio::select! {
+                biased;
+                () = until_committed(&mut committed, epoch) => {}
+                taken = std::future::poll_fn(|cx| output.poll_taken(cx)), if !ended => {
+                    match taken {
+                        Taken::Records(records) => sink.write(records).await?,
+                        Taken::Barrier(_) => return Err(SinkError::new("an epoch began before the last was committed")),
+                        Taken::Ended => ended = true,
+                    }
+                    continue;
+                }
+            }
+            if let Some((epoch, prepared)) = prepared.take() {
+                sink.commit(epoch, prepared).await?;
+                epochs.note(Note::Acknowledged { output: place });
+            }
+            if output.is_over() {
+                return sink.close().await;
+            }
+            continue;
+        }
+        if ended {
+            if shared.error().is_some() {
+                return Ok(());
+            }
+            let epoch = output.epoch();
+            let last = sink.prepare(epoch).await?;
+            output.ended(last.clone());
+            prepared = Some((epoch, last));
+            continue;
+        }
+        match std::future::poll_fn(|cx| output.poll_taken(cx)).await {
+            Taken::Records(records) => sink.write(records).await?,
+            Taken::Barrier(epoch) => {
+                let part = sink.prepare(epoch).await?;
+                output.prepared(epoch, part.clone(), false);
+                prepared = Some((epoch, part));
+            }
+            Taken::Ended => ended = true,
+        }
     }
 }

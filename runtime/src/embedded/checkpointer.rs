@@ -1,0 +1,298 @@
+//! The task that commits the epochs of a durable flow: it does what the [`Coordinator`] decides.
+
+use super::epochs::{Asked, Epochs, Note};
+use super::executor::Executor;
+use super::shared::Shared;
+use crate::checkpoint::Delta;
+use crate::checkpoint::coordinator::{Action, Coordinator, Event};
+use crate::checkpoint::manifest::{Manifest, ObjectRef, OutputAt, SegmentRef};
+use crate::checkpoint::storage::Storage;
+use crate::checkpoint::{merge, segment};
+use crate::error::FlowError;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// How epochs are committed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    /// From one epoch to the next.
+    pub(super) every: Duration,
+    /// How long storage may fail before the flow does.
+    pub(super) patience: Duration,
+    /// The newest epochs that are kept.
+    pub(super) keep: usize,
+}
+
+/// See the [module](self).
+pub(super) struct Checkpointer {
+    coordinator: Coordinator,
+    storage: Arc<dyn Storage>,
+    epochs: Arc<Epochs>,
+    shared: Arc<Shared>,
+    executor: Arc<dyn Executor>,
+    notes: mpsc::UnboundedReceiver<Note>,
+    schedule: Schedule,
+    attempt: u64,
+    /// Segments and manifests are named by a number that only this process uses.
+    nodes: Vec<(String, usize)>,
+    outputs: Vec<String>,
+    /// Which outputs have prepared something that they will acknowledge.
+    owes: Vec<bool>,
+    waiting: VecDeque<Event>,
+    stops: Vec<oneshot::Sender<u64>>,
+    tidying: bool,
+}
+
+/// The first wait before storage is tried again; it doubles with each.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+/// The longest such wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// After so many intervals it is said what an epoch waits for.
+const PATIENT_INTERVALS: u32 = 10;
+
+impl Checkpointer {
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn new(
+        coordinator: Coordinator,
+        storage: Arc<dyn Storage>,
+        epochs: Arc<Epochs>,
+        shared: Arc<Shared>,
+        executor: Arc<dyn Executor>,
+        notes: mpsc::UnboundedReceiver<Note>,
+        schedule: Schedule,
+        attempt: u64,
+        tasks: &[(usize, usize)],
+    ) -> Self {
+        let outputs: Vec<String> = shared.graph.outputs.iter().map(|port| port.name.to_owned()).collect();
+        let node = |&(stage, shard): &(usize, usize)| (coordinator.stages()[stage].node.clone(), shard);
+        Checkpointer {
+            nodes: tasks.iter().map(node).collect(),
+            owes: vec![false; outputs.len()],
+            outputs,
+            coordinator,
+            storage,
+            epochs,
+            shared,
+            executor,
+            notes,
+            schedule,
+            attempt,
+            waiting: VecDeque::new(),
+            stops: Vec::new(),
+            tidying: false,
+        }
+    }
+
+    /// Commits epochs until the flow has ended.
+    pub(super) async fn run(mut self) {
+        let stopped = self.shared.stopped.clone();
+        tokio::select! {
+            biased;
+            () = stopped.cancelled() => {}
+            result = self.commit_epochs() => if let Err(error) = result {
+                let flow = self.shared.graph.flow;
+                self.shared.fail(FlowError::Checkpoint { flow, error: Arc::new(error) });
+            },
+        }
+    }
+
+    async fn commit_epochs(&mut self) -> io::Result<()> {
+        let mut pause = self.executor.sleep(self.schedule.every);
+        let mut intervals = 0u32;
+        loop {
+            tokio::select! {
+                biased;
+                note = self.notes.recv() => {
+                    let Some(note) = note else { return Ok(()) };
+                    self.take(note).await?;
+                }
+                () = &mut pause => {
+                    pause = self.executor.sleep(self.schedule.every);
+                    intervals += 1;
+                    if let Some(what) = self.coordinator.waits_for().filter(|_| intervals == PATIENT_INTERVALS) {
+                        tracing::warn!(
+                            flow = self.shared.graph.flow,
+                            "the epoch after {} is not committed because of {what}: read or drop outputs that nobody reads",
+                            self.coordinator.committed(),
+                        );
+                    }
+                    self.waiting.push_back(Event::Due);
+                }
+            }
+            while let Some(event) = self.waiting.pop_front() {
+                for action in self.coordinator.on(event) {
+                    if self.act(action, &mut intervals).await? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what has to be stored before the coordinator hears of it.
+    async fn take(&mut self, note: Note) -> io::Result<()> {
+        let event = match note {
+            Note::Shard { task, epoch, at, delta, inputs } => {
+                let segment = self.store(task, epoch, delta).await?;
+                Event::Shard { task, epoch, at, segment, inputs }
+            }
+            Note::ShardEnded { task, at, inputs } => Event::ShardEnded { task, at, inputs },
+            Note::Output { output, epoch, records, prepared, held, ended, acknowledges } => {
+                let held = match held.filter(|held| !held.is_empty()) {
+                    Some(held) => Some(self.store_held(output, epoch, held).await?),
+                    None => None,
+                };
+                self.owes[output] = acknowledges;
+                let at = OutputAt { name: self.outputs[output].clone(), records, prepared, held };
+                Event::Output { output, epoch, at, ended }
+            }
+            Note::Acknowledged { output } => {
+                self.owes[output] = false;
+                Event::Acknowledged { output }
+            }
+            Note::Stop(tell) => {
+                self.stops.push(tell);
+                Event::StopAsked
+            }
+            Note::Done(what) => {
+                what(self);
+                return Ok(());
+            }
+        };
+        self.waiting.push_back(event);
+        Ok(())
+    }
+
+    /// Whether all is done.
+    async fn act(&mut self, action: Action, intervals: &mut u32) -> io::Result<bool> {
+        match action {
+            Action::Begin { epoch, last } => {
+                *intervals = 0;
+                self.epochs.ask(Asked { epoch, last });
+            }
+            Action::Create(manifest) => self.create(manifest).await?,
+            Action::Announce { epoch } => {
+                self.epochs.committed.send_replace(epoch);
+                for output in 0..self.outputs.len() {
+                    if !self.owes[output] {
+                        self.waiting.push_back(Event::Acknowledged { output });
+                    }
+                }
+            }
+            Action::Tidy => self.tidy(),
+            Action::Finish => {
+                for tell in self.stops.drain(..) {
+                    let _ = tell.send(self.coordinator.committed());
+                }
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn store(&mut self, task: usize, epoch: u64, delta: Delta) -> io::Result<Option<SegmentRef>> {
+        if delta.is_empty() {
+            return Ok(None);
+        }
+        let (node, shard) = self.nodes[task].clone();
+        let name = segment::name(epoch, &node, shard, self.attempt);
+        let flow = self.shared.graph.flow;
+        let (storage, name) = (Arc::clone(&self.storage), name);
+        let encoded = self.blocking(move || segment::encode(flow, &node, name, epoch, delta)).await?;
+        let (reference, bytes) = encoded;
+        let (name, bytes) = (reference.object.name.clone(), Arc::new(bytes));
+        self.persist("store a segment", move || storage.put(&name, &bytes)).await?;
+        Ok(Some(reference))
+    }
+
+    async fn store_held(&mut self, output: usize, epoch: u64, held: Vec<u8>) -> io::Result<ObjectRef> {
+        let name = format!("held/{epoch:020}-{}-{:016x}", self.outputs[output], self.attempt);
+        let reference = ObjectRef {
+            name: name.clone(),
+            bytes: held.len() as u64,
+            checksum: segment::checksum(&held),
+        };
+        let (storage, held) = (Arc::clone(&self.storage), Arc::new(held));
+        self.persist("store held records", move || storage.put(&name, &held)).await?;
+        Ok(reference)
+    }
+
+    /// Creates the manifest: that is the commit.
+    async fn create(&mut self, manifest: Manifest) -> io::Result<()> {
+        let positions: Vec<u64> = manifest.inputs.iter().map(|input| input.position).collect();
+        let (storage, manifest) = (Arc::clone(&self.storage), Arc::new(manifest));
+        self.persist("create a manifest", move || crate::checkpoint::manifest::commit(&*storage, &manifest)).await?;
+        for (committed, position) in self.epochs.positions.iter().zip(positions) {
+            committed.store(position, Ordering::Release);
+        }
+        self.waiting.push_back(Event::Created);
+        Ok(())
+    }
+
+    /// Tries until it succeeds, or for as long as storage may fail.
+    async fn persist<F>(&mut self, what: &'static str, job: F) -> io::Result<()>
+    where
+        F: Fn() -> io::Result<()> + Send + Sync + 'static,
+    {
+        let job = Arc::new(job);
+        let begun = self.executor.now();
+        let mut wait = FIRST_WAIT;
+        loop {
+            let again = Arc::clone(&job);
+            let Err(error) = self.blocking(move || again()).await else { return Ok(()) };
+            let passed = self.executor.now().saturating_sub(begun);
+            if error.kind() == io::ErrorKind::AlreadyExists || passed >= self.schedule.patience {
+                return Err(io::Error::new(error.kind(), format!("could not {what}: {error}")));
+            }
+            tracing::warn!(flow = self.shared.graph.flow, "could not {what}, and will try again: {error}");
+            self.executor.sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// Does what blocks where it may.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let (tell, told) = oneshot::channel();
+        self.executor.blocking(Box::new(move || {
+            let _ = tell.send(job());
+        }));
+        told.await.unwrap_or_else(|_| Err(io::Error::other("the runtime was shut down")))
+    }
+
+    /// Merges what is worth it and deletes what nothing needs, beside the epochs to come.
+    fn tidy(&mut self) {
+        if std::mem::replace(&mut self.tidying, true) {
+            return;
+        }
+        let (storage, attempt, flow) = (Arc::clone(&self.storage), self.attempt, self.shared.graph.flow);
+        let (stages, keep) = (self.coordinator.stages().to_vec(), self.schedule.keep);
+        let (committed, notes) = (self.coordinator.committed(), self.epochs.notes.clone());
+        self.executor.blocking(Box::new(move || {
+            let mut merged = Vec::new();
+            for (place, stage) in stages.iter().enumerate() {
+                match merge::tidy(&*storage, flow, stage, committed, attempt) {
+                    Ok(Some((replaced, segment))) => merged.push((place, replaced, segment)),
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(flow, "could not merge segments, and will try again: {error}"),
+                }
+            }
+            if let Err(error) = merge::collect_garbage(&*storage, keep, committed) {
+                tracing::warn!(flow, "could not delete what is not needed, and will try again: {error}");
+            }
+            let _ = notes.send(Note::Done(Box::new(move |checkpointer| {
+                checkpointer.tidying = false;
+                let merged = merged.into_iter();
+                checkpointer.waiting.extend(
+                    merged.map(|(stage, replaced, segment)| Event::Merged { stage, replaced, segment }),
+                );
+            })));
+        }));
+    }
+}

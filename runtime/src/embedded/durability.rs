@@ -1,0 +1,268 @@
+//! What makes a flow durable while it is wired: each task gets its part in epochs, and what it goes on from.
+
+use super::checkpointer::{Checkpointer, Schedule};
+use super::driver::Participant;
+use super::epochs::{Epochs, Note};
+use super::executor::Executor;
+use super::gauge::Feeder;
+use super::shared::Shared;
+use crate::checkpoint::coordinator::{Coordinator, Plan};
+use crate::checkpoint::manifest::{Manifest, OutputAt, ShardAt, StageAt, StateSchema};
+use crate::checkpoint::recovery::{self, Recovered};
+use crate::checkpoint::storage::Storage;
+use crate::checkpoint::value::Migration;
+use crate::checkpoint::{rescale, schema};
+use crate::error::StartError;
+use crate::graph::{Graph, Node};
+use crate::hash::{KEY_GROUPS, shard_of};
+use crate::stage::Stage;
+use crate::state::StoredState;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// The store of a flow that is being wired.
+pub(super) struct Durability {
+    pub(super) epochs: Arc<Epochs>,
+    storage: Arc<dyn Storage>,
+    recovered: Option<Recovered>,
+    plan: Plan,
+    next: u64,
+    notes: mpsc::UnboundedReceiver<Note>,
+    /// Why the flow cannot start.
+    error: Option<StartError>,
+    graph: &'static Graph,
+    /// Nodes whose stored state is let go.
+    forgotten: HashSet<String>,
+}
+
+impl Durability {
+    /// Reads what is stored.
+    pub(super) fn open(
+        storage: Arc<dyn Storage>,
+        graph: &'static Graph,
+        forgotten: HashSet<String>,
+    ) -> Result<Self, StartError> {
+        let refused = |what: String| StartError::Store { flow: graph.flow, what };
+        let recovered = recovery::latest(&*storage).map_err(|error| refused(error.to_string()))?;
+        if let Some(manifest) = recovered.as_ref().map(Recovered::manifest)
+            && manifest.flow != graph.flow
+        {
+            let other = &manifest.flow;
+            return Err(refused(format!("it is that of flow `{other}`: each flow needs a store of its own")));
+        }
+        let next = recovered.as_ref().map_or(1, Recovered::next_epoch);
+        let names = |ports: &[crate::graph::PortMeta]| -> Vec<String> {
+            ports.iter().map(|port| port.name.to_owned()).collect()
+        };
+        let plan = Plan {
+            flow: graph.flow.to_owned(),
+            attempt: RandomState::new().hash_one(std::process::id()),
+            inputs: names(graph.inputs),
+            outputs: names(graph.outputs),
+            ..Plan::default()
+        };
+        let manifest = recovered.as_ref().map(Recovered::manifest);
+        let position = |name: &String| {
+            let known = manifest.and_then(|manifest| manifest.inputs.iter().find(|input| input.name == *name));
+            known.map_or(0, |input| input.position)
+        };
+        let positions: Vec<u64> = plan.inputs.iter().map(position).collect();
+        let (sender, notes) = mpsc::unbounded_channel();
+        let restored = manifest.map_or(0, |manifest| manifest.epoch);
+        let epochs = Arc::new(Epochs::new(restored, &positions, sender));
+        Ok(Durability { epochs, storage, recovered, plan, next, notes, error: None, graph, forgotten })
+    }
+
+    pub(super) fn manifest(&self) -> Option<&Manifest> {
+        self.recovered.as_ref().map(Recovered::manifest)
+    }
+
+    /// The place of an input, and where it stood; `None` of that if nothing is restored.
+    pub(super) fn input(&self, port: &str) -> (usize, Option<u64>) {
+        let place = self.plan.inputs.iter().position(|name| name == port).unwrap_or(0);
+        let at = self.manifest().and_then(|manifest| manifest.inputs.iter().find(|input| input.name == port));
+        (place, at.map(|input| input.position))
+    }
+
+    /// The place of an output, and what it was; `None` of that if nothing is restored.
+    pub(super) fn output(&self, port: &str) -> (usize, Option<&OutputAt>) {
+        let place = self.plan.outputs.iter().position(|name| name == port).unwrap_or(0);
+        (place, self.manifest().and_then(|manifest| manifest.outputs.iter().find(|output| output.name == port)))
+    }
+
+    /// The records of an output that were held for the epoch that is restored, as they were stored.
+    pub(super) fn held(&mut self, at: &OutputAt) -> Vec<u8> {
+        let Some(object) = &at.held else { return Vec::new() };
+        match self.storage.get(&object.name) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.refuse(format!("the records held for output `{}` cannot be read: {error}", at.name));
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, what: String) {
+        let flow = self.graph.flow;
+        self.error.get_or_insert(StartError::Store { flow, what });
+    }
+
+    /// Begins a stage: its shards learn what they held. Answers each shard's part in epochs, and what it goes on from.
+    pub(super) fn add_stage<S: Stage>(
+        &mut self,
+        name: &str,
+        node: &'static Node,
+        shards: &mut [(S, S::Outs)],
+        feeders: &[Feeder],
+    ) -> Vec<(Participant, Option<ShardAt>)> {
+        let keeps = shards.iter_mut().any(|(head, _)| head.stored().is_some());
+        let identity = self.identity(name, keeps);
+        let feeders: Vec<String> = feeders.iter().map(|feeder| self.feeder(*feeder)).collect();
+        let stored = self.stored(&identity, node);
+        let mut stage = StageAt { node: identity, ..StageAt::default() };
+        if keeps {
+            stage.segments = stored.as_ref().map(|stored| stored.segments.clone()).unwrap_or_default();
+            stage.schema = self.restore(node, stored.as_ref(), shards);
+        }
+        let place = self.plan.stages.len();
+        self.plan.stages.push(stage);
+        let of = shards.len();
+        let participants = (0..of).map(|shard| {
+            self.plan.tasks.push((place, shard));
+            let task = self.plan.tasks.len() - 1;
+            let at = stored.as_ref().and_then(|stored| rescale::resumed(stored, shard, of, &feeders));
+            (Participant::new(task, Arc::clone(&self.epochs), feeders.clone()), at)
+        });
+        participants.collect()
+    }
+
+    /// What a stage is stored under: its node, or for those that keep nothing by key what cannot be a node's name.
+    fn identity(&self, name: &str, keeps: bool) -> String {
+        if keeps {
+            return name.to_owned();
+        }
+        let count = self.plan.stages.iter().filter(|stage| stage.node.split('#').next() == Some(&format!("~{name}")));
+        match count.count() {
+            0 => format!("~{name}"),
+            n => format!("~{name}#{n}"),
+        }
+    }
+
+    fn feeder(&self, feeder: Feeder) -> String {
+        match feeder {
+            Feeder::Input(name) => format!("input:{name}"),
+            Feeder::Shard { stage, from, .. } => format!("{}:{from}", self.plan.stages[stage].node),
+        }
+    }
+
+    fn stored(&self, identity: &str, _node: &'static Node) -> Option<StageAt> {
+        let stages = &self.manifest()?.stages;
+        stages.iter().find(|stage| stage.node == identity).cloned()
+    }
+
+    /// Gives the shards of a stage what is stored of it; answers how it is written from now on.
+    fn restore<S: Stage>(
+        &mut self,
+        node: &'static Node,
+        stored: Option<&StageAt>,
+        shards: &mut [(S, S::Outs)],
+    ) -> Option<StateSchema> {
+        let of = shards.len();
+        let shape = shards.first_mut().and_then(|(head, _)| Some(head.stored()?.shape()))?;
+        let now = schema::schema(node, &shape);
+        let migration = match stored.and_then(|stored| stored.schema.as_ref()) {
+            None => Migration::default(),
+            Some(before) => match schema::compare(node, before, &now, &shape) {
+                Ok(migration) => migration,
+                Err(error) => {
+                    self.refuse(error.to_string());
+                    return Some(now);
+                }
+            },
+        };
+        let (recovered, mut failed) = (self.recovered.as_ref(), Vec::new());
+        let segments = stored.map(|stored| stored.segments.as_slice()).unwrap_or_default();
+        let watermark = stored.and_then(|stored| stored.shards.iter().map(|shard| shard.watermark).min());
+        std::thread::scope(|scope| {
+            let restore = |(shard, (head, _)): (usize, &mut (S, S::Outs))| {
+                let state = head.stored().expect("every shard keeps state if one does");
+                state.track();
+                let groups = (0..KEY_GROUPS).filter(|&group| shard_of(group, of) == shard);
+                for group in groups.filter(|_| recovered.is_some() && !segments.is_empty()) {
+                    let group = u8::try_from(group).unwrap_or(u8::MAX);
+                    give_back(recovered, segments, group, state, &migration)?;
+                }
+                state.restored(crate::time::Timestamp(watermark.unwrap_or(i64::MIN)));
+                Ok(())
+            };
+            let shards = shards.iter_mut().enumerate();
+            let threads: Vec<_> = shards.map(|shard| scope.spawn(move || restore(shard))).collect();
+            let results = threads.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|_| Err("a type's `Deserialize` or `Hash` panicked".to_owned()))
+            });
+            failed = results.filter_map(Result::err).collect::<Vec<String>>();
+        });
+        if let Some(error) = failed.into_iter().next() {
+            self.refuse(format!("the state of node `{}` cannot be read: {error}", node.name));
+        }
+        Some(now)
+    }
+
+    /// All is wired: what commits the epochs, if the flow can start.
+    pub(super) fn finish(
+        self,
+        shared: &Arc<Shared>,
+        executor: &Arc<dyn Executor>,
+        schedule: Schedule,
+    ) -> Result<Checkpointer, StartError> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let manifest = self.recovered.as_ref().map(Recovered::manifest);
+        let known = |stage: &StageAt| self.plan.stages.iter().any(|now| now.node == stage.node);
+        let lost = manifest.into_iter().flat_map(|manifest| &manifest.stages);
+        let lost = lost.filter(|stage| stage.schema.is_some() && !known(stage));
+        if let Some(lost) = lost.into_iter().find(|stage| !self.forgotten.contains(&stage.node)) {
+            let node = &lost.node;
+            let what = format!(
+                "it holds state of node `{node}`, which the flow does not have; if the node was renamed, declare that, and \
+                 if it is gone for good, let its state go with `.forget_state_of(\"{node}\")`"
+            );
+            return Err(StartError::Store { flow: self.graph.flow, what });
+        }
+        let (tasks, attempt) = (self.plan.tasks.clone(), self.plan.attempt);
+        let coordinator = Coordinator::new(self.plan, manifest, self.next);
+        Ok(Checkpointer::new(
+            coordinator,
+            self.storage,
+            self.epochs,
+            Arc::clone(shared),
+            Arc::clone(executor),
+            self.notes,
+            schedule,
+            attempt,
+            &tasks,
+        ))
+    }
+}
+
+/// Puts the entries of a key group back.
+fn give_back(
+    recovered: Option<&Recovered>,
+    segments: &[crate::checkpoint::manifest::SegmentRef],
+    group: u8,
+    state: &mut dyn StoredState,
+    migration: &Migration,
+) -> Result<(), String> {
+    let Some(recovered) = recovered else { return Ok(()) };
+    let mut unreadable = None;
+    let give = &mut |table, key: &[u8], value: &[u8]| {
+        if let Err(error) = state.restore(table, key, value, migration) {
+            unreadable.get_or_insert(error);
+        }
+    };
+    recovered.entries(segments, group, give).map_err(|error| error.to_string())?;
+    unreadable.map_or(Ok(()), |error| Err(error.to_string()))
+}

@@ -1,0 +1,98 @@
+//! How the tasks of a durable flow hear of epochs, and what they say about them.
+
+use super::shared::lock;
+use crate::checkpoint::Delta;
+use crate::checkpoint::manifest::ShardAt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Waker};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// What a task says to the one that commits epochs.
+pub(super) enum Note {
+    /// A shard has taken part in an epoch.
+    Shard { task: usize, epoch: u64, at: ShardAt, delta: Delta, inputs: Vec<(usize, u64)> },
+    /// A shard has ended.
+    ShardEnded { task: usize, at: ShardAt, inputs: Vec<(usize, u64)> },
+    /// An output has taken, and prepared, all up to a barrier, or up to its end.
+    Output {
+        output: usize,
+        epoch: u64,
+        records: u64,
+        prepared: Vec<u8>,
+        held: Option<Vec<u8>>,
+        ended: bool,
+        /// Whether it will acknowledge the commit.
+        acknowledges: bool,
+    },
+    /// A sink has committed.
+    Acknowledged { output: usize },
+    /// Somebody wants one more epoch, and then the end.
+    Stop(oneshot::Sender<u64>),
+    /// Something was done in the background.
+    Done(Box<dyn FnOnce(&mut super::checkpointer::Checkpointer) + Send>),
+}
+
+/// What all tasks of a durable flow share.
+pub(super) struct Epochs {
+    /// The epoch whose barrier the inputs are to send, twice, and one more if it is the last.
+    asked: AtomicU64,
+    /// The inputs' tasks, by slot, that wait for that.
+    waiting: Mutex<Vec<Option<Waker>>>,
+    /// The last epoch that is committed.
+    pub(super) committed: watch::Sender<u64>,
+    /// How far each input is committed.
+    pub(super) positions: Vec<AtomicU64>,
+    pub(super) notes: mpsc::UnboundedSender<Note>,
+    /// The epoch that was restored; 0 if none.
+    pub(super) restored: u64,
+}
+
+/// A barrier that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) epoch: u64,
+    pub(super) last: bool,
+}
+
+impl Epochs {
+    pub(super) fn new(restored: u64, positions: &[u64], notes: mpsc::UnboundedSender<Note>) -> Self {
+        Epochs {
+            asked: AtomicU64::new(restored << 1),
+            waiting: Mutex::default(),
+            committed: watch::Sender::new(restored),
+            positions: positions.iter().map(|&position| AtomicU64::new(position)).collect(),
+            notes,
+            restored,
+        }
+    }
+
+    /// A place for the waker of a task that reads an input.
+    pub(super) fn slot(&self) -> usize {
+        let mut waiting = lock(&self.waiting);
+        waiting.push(None);
+        waiting.len() - 1
+    }
+
+    pub(super) fn asked(&self) -> Asked {
+        let asked = self.asked.load(Ordering::Acquire);
+        Asked { epoch: asked >> 1, last: asked & 1 == 1 }
+    }
+
+    /// As [`Epochs::asked`]; the task is woken when that changes.
+    pub(super) fn poll_asked(&self, slot: usize, cx: &Context<'_>) -> Asked {
+        lock(&self.waiting)[slot] = Some(cx.waker().clone());
+        self.asked()
+    }
+
+    pub(super) fn ask(&self, asked: Asked) {
+        self.asked.store(asked.epoch << 1 | u64::from(asked.last), Ordering::Release);
+        let waiting: Vec<Waker> = lock(&self.waiting).iter_mut().filter_map(Option::take).collect();
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// The one who is told is gone only when the flow is over.
+    pub(super) fn note(&self, note: Note) {
+        let _ = self.notes.send(note);
+    }
+}
