@@ -4,14 +4,29 @@ mod blocking;
 mod files;
 mod iter;
 mod lines;
+mod transactional;
 
 pub use blocking::blocking;
 pub use files::FileSink;
 pub use iter::{IterSource, iter};
 pub use lines::{LineSource, files, stdin};
+pub use transactional::TransactionalFileSink;
 
 use crate::error::{SinkError, SourceError};
 use std::future::Future;
+
+/// Passes over the first items of an iterator, up to a position.
+fn pass_over(items: &mut impl Iterator, given: &mut u64, position: u64) -> Result<(), SourceError> {
+    while *given < position {
+        if items.next().is_none() {
+            return Err(SourceError::new(format!(
+                "{position} records of this source are part of the checkpoint, but now it gives only {given}"
+            )));
+        }
+        *given += 1;
+    }
+    Ok(())
+}
 
 /// Where an input's records come from.
 ///

@@ -12,13 +12,26 @@ use tokio::sync::Notify;
 ///
 /// An item is passed on as soon as it is there, however long the next one takes. The iterator's first `Err` ends the
 /// flow with [`FlowError::Source`](crate::FlowError::Source).
+///
+/// In a durable flow the iterator that is given when the flow starts again must give the same items from the beginning:
+/// those that are part of the checkpoint are passed over.
 pub fn blocking<I, T, E>(items: I) -> impl Source<Item = T>
 where
     I: IntoIterator<Item = Result<T, E>, IntoIter: Send + 'static>,
     T: Send + 'static,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    Blocking { items: Some(items.into_iter()), basket: Arc::default(), given: 0 }
+    Blocking { items: Some(items.into_iter()), basket: Arc::default(), given: 0, skipped: 0, again: true }
+}
+
+/// The same for an iterator that never gives its items again.
+pub(super) fn blocking_once<I, T, E>(items: I) -> impl Source<Item = T>
+where
+    I: IntoIterator<Item = Result<T, E>, IntoIter: Send + 'static>,
+    T: Send + 'static,
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    Blocking { items: Some(items.into_iter()), basket: Arc::default(), given: 0, skipped: 0, again: false }
 }
 
 struct Blocking<I, T> {
@@ -26,6 +39,10 @@ struct Blocking<I, T> {
     items: Option<I>,
     basket: Arc<Basket<T>>,
     given: u64,
+    /// The items at the beginning that are not to be given.
+    skipped: u64,
+    /// Whether there will be the same items when the flow starts again.
+    again: bool,
 }
 
 impl<I, T, E> Source for Blocking<I, T>
@@ -38,10 +55,10 @@ where
 
     async fn next_batch(&mut self, limit: usize) -> Result<Option<Vec<T>>, SourceError> {
         if let Some(items) = self.items.take() {
-            let (basket, room) = (Arc::clone(&self.basket), limit.saturating_mul(2));
+            let (basket, room, skipped) = (Arc::clone(&self.basket), limit.saturating_mul(2), self.skipped);
             // Not tokio's blocking pool: the thread lives as long as its flow, and the pool is for short work.
             let thread = std::thread::Builder::new().name("psdf-source".into());
-            thread.spawn(move || basket.fill(items, room))?;
+            thread.spawn(move || basket.fill(items, room, skipped))?;
         }
         loop {
             if let Some(batch) = self.basket.take(limit) {
@@ -54,7 +71,13 @@ where
     }
 
     fn position(&self) -> Option<u64> {
-        Some(self.given)
+        self.again.then_some(self.given)
+    }
+
+    async fn seek(&mut self, position: u64) -> Result<(), SourceError> {
+        // On the thread, which may block.
+        (self.skipped, self.given) = (position, position);
+        Ok(())
     }
 }
 
@@ -103,10 +126,14 @@ impl<T> Basket<T> {
     /// Reads an iterator to its end; whoever takes what is in the basket decides how fast.
     fn fill<E: Into<Box<dyn Error + Send + Sync>>>(
         &self,
-        items: impl Iterator<Item = Result<T, E>>,
+        mut items: impl Iterator<Item = Result<T, E>>,
         room: usize,
+        skipped: u64,
     ) {
         let read = || {
+            if let Err(error) = super::pass_over(&mut items, &mut 0, skipped) {
+                return End::Failed(error);
+            }
             for item in items {
                 match item.map(|item| self.put(item, room)) {
                     Ok(true) => {}

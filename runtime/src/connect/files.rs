@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// A file with a line for each record, as its `Display` writes it.
 ///
-/// The file is made anew when the sink is; it is whole when the flow has finished.
+/// The file is made anew when the sink is; it is whole when the flow has finished. For a durable flow, which goes on where
+/// it was, take [`TransactionalFileSink`](super::TransactionalFileSink).
 #[derive(Debug)]
 pub struct FileSink<T> {
     path: PathBuf,

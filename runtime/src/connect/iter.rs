@@ -4,6 +4,9 @@ use super::Source;
 use crate::error::SourceError;
 
 /// A source of what an iterator gives. Its `next` is called on the task of the stage it feeds: it must not block.
+///
+/// In a durable flow the iterator that is given when the flow starts again must give the same records from the beginning:
+/// those that are part of the checkpoint are passed over.
 pub fn iter<I>(items: I) -> IterSource<I::IntoIter>
 where
     I: IntoIterator<IntoIter: Send + 'static, Item: Send + 'static>,
@@ -29,5 +32,9 @@ impl<I: Iterator<Item: Send + 'static> + Send + 'static> Source for IterSource<I
 
     fn position(&self) -> Option<u64> {
         Some(self.given)
+    }
+
+    async fn seek(&mut self, position: u64) -> Result<(), SourceError> {
+        super::pass_over(&mut self.items, &mut self.given, position)
     }
 }

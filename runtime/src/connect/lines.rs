@@ -1,5 +1,6 @@
 //! Sources of lines: files, one after another as one stream, and standard input.
 
+use super::blocking::blocking_once;
 use super::{Source, blocking};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -14,17 +15,18 @@ pub struct LineSource {
 /// The lines of several files, in the order of the files, as one stream.
 ///
 /// A line is what stands before a line feed, and at the end of a file what follows the last one if it is not empty.
-/// Bytes need not be UTF-8. A file that cannot be read ends the flow with an error that names it.
+/// Bytes need not be UTF-8. A file that cannot be read ends the flow with an error that names it. A durable flow that
+/// starts again passes over the lines that are part of its checkpoint: the files must still begin with them.
 pub fn files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> impl Source<Item = Vec<u8>> {
     let inputs: Vec<_> = paths.into_iter().map(|path| path.as_ref().to_path_buf()).collect();
     blocking(LineSource { inputs: inputs.into_iter(), current: None })
 }
 
-/// The lines of standard input: see [`files`].
+/// The lines of standard input: see [`files`]. They do not come again, so a durable flow cannot read them.
 pub fn stdin() -> impl Source<Item = Vec<u8>> {
     let stdin: Box<dyn Read + Send> = Box::new(io::stdin());
     let current = Some((PathBuf::from("standard input"), Box::new(BufReader::new(stdin)) as _));
-    blocking(LineSource { inputs: Vec::new().into_iter(), current })
+    blocking_once(LineSource { inputs: Vec::new().into_iter(), current })
 }
 
 impl LineSource {
