@@ -4,8 +4,8 @@
 pub use psdf_runtime::aggregate::Aggregate;
 pub use psdf_runtime::connect::{self, Sink, Source};
 pub use psdf_runtime::embedded::{
-    AnyOutput, Builder, Dropped, FlowControl, FlowWatch, Inline, Input, NodeCounts, Output, Settings,
-    WrongType,
+    AnyOutput, Builder, Delivery, Dropped, FlowControl, FlowWatch, Guarantee, Inline, Input, NodeCounts, Number,
+    Output, Settings, WrongType,
 };
 pub use psdf_runtime::error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};
 pub use psdf_runtime::failed::{AsyncError, Failed};
@@ -24,7 +24,12 @@ pub mod sources {
 
 /// Sinks to attach in a flow's builder.
 pub mod sinks {
-    pub use psdf_runtime::connect::FileSink;
+    pub use psdf_runtime::connect::{FileSink, TransactionalFileSink};
+}
+
+/// Where durable flows keep their checkpoints.
+pub mod storage {
+    pub use psdf_runtime::checkpoint::storage::{DirStorage, Storage};
 }
 
 /// What a flow asks of your types.

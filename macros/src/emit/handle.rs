@@ -358,6 +358,11 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
                 Builder(self.0.forget_state_of(node))
             }
             #(#holds)*
+            #[doc = "What is promised of each way from an input to an output, with what is attached now."]
+            #[must_use]
+            pub fn guarantees(&self) -> ::std::vec::Vec<#rt::embedded::Guarantee> {
+                self.0.guarantees()
+            }
             #[doc = "Runs the flow as tasks of the tokio runtime at hand. A durable flow reads its last checkpoint first."]
             #[doc = ""]
             #[doc = "# Errors"]

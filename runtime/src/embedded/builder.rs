@@ -4,6 +4,7 @@ use super::checkpointer::Schedule;
 use super::control::FlowControl;
 use super::durability::Durability;
 use super::executor::{Executor, Tokio};
+use super::guarantee::{Guarantee, guarantees};
 use super::host::{Attached, EmbeddedHost};
 use super::inline::Inline;
 use super::output::Hold;
@@ -159,6 +160,12 @@ impl<F: Flow> Builder<F> {
         self
     }
 
+    /// What is promised of each way from an input to an output, with what is attached now.
+    #[must_use]
+    pub fn guarantees(&self) -> Vec<Guarantee> {
+        guarantees(F::GRAPH, &self.attached, self.store.is_some())
+    }
+
     /// Lets the stored state of a node go that the flow does not have any more.
     #[must_use]
     pub fn forget_state_of(mut self, node: &str) -> Self {
@@ -192,6 +199,7 @@ impl<F: Flow> Builder<F> {
     fn start(self, executor: Arc<dyn Executor>) -> Result<F::Handle, StartError> {
         self.settings.check(F::GRAPH.flow)?;
         let flow = F::GRAPH.flow;
+        let promised = self.guarantees();
         let durable = match self.store {
             Some(store) => Some(Durability::open(store.open(flow)?, F::GRAPH, self.forgotten)?),
             None => None,
@@ -209,7 +217,7 @@ impl<F: Flow> Builder<F> {
         let shared = Arc::new(Shared::new(F::GRAPH));
         let epochs = durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
         let (tasks, clock) = (TaskTracker::new(), Arc::clone(&executor));
-        let control = FlowControl::new(Arc::clone(&shared), tasks, clock, epochs);
+        let control = FlowControl::new(Arc::clone(&shared), tasks, clock, epochs, promised);
         let settings = self.settings;
         let mut host =
             EmbeddedHost::new(settings, Arc::clone(&shared), Arc::clone(&executor), self.attached, durable);

@@ -3,6 +3,7 @@
 use super::epochs::{Epochs, Note};
 use super::executor::Executor;
 use super::explain::explain;
+use super::guarantee::Guarantee;
 use super::output::Drain;
 use super::shared::Shared;
 use crate::error::FlowError;
@@ -22,6 +23,7 @@ pub struct FlowControl {
     executor: Arc<dyn Executor>,
     /// In a durable flow.
     epochs: Option<Arc<Epochs>>,
+    guarantees: Vec<Guarantee>,
 }
 
 /// Records that were on their way to a node or port when the flow was stopped.
@@ -54,8 +56,15 @@ impl FlowControl {
         tasks: TaskTracker,
         executor: Arc<dyn Executor>,
         epochs: Option<Arc<Epochs>>,
+        guarantees: Vec<Guarantee>,
     ) -> Self {
-        FlowControl { shared, tasks, executor, epochs }
+        FlowControl { shared, tasks, executor, epochs, guarantees }
+    }
+
+    /// What is promised of each way from an input to an output.
+    #[must_use]
+    pub fn guarantees(&self) -> &[Guarantee] {
+        &self.guarantees
     }
 
     /// The last epoch that is committed; 0 if there is none, or the flow is not durable.

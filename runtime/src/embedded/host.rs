@@ -90,12 +90,18 @@ impl Scope {
     }
 }
 
+/// A sink on its way to its output.
+pub(super) struct AttachedSink {
+    /// An `Attach` of the port's type.
+    attach: Box<dyn Any + Send>,
+    pub(super) is_transactional: bool,
+}
+
 /// What is attached to the ports of a flow.
 #[derive(Default)]
 pub(super) struct Attached {
     pub(super) sources: HashMap<&'static str, AttachedSource>,
-    /// Each an `Attach` of the port's type.
-    pub(super) sinks: HashMap<&'static str, Box<dyn Any + Send>>,
+    pub(super) sinks: HashMap<&'static str, AttachedSink>,
     /// Each a `Hold` of the port's type.
     pub(super) holds: HashMap<&'static str, Box<dyn Any + Send>>,
 }
@@ -110,10 +116,11 @@ impl Attached {
     }
 
     pub(super) fn add_sink<K: Sink>(&mut self, port: &'static str, sink: K) {
+        let is_transactional = sink.is_transactional();
         let attach: Attach<Output<K::Item>, Prepared> = Box::new(move |output, shared, _, prepared| {
             Box::pin(tasks::drain(sink, port, output, shared, prepared))
         });
-        self.sinks.insert(port, Box::new(attach));
+        self.sinks.insert(port, AttachedSink { attach: Box::new(attach), is_transactional });
     }
 }
 
@@ -314,7 +321,7 @@ impl Host for EmbeddedHost {
         let receivers = edge.read_by(1, self.settings.capacity).into_iter().flatten().collect();
         let epochs = self.durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
         let mut output = Output::new(Some(Inbox::new(receivers, epochs)), Arc::clone(&self.shared));
-        let attached = self.attached.sinks.remove(port.name).and_then(|sink| sink.downcast().ok());
+        let attached = self.attached.sinks.remove(port.name).and_then(|sink| sink.attach.downcast().ok());
         let prepared = self.make_durable(port.name, &mut output, attached.is_some());
         let handle = match attached {
             Some(attach) => {

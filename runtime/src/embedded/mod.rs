@@ -13,6 +13,7 @@ mod epochs;
 mod executor;
 mod explain;
 mod gauge;
+mod guarantee;
 mod host;
 mod inline;
 mod input;
@@ -24,6 +25,7 @@ mod tasks;
 
 pub use builder::{Builder, FlowParts, Settings};
 pub use control::{Dropped, FlowControl, FlowWatch, NodeCounts};
+pub use guarantee::{Delivery, Guarantee};
 pub use host::EmbeddedHost;
 pub use inline::Inline;
 pub use input::Input;
