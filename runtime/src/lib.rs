@@ -31,6 +31,7 @@ pub mod requirement;
 pub mod stage;
 pub mod stages;
 pub mod state;
+pub mod testing;
 pub mod time;
 
 pub use connect::{Sink, Source};

@@ -6,7 +6,7 @@ use super::durability::Durability;
 use super::executor::{Executor, Tokio};
 use super::guarantee::{Guarantee, guarantees};
 use super::host::{Attached, EmbeddedHost};
-use super::inline::Inline;
+use super::inline::{Inline, Stepped};
 use super::output::Hold;
 use super::shared::Shared;
 use crate::checkpoint::storage::{DirStorage, Storage};
@@ -196,7 +196,19 @@ impl<F: Flow> Builder<F> {
         Ok((handle, inline))
     }
 
+    /// Runs the flow step by step, in an order that the seed decides. Outputs without a sink are let go.
+    pub(crate) fn stepped(self, seed: u64) -> Result<Stepped, StartError> {
+        let inline = Inline::new();
+        let (_, control) = self.wire(inline.executor())?;
+        Ok(Stepped::new(inline, seed, control))
+    }
+
     fn start(self, executor: Arc<dyn Executor>) -> Result<F::Handle, StartError> {
+        let (mut host, control) = self.wire(executor)?;
+        Ok(F::handle(FlowParts { host: &mut host, control }))
+    }
+
+    fn wire(self, executor: Arc<dyn Executor>) -> Result<(EmbeddedHost, FlowControl), StartError> {
         self.settings.check(F::GRAPH.flow)?;
         let flow = F::GRAPH.flow;
         let promised = self.guarantees();
@@ -235,7 +247,7 @@ impl<F: Flow> Builder<F> {
             control.spawn(task);
         }
         control.has_started();
-        Ok(F::handle(FlowParts { host: &mut host, control }))
+        Ok((host, control))
     }
 }
 

@@ -1,8 +1,11 @@
 //! Tasks run by hand: one thread, a fixed order, a clock that moves when told to.
 
+use super::control::FlowControl;
 use super::executor::{BoxFuture, Executor};
 use super::shared::lock;
+use crate::error::FlowError;
 use crate::host::{Sleep, Timer};
+use crate::testing::Rng;
 use crate::time::Timestamp;
 use std::future::Future;
 use std::pin::pin;
@@ -22,8 +25,17 @@ pub struct Inline {
 }
 
 struct Slot {
-    task: Option<BoxFuture>,
+    task: BoxFuture,
     woken: Arc<Flag>,
+}
+
+impl Slot {
+    /// Whether the task has ended.
+    fn poll(&mut self) -> bool {
+        self.woken.take();
+        let waker = Waker::from(Arc::clone(&self.woken));
+        self.task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+    }
 }
 
 /// Set when a task can go on.
@@ -109,22 +121,21 @@ impl Inline {
 
     /// Polls each task that can go on, once; whether there was one.
     fn run_once(&mut self) -> bool {
-        let spawned = lock(&self.hand.spawned).drain(..).collect::<Vec<_>>();
-        self.tasks.extend(spawned.into_iter().map(|task| Slot { task: Some(task), woken: Flag::set() }));
+        self.take_spawned();
         let mut any = false;
-        for slot in &mut self.tasks {
-            let Some(task) = &mut slot.task else { continue };
-            if !slot.woken.take() {
-                continue;
+        self.tasks.retain_mut(|slot| {
+            if !slot.woken.0.load(Ordering::Acquire) {
+                return true;
             }
             any = true;
-            let waker = Waker::from(Arc::clone(&slot.woken));
-            if task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
-                slot.task = None;
-            }
-        }
-        self.tasks.retain(|slot| slot.task.is_some());
+            !slot.poll()
+        });
         any
+    }
+
+    fn take_spawned(&mut self) {
+        let spawned = lock(&self.hand.spawned).drain(..).collect::<Vec<_>>();
+        self.tasks.extend(spawned.into_iter().map(|task| Slot { task, woken: Flag::set() }));
     }
 
     /// Runs a future, e.g. a handle's `finish()`, and the tasks beside it.
@@ -147,6 +158,11 @@ impl Inline {
 
     /// Turns the clock on, and runs what that wakes.
     pub fn advance(&mut self, duration: Duration) {
+        self.turn(duration);
+        self.run();
+    }
+
+    fn turn(&mut self, duration: Duration) {
         let mut clock = lock(&self.hand.clock);
         clock.now += duration;
         let now = clock.now;
@@ -156,7 +172,52 @@ impl Inline {
         drop(clock);
         let due: Vec<(Duration, Waker)> = due;
         due.into_iter().for_each(|(_, waker)| waker.wake());
-        self.run();
+    }
+}
+
+/// A flow that runs step by step, in an order that a seed decides.
+pub(crate) struct Stepped {
+    inline: Inline,
+    rng: Rng,
+    control: FlowControl,
+}
+
+impl Stepped {
+    pub(super) fn new(inline: Inline, seed: u64, control: FlowControl) -> Self {
+        Stepped { inline, rng: Rng::new(seed), control }
+    }
+
+    /// Polls one of the tasks that can go on; whether there is one.
+    pub(crate) fn step(&mut self) -> bool {
+        self.inline.take_spawned();
+        let tasks = &mut self.inline.tasks;
+        let woken = |slot: &Slot| slot.woken.0.load(Ordering::Acquire);
+        let ready: Vec<usize> = (0..tasks.len()).filter(|&place| woken(&tasks[place])).collect();
+        if ready.is_empty() {
+            return false;
+        }
+        let place = ready[self.rng.place(ready.len())];
+        if tasks[place].poll() {
+            tasks.remove(place);
+        }
+        true
+    }
+
+    /// Turns the clock on to when somebody waits for, if anybody does.
+    pub(crate) fn advance_to_next(&mut self) -> bool {
+        let clock = lock(&self.inline.hand.clock);
+        let next = clock.sleepers.iter().map(|(until, _)| *until).min();
+        let passed = next.map(|next| next.saturating_sub(clock.now));
+        drop(clock);
+        passed.map(|passed| self.inline.turn(passed)).is_some()
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.control.is_finished()
+    }
+
+    pub(crate) fn error(&self) -> Option<FlowError> {
+        self.control.error()
     }
 }
 

@@ -28,5 +28,6 @@ pub use control::{Dropped, FlowControl, FlowWatch, NodeCounts};
 pub use guarantee::{Delivery, Guarantee};
 pub use host::EmbeddedHost;
 pub use inline::Inline;
+pub(crate) use inline::Stepped;
 pub use input::Input;
 pub use output::{AnyOutput, Drain, Number, Output, WrongType, drain};
