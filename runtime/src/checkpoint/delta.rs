@@ -63,6 +63,22 @@ impl Records {
         self.places.push(Place { group, table, begin, key_end, end: self.bytes.len() });
     }
 
+    /// Adds others behind these.
+    pub fn append(&mut self, others: Records) {
+        if self.is_empty() {
+            *self = others;
+            return;
+        }
+        let after = self.bytes.len();
+        self.bytes.extend_from_slice(&others.bytes);
+        self.places.extend(others.places.into_iter().map(|place| Place {
+            begin: place.begin + after,
+            key_end: place.key_end + after,
+            end: place.end + after,
+            ..place
+        }));
+    }
+
     /// The records, in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
         self.places.iter().map(|place| self.record(place))
@@ -102,6 +118,13 @@ impl Records {
 }
 
 impl Delta {
+    /// Adds another part of the same epoch's changes.
+    pub fn append(&mut self, other: Delta) {
+        self.dropped.extend(other.dropped);
+        self.removed.append(other.removed);
+        self.written.append(other.written);
+    }
+
     /// Whether nothing has changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -120,7 +143,20 @@ mod tests {
             records.push(group, 0, |to| to.extend(key), |to| to.push(group));
         }
         records.sort_by_group();
-        let all: Vec<_> = records.iter().map(|record| (record.group, record.key[0], record.value[0])).collect();
+        let all: Vec<_> =
+            records.iter().map(|record| (record.group, record.key[0], record.value[0])).collect();
         assert_eq!(all, [(3, b'a', 3), (7, b'b', 7), (7, b'a', 7)]);
+    }
+
+    #[test]
+    fn records_that_are_added_to_others_stay_what_they_are() {
+        let mut all = Records::default();
+        for part in [&b"ab"[..], b"", b"c"] {
+            let mut records = Records::default();
+            part.iter().for_each(|&key| records.push(key, 0, |to| to.push(key), |to| to.extend([key, key])));
+            all.append(records);
+        }
+        let all: Vec<_> = all.iter().map(|record| (record.key.to_vec(), record.value.to_vec())).collect();
+        assert_eq!(all, b"abc".map(|key| (vec![key], vec![key, key])));
     }
 }

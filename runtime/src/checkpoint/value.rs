@@ -73,15 +73,27 @@ impl<'a> ValueWriter<'a> {
     }
 
     /// What the stage itself keeps: its form is part of the format and changes only with that.
-    pub fn head<T: Serialize>(&mut self, _value: &T) {
-        let _ = &self.to;
-        unimplemented!()
+    pub fn head<T: Serialize>(&mut self, value: &T) {
+        write_key(value, self.to);
     }
 
     /// A state of the user's: a struct, whose fields are written one by one.
-    pub fn state<S: Serialize>(&mut self, _state: &S) {
-        unimplemented!()
+    pub fn state<S: Serialize>(&mut self, state: &S) {
+        write_key(state, self.to);
     }
+}
+
+/// Writes a key.
+pub fn write_key<K: Serialize>(key: &K, to: &mut Vec<u8>) {
+    to.extend(postcard::to_stdvec(key).expect("a key can be written"));
+}
+
+/// Reads a key.
+///
+/// # Errors
+/// If the bytes do not make one.
+pub fn read_key<K: DeserializeOwned>(from: &[u8]) -> Result<K, Unreadable> {
+    postcard::from_bytes(from).map_err(|error| Unreadable(error.to_string()))
 }
 
 impl<'a> ValueReader<'a> {
@@ -96,8 +108,10 @@ impl<'a> ValueReader<'a> {
     /// # Errors
     /// If the bytes do not make one.
     pub fn head<T: DeserializeOwned>(&mut self) -> Result<T, Unreadable> {
-        let _ = self.from;
-        unimplemented!()
+        let (value, rest) =
+            postcard::take_from_bytes(self.from).map_err(|error| Unreadable(error.to_string()))?;
+        self.from = rest;
+        Ok(value)
     }
 
     /// See [`ValueWriter::state`].
@@ -106,6 +120,6 @@ impl<'a> ValueReader<'a> {
     /// If the bytes do not make one.
     pub fn state<S: DeserializeOwned>(&mut self) -> Result<S, Unreadable> {
         let _ = self.migration;
-        unimplemented!()
+        self.head()
     }
 }

@@ -2,12 +2,13 @@
 
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
+use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
-use crate::record::{Key, Keyed, Record, Stamp};
+use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Entries, Expiry, Keep, KeyedTable};
+use crate::state::{Entries, Expiry, InTable, Keep, KeyedTable, StoredState, shape};
 use crate::time::{Timestamp, Window, micros};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -91,7 +92,7 @@ pub fn count_windows<H: Host, K: Key, A: Stamp, P: Record, S, R, O: Outlets>(
     emit: impl Fn(R, A, &mut Local, &mut O) + Send + Sync + 'static,
 ) -> O::Edges<H>
 where
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
 {
     let functions = Arc::new(Functions { init, add, finish, emit });
@@ -126,7 +127,7 @@ where
     K: Key,
     A: Stamp,
     P: Record,
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
     O: Outlets,
     Init: Fn() -> S + Send + Sync + 'static,
@@ -180,6 +181,7 @@ where
             let (key, counted) = if watermark == Timestamp::MAX {
                 let Some(entry) = self.left.next() else {
                     if self.part == self.table.parts() {
+                        self.table.clear();
                         return Progress::Done;
                     }
                     self.left = self.table.take_part(self.part);
@@ -188,10 +190,9 @@ where
                 };
                 entry
             } else {
-                let table = &mut self.table;
-                let used = |key: &K| table.get_mut(key).map(|counted| counted.used);
+                let used = |key: &K| self.table.get(key).map(|counted| counted.used);
                 let Some(key) = self.expiry.next_expired(watermark, used) else { return Progress::Done };
-                let counted = table.remove(&key).expect("a key that expires is there");
+                let counted = self.table.remove(&key).expect("a key that expires is there");
                 (key, counted)
             };
             if let Some(open) = counted.open {
@@ -207,5 +208,52 @@ where
 
     fn keys(&self) -> usize {
         self.table.len()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+impl<S: StateData> Stored for Counted<S> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        to.head(&(self.used, self.open.as_ref().map(|open| (open.records, open.first, open.last))));
+        if let Some(open) = &self.open {
+            to.state(&open.state);
+        }
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        let (used, open): (_, Option<(u64, Timestamp, Timestamp)>) = from.head()?;
+        let open = match open {
+            Some((records, first, last)) => Some(Open { state: from.state()?, records, first, last }),
+            None => None,
+        };
+        Ok(Counted { open, used })
+    }
+}
+
+impl<K, A, P, S, R, O, Init, Add, Finish, Emit> InTable
+    for CountStage<K, A, P, S, R, O, Functions<Init, Add, Finish, Emit>>
+where
+    K: Key,
+    S: StateData,
+    Init: Fn() -> S,
+{
+    type Key = K;
+    type Value = Counted<S>;
+
+    fn table(&mut self) -> &mut KeyedTable<K, Counted<S>> {
+        &mut self.table
+    }
+
+    fn restored(&mut self, _: Timestamp) {
+        for (key, counted) in self.table.iter() {
+            self.expiry.add(key, counted.used);
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, S>(Some(&(self.functions.init)()), PhantomData)
     }
 }

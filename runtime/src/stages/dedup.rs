@@ -2,22 +2,25 @@
 
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
+use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::panic::NodeId;
 use crate::record::{Key, Keyed, Record, Stamp};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Expiry, Keep, KeyedTable};
+use crate::state::{Expiry, InTable, Keep, KeyedTable, StoredState, shape, stamp_of, stored_stamp};
 use crate::time::Timestamp;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The greatest event time of a key's records.
+struct Last<A>(A);
+
 struct Dedup<K, A, T, O, F> {
     node: NodeId,
-    /// The greatest event time of each key's records.
-    table: KeyedTable<K, A>,
+    table: KeyedTable<K, Last<A>>,
     expiry: Expiry<K>,
     emit: Arc<F>,
     local: Local,
@@ -65,7 +68,7 @@ where
         while items.load(self.table.hasher()) {
             items.locate(&self.table);
             for (place, Keyed { key, at, record }) in items.take_chunk() {
-                let ((key, last), new) = self.table.find_or_insert(place, key, || at);
+                let ((key, Last(last)), new) = self.table.find_or_insert(place, key, || Last(at));
                 if new {
                     self.expiry.add(key, at.timestamp());
                 }
@@ -83,11 +86,10 @@ where
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, _: &mut O) -> Progress {
-        let table = &mut self.table;
         for _ in 0..RESULTS_PER_CALL {
-            let last = |key: &K| table.get_mut(key).map(|last| last.timestamp());
+            let last = |key: &K| self.table.get(key).map(|last| last.0.timestamp());
             let Some(key) = self.expiry.next_expired(watermark, last) else { return Progress::Done };
-            table.remove(&key);
+            self.table.remove(&key);
         }
         Progress::More
     }
@@ -98,6 +100,39 @@ where
 
     fn keys(&self) -> usize {
         self.table.len()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+impl<A: Stamp> Stored for Last<A> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        to.head(&stored_stamp(self.0));
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        Ok(Last(stamp_of(from.head()?)))
+    }
+}
+
+impl<K: Key, A: Stamp, T, O, Emit> InTable for Dedup<K, A, T, O, Emit> {
+    type Key = K;
+    type Value = Last<A>;
+
+    fn table(&mut self) -> &mut KeyedTable<K, Last<A>> {
+        &mut self.table
+    }
+
+    fn restored(&mut self, _: Timestamp) {
+        for (key, last) in self.table.iter() {
+            self.expiry.add(key, last.0.timestamp());
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, ()>(None, PhantomData)
     }
 }
 

@@ -7,14 +7,15 @@ use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
 use super::thinned::Ticks;
 use super::windows::TimeWindows;
+use crate::checkpoint::value::{Migration, Shape, Stored, Unreadable, ValueReader, ValueWriter};
+use crate::checkpoint::{Delta, TableId};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
-use crate::record::{Key, Keyed, Record};
+use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Entries, KeyedTable, Place};
+use crate::state::{Entries, KeyedTable, Panes, Place, StoredState, restore, shape, write_value};
 use crate::time::{Timestamp, Window};
-use hashbrown::DefaultHashBuilder;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -92,7 +93,7 @@ struct EarlyStage<K, P, S, R, O, F> {
     windows: TimeWindows,
     ticks: Ticks,
     watermark: Timestamp,
-    hasher: DefaultHashBuilder,
+    tables: Panes<Held<S>>,
     /// By start, which is also by end.
     panes: Vec<Pane<K, S>>,
     firing: Firing<K, S>,
@@ -123,7 +124,7 @@ pub fn early_windows<H: Host, K: Key, P: Record, S, R, O: Outlets>(
     emit: impl Fn(R, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
 ) -> O::Edges<H>
 where
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
 {
     let functions = Arc::new(Functions { init, add, copy, merge, finish, late, emit });
@@ -131,13 +132,25 @@ where
         windows,
         ticks,
         watermark: Timestamp::MIN,
-        hasher: DefaultHashBuilder::default(),
+        tables: Panes::new(),
         panes: Vec::new(),
         firing: Firing::Nothing,
         functions: Arc::clone(&functions),
         local: Local::new(lateness),
         types: PhantomData,
     })
+}
+
+impl<K: Key, P, S, R, O, F> EarlyStage<K, P, S, R, O, F> {
+    /// The place of a window, opened if it is not.
+    fn pane(&mut self, window: Window) -> usize {
+        let place = self.panes.partition_point(|pane| pane.window.start < window.start);
+        if self.panes.get(place).is_none_or(|pane| pane.window != window) {
+            let (table, fired) = (self.tables.open(window.start.0), window.end <= self.watermark);
+            self.panes.insert(place, Pane { window, fired, table, ticking: BTreeMap::new() });
+        }
+        place
+    }
 }
 
 impl<K, P, S, R, O, Init, Add, Copy, Merge, Finish, Late, Emit>
@@ -153,16 +166,6 @@ where
     Late: Fn(P, Timestamp, Timestamp, &mut Local, &mut O),
     Emit: Fn(R, Timestamp, &mut Local, &mut O),
 {
-    /// The place of a window, opened if it is not.
-    fn pane(&mut self, window: Window) -> usize {
-        let place = self.panes.partition_point(|pane| pane.window.start < window.start);
-        if self.panes.get(place).is_none_or(|pane| pane.window != window) {
-            let (table, fired) = (KeyedTable::with_hasher(self.hasher.clone()), window.end <= self.watermark);
-            self.panes.insert(place, Pane { window, fired, table, ticking: BTreeMap::new() });
-        }
-        place
-    }
-
     fn on_record(&mut self, place: Place, keyed: Keyed<K, Timestamp, P>, outs: &mut O) {
         let Keyed { key, at, record } = keyed;
         let (windows, watermark) = (self.windows, self.watermark);
@@ -259,7 +262,7 @@ impl<K, P, S, R, O, Init, Add, Copy, Merge, Finish, Late, Emit> Stage
 where
     K: Key,
     P: Record,
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
     O: Outlets,
     Init: Fn() -> S + Send + Sync + 'static,
@@ -276,7 +279,7 @@ where
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
         self.panes.iter_mut().for_each(|pane| pane.table.settle());
         let mut items = Hashed::new(items);
-        while items.load(&self.hasher) {
+        while items.load(self.tables.hasher()) {
             for (place, keyed) in items.take_chunk() {
                 self.on_record(place, keyed, outs);
             }
@@ -290,8 +293,11 @@ where
                 Firing::Nothing => {
                     if !self.next_firing() {
                         let windows = self.windows;
-                        self.panes
-                            .retain(|pane| !pane.fired || !windows.is_closed(pane.window.start, watermark));
+                        let is_over = |pane: &mut Pane<K, S>| {
+                            pane.fired && windows.is_closed(pane.window.start, watermark)
+                        };
+                        let over = self.panes.extract_if(.., is_over);
+                        over.for_each(|pane| self.tables.close(pane.table));
                         return Progress::Done;
                     }
                 }
@@ -317,7 +323,8 @@ where
                         *entries = pane.table.take_part(*part);
                         *part += 1;
                     } else {
-                        self.panes.remove(0);
+                        let pane = self.panes.remove(0);
+                        self.tables.close(pane.table);
                         self.firing = Firing::Nothing;
                     }
                 }
@@ -332,5 +339,71 @@ where
 
     fn keys(&self) -> usize {
         self.panes.iter().map(|pane| pane.table.len()).sum()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+impl<S: StateData> Stored for Held<S> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        to.head(&(self.whole.is_some(), self.parts.iter().map(|(tick, _)| *tick).collect::<Vec<_>>()));
+        let parts = self.parts.iter().map(|(_, state)| state);
+        self.whole.iter().chain(parts).for_each(|state| to.state(state));
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        let (has_whole, ticks): (bool, Vec<Timestamp>) = from.head()?;
+        let whole = if has_whole { Some(from.state()?) } else { None };
+        let part = |tick| Ok((tick, from.state()?));
+        let parts = ticks.into_iter().map(part).collect::<Result<_, _>>()?;
+        Ok(Held { whole, parts })
+    }
+}
+
+impl<K, P, S, R, O, Init, Add, Copy, Merge, Finish, Late, Emit> StoredState
+    for EarlyStage<K, P, S, R, O, Functions<Init, Add, Copy, Merge, Finish, Late, Emit>>
+where
+    K: Key,
+    S: StateData,
+    Init: Fn() -> S,
+{
+    fn track(&mut self) {
+        self.tables.track(write_value);
+    }
+
+    fn begin_snapshot(&mut self) {
+        self.tables.begin_snapshot(self.panes.iter_mut().map(|pane| &mut pane.table));
+    }
+
+    fn copy_some(&mut self, entries: usize, into: &mut Delta) -> bool {
+        self.tables.copy_some(self.panes.iter_mut().map(|pane| &mut pane.table), entries, into)
+    }
+
+    fn restore(
+        &mut self,
+        table: TableId,
+        key: &[u8],
+        value: &[u8],
+        migration: &Migration,
+    ) -> Result<(), Unreadable> {
+        let pane = self.pane(self.windows.window(Timestamp(table)));
+        restore(&mut self.panes[pane].table, key, value, migration)
+    }
+
+    fn restored(&mut self, watermark: Timestamp) {
+        self.watermark = watermark;
+        for pane in &mut self.panes {
+            pane.fired = pane.window.end <= watermark;
+            for (key, held) in pane.table.iter().filter(|_| !pane.fired) {
+                let inside = held.parts.iter().filter(|(tick, _)| *tick < pane.window.end);
+                inside.for_each(|(tick, _)| pane.ticking.entry(*tick).or_default().push(key.clone()));
+            }
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, S>(Some(&(self.functions.init)()), PhantomData)
     }
 }

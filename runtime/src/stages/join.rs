@@ -14,14 +14,16 @@
 
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
+use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::panic::NodeId;
 use crate::record::{Joined, Key, Keyed, Side, Stamp};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Deadlines, Keep, KeyedTable, Place};
+use crate::state::{Deadlines, InTable, Keep, KeyedTable, Place, StoredState, shape};
 use crate::time::{Timestamp, Window, micros};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -430,6 +432,83 @@ where
 
     fn keys(&self) -> usize {
         self.table.len()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+/// What is held of a key, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Sides<L, R> {
+    left: L,
+    right: R,
+}
+
+/// The records of a side without what the join knows of them.
+struct Bare<'a, T>(&'a Records<T>);
+
+impl<T: Serialize> Serialize for Bare<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.0.iter().map(|held| &held.record))
+    }
+}
+
+/// What a join knows of a record: its time, its bound, and whether it has met another.
+type Known = (Timestamp, Timestamp, bool);
+
+impl<T> Records<T> {
+    fn known(&self) -> Vec<Known> {
+        self.0.iter().map(|held| (held.at, held.bound, held.met)).collect()
+    }
+
+    fn of(known: Vec<Known>, records: Vec<T>) -> Result<Self, Unreadable> {
+        if known.len() != records.len() {
+            return Err(Unreadable("a join holds another number of records than it says".to_owned()));
+        }
+        let held = |((at, bound, met), record)| Held { at, bound, met, record };
+        Ok(Records(known.into_iter().zip(records).map(held).collect()))
+    }
+}
+
+impl<L: Joined, R: Joined> Stored for Both<L, R> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        to.head(&(self.left.known(), self.right.known()));
+        to.state(&Sides { left: Bare(&self.left), right: Bare(&self.right) });
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        let (left, right) = from.head()?;
+        let records: Sides<Vec<L>, Vec<R>> = from.state()?;
+        let (left, right) = (Records::of(left, records.left)?, Records::of(right, records.right)?);
+        Ok(Both { left, right, due: Timestamp::MAX })
+    }
+}
+
+impl<K, A, L, R, J, O, F> InTable for JoinStage<K, A, L, R, J, O, F>
+where
+    K: Key,
+    L: Joined,
+    R: Joined,
+{
+    type Key = K;
+    type Value = Both<L, R>;
+
+    fn table(&mut self) -> &mut KeyedTable<K, Both<L, R>> {
+        &mut self.table
+    }
+
+    fn restored(&mut self, watermark: Timestamp) {
+        (self.watermark, self.heard) = (watermark, watermark);
+        for (key, both) in self.table.iter_restored() {
+            let next = both.left.due().min(both.right.due());
+            note_due(&mut self.deadlines, key, &mut both.due, next);
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, Sides<Vec<L>, Vec<R>>>(None, PhantomData)
     }
 }
 

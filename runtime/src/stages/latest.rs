@@ -2,14 +2,16 @@
 
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
+use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::panic::NodeId;
 use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Expiry, Keep, KeyedTable};
+use crate::state::{Expiry, InTable, Keep, KeyedTable, StoredState, shape, stamp_of, stored_stamp};
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,6 @@ use std::time::Duration;
 struct Held<A, T> {
     at: A,
     /// `None` only while the key is put in.
-    #[allow(dead_code)]
     record: Option<T>,
 }
 
@@ -86,11 +87,10 @@ where
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, _: &mut O) -> Progress {
-        let table = &mut self.table;
         for _ in 0..RESULTS_PER_CALL {
-            let last = |key: &K| table.get_mut(key).map(|held| held.at.timestamp());
+            let last = |key: &K| self.table.get(key).map(|held| held.at.timestamp());
             let Some(key) = self.expiry.next_expired(watermark, last) else { return Progress::Done };
-            table.remove(&key);
+            self.table.remove(&key);
         }
         Progress::More
     }
@@ -101,5 +101,49 @@ where
 
     fn keys(&self) -> usize {
         self.table.len()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+/// What is held, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Current<T> {
+    record: T,
+}
+
+impl<A: Stamp, T: StateData> Stored for Held<A, T> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        to.head(&stored_stamp(self.at));
+        if let Some(record) = &self.record {
+            to.state(&Current { record });
+        }
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        let at = stamp_of(from.head()?);
+        let Current { record } = from.state()?;
+        Ok(Held { at, record: Some(record) })
+    }
+}
+
+impl<K: Key, A: Stamp, T: StateData, O, Emit> InTable for Latest<K, A, T, O, Emit> {
+    type Key = K;
+    type Value = Held<A, T>;
+
+    fn table(&mut self) -> &mut KeyedTable<K, Held<A, T>> {
+        &mut self.table
+    }
+
+    fn restored(&mut self, _: Timestamp) {
+        for (key, held) in self.table.iter() {
+            self.expiry.add(key, held.at.timestamp());
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, Current<T>>(None, PhantomData)
     }
 }

@@ -12,14 +12,16 @@
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
 use super::join::node_id;
+use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::panic::NodeId;
 use crate::record::{Joined, Key, Keyed, Side};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Deadlines, Keep, KeyedTable, Place};
+use crate::state::{Deadlines, InTable, Keep, KeyedTable, Place, StoredState, shape};
 use crate::time::{Timestamp, micros};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -237,6 +239,50 @@ where
 
     fn keys(&self) -> usize {
         self.table.len()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+/// What is held of a key, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Lists<Waiting, Versions> {
+    waiting: Waiting,
+    versions: Versions,
+}
+
+type ByTime<T> = VecDeque<(Timestamp, T)>;
+
+impl<L: Joined, R: Joined> Stored for Held<L, R> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        to.state(&Lists { waiting: &self.waiting, versions: &self.versions });
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        let Lists { waiting, versions } = from.state()?;
+        Ok(Held { waiting, versions, due: Timestamp::MAX })
+    }
+}
+
+impl<K: Key, L: Joined, R: Joined, O, F> InTable for Lookup<K, L, R, O, F> {
+    type Key = K;
+    type Value = Held<L, R>;
+
+    fn table(&mut self) -> &mut KeyedTable<K, Held<L, R>> {
+        &mut self.table
+    }
+
+    fn restored(&mut self, watermark: Timestamp) {
+        (self.watermark, self.heard) = (watermark, watermark);
+        for (key, held) in self.table.iter_restored() {
+            note_due(&mut self.deadlines, key, held, self.keep);
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, Lists<ByTime<L>, ByTime<R>>>(None, PhantomData)
     }
 }
 

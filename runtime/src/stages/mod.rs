@@ -42,3 +42,6 @@ pub use windows::{TimeWindows, taken_once, time_windows};
 /// The results a stage gives before what it has said is sent on, so that a window of a million keys does not
 /// become a batch of a million records.
 const RESULTS_PER_CALL: usize = 1024;
+
+#[cfg(test)]
+mod tests_restore;

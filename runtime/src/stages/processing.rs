@@ -1,11 +1,14 @@
 //! Windows by the wall clock: `tumbling(10 s, processing_time)`.
 
 use super::windows::{Functions, TimeWindows, Windowed};
+use crate::checkpoint::value::{Migration, Shape, Unreadable};
+use crate::checkpoint::{Delta, TableId};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
-use crate::record::{Key, Keyed, Record, Stamp};
+use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
+use crate::state::StoredState;
 use crate::time::{Timestamp, Window};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -39,7 +42,7 @@ pub fn processing_windows<H: Host, K: Key, A: Stamp, P: Record, S, R, O: Outlets
     emit: impl Fn(R, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
 ) -> O::Edges<H>
 where
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
 {
     let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
@@ -52,7 +55,7 @@ where
 
 impl<K, A, P, S, R, O, F> Stage for ByWallClock<A, Windowed<K, P, S, R, O, F>>
 where
-    Windowed<K, P, S, R, O, F>: Stage<In = Keyed<K, Timestamp, P>, Outs = O>,
+    Windowed<K, P, S, R, O, F>: Stage<In = Keyed<K, Timestamp, P>, Outs = O> + StoredState,
     K: Key,
     A: Stamp,
     P: Record,
@@ -91,5 +94,42 @@ where
 
     fn keys(&self) -> usize {
         self.windows.keys()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+impl<A, W: StoredState> StoredState for ByWallClock<A, W> {
+    fn track(&mut self) {
+        self.windows.track();
+    }
+
+    fn begin_snapshot(&mut self) {
+        self.windows.begin_snapshot();
+    }
+
+    fn copy_some(&mut self, entries: usize, into: &mut Delta) -> bool {
+        self.windows.copy_some(entries, into)
+    }
+
+    fn restore(
+        &mut self,
+        table: TableId,
+        key: &[u8],
+        value: &[u8],
+        migration: &Migration,
+    ) -> Result<(), Unreadable> {
+        self.windows.restore(table, key, value, migration)
+    }
+
+    /// The clock says anew what time it is.
+    fn restored(&mut self, _: Timestamp) {
+        self.windows.restored(Timestamp::MIN);
+    }
+
+    fn shape(&self) -> Shape {
+        self.windows.shape()
     }
 }

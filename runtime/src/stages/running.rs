@@ -2,12 +2,13 @@
 
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
+use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
-use crate::record::{Key, Keyed, Record, Stamp};
+use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Expiry, Keep, KeyedTable, Place};
+use crate::state::{Expiry, InTable, Keep, KeyedTable, Place, StoredState, shape, stamp_of, stored_stamp};
 use crate::time::Timestamp;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ pub fn running<H: Host, K: Key, A: Stamp, P: Record, S, C: Changes, R, O: Outlet
     emit: impl Fn(R, A, &mut Local, &mut O) + Send + Sync + 'static,
 ) -> O::Edges<H>
 where
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
 {
     let functions = Arc::new(Functions { init, add, finish, emit });
@@ -96,7 +97,7 @@ where
     K: Key,
     A: Stamp,
     P: Record,
-    S: Clone + Send + 'static,
+    S: StateData,
     C: Changes,
     R: 'static,
     O: Outlets,
@@ -145,11 +146,10 @@ where
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, _: &mut O) -> Progress {
-        let table = &mut self.table;
         for _ in 0..RESULTS_PER_CALL {
-            let last = |key: &K| table.get_mut(key).map(|running| running.last.timestamp());
+            let last = |key: &K| self.table.get(key).map(|running| running.last.timestamp());
             let Some(key) = self.expiry.next_expired(watermark, last) else { return Progress::Done };
-            table.remove(&key);
+            self.table.remove(&key);
         }
         Progress::More
     }
@@ -160,5 +160,47 @@ where
 
     fn keys(&self) -> usize {
         self.table.len()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+impl<A: Stamp, S: StateData> Stored for Running<A, S> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        to.head(&stored_stamp(self.last));
+        to.state(&self.state);
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        let last = stamp_of(from.head()?);
+        Ok(Running { state: from.state()?, last, changed: false })
+    }
+}
+
+impl<K, A, P, S, R, O, Init, Add, Finish, Emit> InTable
+    for RunningStage<K, A, P, S, R, O, Functions<Init, Add, Finish, Emit>>
+where
+    K: Key,
+    A: Stamp,
+    S: StateData,
+    Init: Fn() -> S,
+{
+    type Key = K;
+    type Value = Running<A, S>;
+
+    fn table(&mut self) -> &mut KeyedTable<K, Running<A, S>> {
+        &mut self.table
+    }
+
+    fn restored(&mut self, _: Timestamp) {
+        for (key, running) in self.table.iter() {
+            self.expiry.add(key, running.last.timestamp());
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, S>(Some(&(self.functions.init)()), PhantomData)
     }
 }

@@ -5,12 +5,13 @@
 
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
+use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
-use crate::record::{Key, Keyed, Record};
+use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Deadlines, KeyedTable, Place};
+use crate::state::{Deadlines, InTable, KeyedTable, Place, StoredState, shape};
 use crate::time::{Timestamp, Window, micros};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -97,7 +98,7 @@ pub fn sessions<H: Host, K: Key, P: Record, S, R, O: Outlets>(
     emit: impl Fn(R, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
 ) -> O::Edges<H>
 where
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
 {
     let functions = Arc::new(Functions { init, add, merge, finish, late, emit });
@@ -136,7 +137,7 @@ where
         let own = Window { start: at, end: at.plus_micros(self.windows.gap).min(Timestamp(i64::MAX - 1)) };
         // Closed once the watermark has passed the end: a record exactly there would still have been taken.
         let closed = own.end.plus_micros(self.windows.allow) < self.watermark;
-        let known = if closed { self.table.get_mut(&key) } else { None };
+        let known = if closed { self.table.get(&key) } else { None };
         if closed && known.is_none_or(|sessions| !sessions.open.iter().any(|s| touch(&s.window, &own))) {
             (functions.late)(record, at, self.watermark, &mut self.local, outs);
             return;
@@ -191,9 +192,8 @@ where
             self.table.remove(&key);
             return fired;
         }
-        let next = |s: &Session<S>| if s.fired { s.window.end.plus_micros(allow) } else { s.window.end };
-        sessions.due = open.iter().map(next).min().unwrap_or(Timestamp::MAX);
         sessions.open = open;
+        sessions.due = sessions.next_due(allow);
         let due = sessions.due;
         self.deadlines.set(due, key);
         fired
@@ -220,6 +220,12 @@ fn touch(a: &Window, b: &Window) -> bool {
 }
 
 impl<S> Sessions<S> {
+    /// When the next of them ends, or, if it has fired, is closed.
+    fn next_due(&self, allow: i64) -> Timestamp {
+        let next = |s: &Session<S>| if s.fired { s.window.end.plus_micros(allow) } else { s.window.end };
+        self.open.iter().map(next).min().unwrap_or(Timestamp::MAX)
+    }
+
     /// The session that holds `own`, made of all that it touches.
     fn take_in(&mut self, own: Window, init: impl Fn() -> S, merge: impl Fn(&mut S, S)) -> &mut Session<S> {
         let Some(place) = self.open.iter().position(|session| touch(&session.window, &own)) else {
@@ -256,7 +262,7 @@ impl<K, P, S, R, O, Init, Add, Merge, Finish, Late, Emit> Stage
 where
     K: Key,
     P: Record,
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
     O: Outlets,
     Init: Fn() -> S + Send + Sync + 'static,
@@ -311,5 +317,51 @@ where
 
     fn keys(&self) -> usize {
         self.table.len()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+impl<S: StateData> Stored for Sessions<S> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        to.head(&self.open.iter().map(|session| session.window).collect::<Vec<_>>());
+        self.open.iter().for_each(|session| to.state(&session.state));
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        let windows: Vec<Window> = from.head()?;
+        let session = |window| Ok(Session { window, fired: false, state: from.state()? });
+        let open = windows.into_iter().map(session).collect::<Result<_, _>>()?;
+        Ok(Sessions { open, due: Timestamp::MAX })
+    }
+}
+
+impl<K, P, S, R, O, Init, Add, Merge, Finish, Late, Emit> InTable
+    for SessionStage<K, P, S, R, O, Functions<Init, Add, Merge, Finish, Late, Emit>>
+where
+    K: Key,
+    S: StateData,
+    Init: Fn() -> S,
+{
+    type Key = K;
+    type Value = Sessions<S>;
+
+    fn table(&mut self) -> &mut KeyedTable<K, Sessions<S>> {
+        &mut self.table
+    }
+
+    fn restored(&mut self, watermark: Timestamp) {
+        (self.watermark, self.heard) = (watermark, watermark);
+        for (key, sessions) in self.table.iter_restored() {
+            sessions.open.iter_mut().for_each(|session| session.fired = session.window.end < watermark);
+            sessions.due = sessions.next_due(self.windows.allow);
+            self.deadlines.set(sessions.due, key.clone());
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, S>(Some(&(self.functions.init)()), PhantomData)
     }
 }

@@ -2,12 +2,13 @@
 
 use super::hashed::Hashed;
 use super::{Emit, RESULTS_PER_CALL};
+use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
-use crate::record::{Key, Keyed, Record, Stamp};
+use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Deadlines, Expiry, Keep, KeyedTable, Place};
+use crate::state::{Deadlines, Expiry, InTable, Keep, KeyedTable, Place, StoredState, shape};
 use crate::time::Timestamp;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -61,7 +62,7 @@ pub fn stateful<H: Host, K: Key, A: Stamp, T: Record, S, R, O: Outlets>(
     send: impl Fn(R, A, &mut Local, &mut O) + Send + Sync + 'static,
 ) -> O::Edges<H>
 where
-    S: Send + 'static,
+    S: StateData,
     R: Record,
 {
     let functions = Arc::new(Functions { init, step, timer, send });
@@ -156,7 +157,7 @@ where
     K: Key,
     A: Stamp,
     T: Record,
-    S: Send + 'static,
+    S: StateData,
     R: Record,
     O: Outlets,
     Init: Fn() -> S + Send + Sync + 'static,
@@ -185,13 +186,12 @@ where
                 self.on_timer(at, &key, outs);
                 continue;
             }
-            let table = &mut self.table;
-            let used = |key: &K| table.get_mut(key).map(|held| held.used);
+            let used = |key: &K| self.table.get(key).map(|held| held.used);
             let Some(key) = self.expiry.next_expired(watermark, used) else {
                 self.told = watermark;
                 return Progress::Done;
             };
-            table.remove(&key);
+            self.table.remove(&key);
         }
         Progress::More
     }
@@ -206,5 +206,48 @@ where
 
     fn keys(&self) -> usize {
         self.table.len()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+impl<S: StateData> Stored for Held<S> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        to.head(&(self.used, &self.timers));
+        to.state(&self.state);
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        let (used, timers) = from.head()?;
+        Ok(Held { state: from.state()?, used, timers })
+    }
+}
+
+impl<K, A, T, S, R, O, Init, Step, Timer, Out> InTable
+    for Stateful<K, A, T, S, R, O, Functions<Init, Step, Timer, Out>>
+where
+    K: Key,
+    S: StateData,
+    Init: Fn() -> S,
+{
+    type Key = K;
+    type Value = Held<S>;
+
+    fn table(&mut self) -> &mut KeyedTable<K, Held<S>> {
+        &mut self.table
+    }
+
+    fn restored(&mut self, watermark: Timestamp) {
+        (self.watermark, self.told) = (watermark, watermark);
+        for (key, held) in self.table.iter() {
+            self.expiry.add(key, held.used);
+            held.timers.iter().for_each(|&at| self.deadlines.set(at, key.clone()));
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, S>(Some(&(self.functions.init)()), PhantomData)
     }
 }

@@ -6,12 +6,13 @@
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
 use super::running::Changes;
+use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
-use crate::record::{Key, Keyed, Record};
+use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Deadlines, Keep, KeyedTable};
+use crate::state::{Deadlines, InTable, Keep, KeyedTable, StoredState, shape};
 use crate::time::{Timestamp, micros};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -103,7 +104,7 @@ pub fn thinned<H: Host, K: Key, P: Record, S, C: Changes, R, O: Outlets>(
     emit: impl Fn(R, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
 ) -> O::Edges<H>
 where
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
 {
     let functions = Arc::new(Functions { init, add, merge, finish, emit });
@@ -213,7 +214,7 @@ impl<K, P, S, C, R, O, Init, Add, Merge, Finish, Emit> Stage
 where
     K: Key,
     P: Record,
-    S: Clone + Send + 'static,
+    S: StateData,
     C: Changes,
     R: 'static,
     O: Outlets,
@@ -275,6 +276,62 @@ where
 
     fn keys(&self) -> usize {
         self.table.len()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+impl<S: StateData> Stored for Thinned<S> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        let parts: Vec<_> = self.parts.iter().map(|part| (part.tick, part.first, part.last)).collect();
+        to.head(&(self.whole.as_ref().map(|(last, _)| *last), parts));
+        let whole = self.whole.iter().map(|(_, state)| state);
+        whole.chain(self.parts.iter().map(|part| &part.state)).for_each(|state| to.state(state));
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        let (whole, parts): (Option<Timestamp>, Vec<(Timestamp, Timestamp, Timestamp)>) = from.head()?;
+        let whole = match whole {
+            Some(last) => Some((last, from.state()?)),
+            None => None,
+        };
+        let part = |(tick, first, last)| Ok(Part { tick, first, last, state: from.state()? });
+        let parts = parts.into_iter().map(part).collect::<Result<_, _>>()?;
+        Ok(Thinned { whole, parts, due: Timestamp::MAX })
+    }
+}
+
+impl<K, P, S, R, O, Init, Add, Merge, Finish, Emit> InTable
+    for ThinnedStage<K, P, S, R, O, Functions<Init, Add, Merge, Finish, Emit>>
+where
+    K: Key,
+    S: StateData,
+    Init: Fn() -> S,
+{
+    type Key = K;
+    type Value = Thinned<S>;
+
+    fn table(&mut self) -> &mut KeyedTable<K, Thinned<S>> {
+        &mut self.table
+    }
+
+    fn restored(&mut self, watermark: Timestamp) {
+        self.watermark = watermark;
+        for (key, thinned) in self.table.iter_restored() {
+            for part in &thinned.parts {
+                self.ticking.entry(part.tick).or_default().push(key.clone());
+            }
+            if let Some(keep) = self.keep {
+                thinned.due = thinned.in_use_until(Timestamp::MIN, keep);
+                self.deadlines.set(thinned.due, key.clone());
+            }
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, S>(Some(&(self.functions.init)()), PhantomData)
     }
 }
 

@@ -16,10 +16,11 @@ use crate::outlet::Outlets;
 use crate::record::{Joined, Key, Keyed, Side};
 use crate::stage::Local;
 use crate::time::{Timestamp, Window};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The records of a key in a window, in the order in which they came.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Both<L, R> {
     left: Vec<(Timestamp, L)>,
     right: Vec<(Timestamp, R)>,

@@ -6,14 +6,15 @@
 
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
+use crate::checkpoint::value::{Migration, Shape, Unreadable};
+use crate::checkpoint::{Delta, TableId};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
-use crate::record::{Key, Keyed, Record};
+use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Entries, KeyedTable, Place};
+use crate::state::{Entries, KeyedTable, Panes, Place, State, StoredState, restore, shape, write_value};
 use crate::time::{Timestamp, Window, micros};
-use hashbrown::DefaultHashBuilder;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -98,14 +99,14 @@ pub fn taken_once<P>(_: &P) -> P {
 struct Pane<K, S> {
     start: Timestamp,
     fired: bool,
-    table: KeyedTable<K, S>,
+    table: KeyedTable<K, State<S>>,
 }
 
 /// A window in the middle of handing over its results.
 struct Firing<K, S> {
     window: Window,
     part: usize,
-    entries: Entries<K, S>,
+    entries: Entries<K, State<S>>,
 }
 
 pub(super) struct Functions<Init, Add, Copy, Finish, Late, Emit> {
@@ -122,7 +123,7 @@ pub(super) struct Windowed<K, P, S, R, O, F> {
     watermark: Timestamp,
     /// What decides whether a window is closed to the records at hand.
     heard: Timestamp,
-    hasher: DefaultHashBuilder,
+    tables: Panes<State<S>>,
     /// By start, which is also by end.
     panes: VecDeque<Pane<K, S>>,
     /// Where the last record's window was: most likely where the next one's is.
@@ -153,7 +154,7 @@ pub fn time_windows<H: Host, K: Key, P: Record, S, R, O: Outlets>(
     emit: impl Fn(R, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
 ) -> O::Edges<H>
 where
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
 {
     let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
@@ -166,7 +167,7 @@ impl<K, P, S, R, O, F> Windowed<K, P, S, R, O, F> {
             windows,
             watermark: Timestamp::MIN,
             heard: Timestamp::MIN,
-            hasher: DefaultHashBuilder::default(),
+            tables: Panes::new(),
             panes: VecDeque::new(),
             hint: 0,
             firing: None,
@@ -191,13 +192,20 @@ impl<K: Key, P, S, R, O, F> Windowed<K, P, S, R, O, F> {
         }
         let place = self.panes.partition_point(|pane| pane.start < start);
         if self.panes.get(place).is_none_or(|pane| pane.start != start) {
-            let table = KeyedTable::with_hasher(self.hasher.clone());
+            let table = self.tables.open(start.0);
             // One that late records open has no end to come: it fires for each of them.
             let fired = self.windows.window(start).end <= self.watermark;
             self.panes.insert(place, Pane { start, fired, table });
         }
         self.hint = place;
         place
+    }
+
+    fn close_first(&mut self) {
+        if let Some(pane) = self.panes.pop_front() {
+            self.tables.close(pane.table);
+        }
+        self.hint = 0;
     }
 
     /// The first window that has ended and not fired.
@@ -225,12 +233,12 @@ where
         let functions = &*self.functions;
         let pane = &mut self.panes[at_pane];
         if !pane.fired {
-            let state = pane.table.upsert(place, key, || (functions.init)());
+            let State(state) = pane.table.upsert(place, key, || State((functions.init)()));
             (functions.add)(state, record, at);
             return;
         }
         // Late, but allowed: the window fires again for this key.
-        let state = pane.table.upsert(place, key.clone(), || (functions.init)());
+        let State(state) = pane.table.upsert(place, key.clone(), || State((functions.init)()));
         (functions.add)(state, record, at);
         let state = state.clone();
         self.emit(self.windows.window(start), key, state, outs);
@@ -256,7 +264,7 @@ where
         items.locate(&pane.table);
         let functions = &*self.functions;
         for (place, Keyed { key, at, record }) in items.take_chunk() {
-            let state = pane.table.upsert(place, key, || (functions.init)());
+            let State(state) = pane.table.upsert(place, key, || State((functions.init)()));
             (functions.add)(state, record, at);
         }
         true
@@ -284,7 +292,7 @@ where
     fn fire(&mut self, mut firing: Firing<K, S>, outs: &mut O) -> bool {
         for _ in 0..RESULTS_PER_CALL {
             match firing.entries.next() {
-                Some((key, state)) => self.emit(firing.window, key, state, outs),
+                Some((key, State(state))) => self.emit(firing.window, key, state, outs),
                 None => {
                     let pane = &mut self.panes[0];
                     if firing.part == pane.table.parts() {
@@ -305,7 +313,7 @@ where
         let pane = &mut self.panes[place];
         pane.fired = true;
         for part in 0..pane.table.parts() {
-            for (key, state) in pane.table.part_mut(part) {
+            for (key, State(state)) in pane.table.part(part) {
                 let result = (self.functions.finish)(key.clone(), window, state.clone());
                 (self.functions.emit)(result, window.last(), &mut self.local, outs);
             }
@@ -318,7 +326,7 @@ impl<K, P, S, R, O, Init, Add, Copy, Finish, Late, Emit> Stage
 where
     K: Key,
     P: Record,
-    S: Clone + Send + 'static,
+    S: StateData,
     R: 'static,
     O: Outlets,
     Init: Fn() -> S + Send + Sync + 'static,
@@ -333,7 +341,7 @@ where
 
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
         let mut items = Hashed::new(items);
-        while items.load(&self.hasher) {
+        while items.load(self.tables.hasher()) {
             if self.take_chunk_of_one_window(&mut items) {
                 continue;
             }
@@ -354,8 +362,7 @@ where
                 if !self.fire(firing, outs) {
                     return Progress::More;
                 }
-                self.panes.pop_front();
-                self.hint = 0;
+                self.close_first();
             }
             let Some(due) = self.due() else { break };
             if self.windows.allow == 0 {
@@ -370,8 +377,7 @@ where
             .front()
             .is_some_and(|pane| pane.fired && self.windows.is_closed(pane.start, watermark))
         {
-            self.panes.pop_front();
-            self.hint = 0;
+            self.close_first();
         }
         Progress::Done
     }
@@ -387,6 +393,52 @@ where
 
     fn keys(&self) -> usize {
         self.panes.iter().map(|pane| pane.table.len()).sum()
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        Some(self)
+    }
+}
+
+impl<K, P, S, R, O, Init, Add, Copy, Finish, Late, Emit> StoredState
+    for Windowed<K, P, S, R, O, Functions<Init, Add, Copy, Finish, Late, Emit>>
+where
+    K: Key,
+    S: StateData,
+    Init: Fn() -> S,
+{
+    fn track(&mut self) {
+        self.tables.track(write_value);
+    }
+
+    fn begin_snapshot(&mut self) {
+        self.tables.begin_snapshot(self.panes.iter_mut().map(|pane| &mut pane.table));
+    }
+
+    fn copy_some(&mut self, entries: usize, into: &mut Delta) -> bool {
+        self.tables.copy_some(self.panes.iter_mut().map(|pane| &mut pane.table), entries, into)
+    }
+
+    fn restore(
+        &mut self,
+        table: TableId,
+        key: &[u8],
+        value: &[u8],
+        migration: &Migration,
+    ) -> Result<(), Unreadable> {
+        let pane = self.pane(Timestamp(table));
+        restore(&mut self.panes[pane].table, key, value, migration)
+    }
+
+    fn restored(&mut self, watermark: Timestamp) {
+        (self.watermark, self.heard) = (watermark, watermark);
+        for pane in &mut self.panes {
+            pane.fired = self.windows.window(pane.start).end <= watermark;
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        shape::<K, S>(Some(&(self.functions.init)()), PhantomData)
     }
 }
 

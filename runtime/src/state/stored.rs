@@ -1,8 +1,12 @@
 //! The state of a stage as checkpoints see it.
 
-use crate::checkpoint::value::{Migration, Shape, Unreadable};
+use super::table::KeyedTable;
+use crate::checkpoint::value::{Migration, Shape, Stored, Unreadable, ValueReader, ValueWriter, read_key};
 use crate::checkpoint::{Delta, TableId};
+use crate::record::{Key, Stamp, StateData};
 use crate::time::Timestamp;
+use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
 
 /// The keyed state of one shard of a stage.
 ///
@@ -35,4 +39,93 @@ pub trait StoredState {
 
     /// How keys and values are written.
     fn shape(&self) -> Shape;
+}
+
+/// A stage that keeps what it keeps in one table.
+pub(crate) trait InTable {
+    type Key: Key;
+    type Value: Stored;
+
+    fn table(&mut self) -> &mut KeyedTable<Self::Key, Self::Value>;
+
+    /// See [`StoredState::restored`].
+    fn restored(&mut self, watermark: Timestamp);
+
+    /// See [`StoredState::shape`].
+    fn shape(&self) -> Shape;
+}
+
+impl<T: InTable> StoredState for T {
+    fn track(&mut self) {
+        self.table().track(0, write_value);
+    }
+
+    fn begin_snapshot(&mut self) {
+        self.table().begin_snapshot();
+    }
+
+    fn copy_some(&mut self, mut entries: usize, into: &mut Delta) -> bool {
+        self.table().copy_some(&mut entries, into)
+    }
+
+    fn restore(
+        &mut self,
+        _: TableId,
+        key: &[u8],
+        value: &[u8],
+        migration: &Migration,
+    ) -> Result<(), Unreadable> {
+        restore(self.table(), key, value, migration)
+    }
+
+    fn restored(&mut self, watermark: Timestamp) {
+        InTable::restored(self, watermark);
+    }
+
+    fn shape(&self) -> Shape {
+        InTable::shape(self)
+    }
+}
+
+pub(crate) fn write_value<V: Stored>(value: &V, to: &mut Vec<u8>) {
+    value.write(&mut ValueWriter::new(to));
+}
+
+/// Puts an entry back. What has another form now is written again with the next snapshot.
+pub(crate) fn restore<K: Key, V: Stored>(
+    table: &mut KeyedTable<K, V>,
+    key: &[u8],
+    value: &[u8],
+    migration: &Migration,
+) -> Result<(), Unreadable> {
+    let (key, value) = (read_key(key)?, V::read(&mut ValueReader::new(value, migration))?);
+    table.restore(key, value, migration.fields.is_some());
+    Ok(())
+}
+
+/// How keys and the fields of states are written; `first` is the state that a key begins with, if that is the user's.
+pub(crate) fn shape<K: Key, S: DeserializeOwned>(_first: Option<&S>, _: PhantomData<K>) -> Shape {
+    Shape::default()
+}
+
+/// The time of a stamp as it is stored: most have none, or one that is longer than this says.
+pub(crate) fn stored_stamp(at: impl Stamp) -> Option<Timestamp> {
+    Some(at.timestamp()).filter(|&at| at != Timestamp::MIN)
+}
+
+pub(crate) fn stamp_of<A: Stamp>(stored: Option<Timestamp>) -> A {
+    A::from_timestamp(stored.unwrap_or(Timestamp::MIN))
+}
+
+/// A state of the user's, as the whole of a value.
+pub(crate) struct State<S>(pub(crate) S);
+
+impl<S: StateData> Stored for State<S> {
+    fn write(&self, to: &mut ValueWriter<'_>) {
+        to.state(&self.0);
+    }
+
+    fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable> {
+        from.state().map(State)
+    }
 }

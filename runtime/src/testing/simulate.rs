@@ -255,7 +255,7 @@ struct Told {
 impl Drop for Told {
     fn drop(&mut self) {
         let Told { flow, seed } = self;
-        let next = seed + 1;
+        let next = *seed + 1;
         eprintln!("simulation of flow `{flow}`: seed {seed} failed; `.seeds({seed}..{next})` gives this run again");
     }
 }
