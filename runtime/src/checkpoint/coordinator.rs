@@ -105,7 +105,7 @@ pub enum Action {
 }
 
 /// An epoch under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Running {
     epoch: u64,
     last: bool,
@@ -117,7 +117,7 @@ struct Running {
 }
 
 /// An output between epochs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Output {
     /// As of the last epoch.
     at: OutputAt,
@@ -128,7 +128,7 @@ struct Output {
 }
 
 /// See the [module](self).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Coordinator {
     plan: Plan,
     /// The last committed epoch.
@@ -353,3 +353,7 @@ impl Coordinator {
         segments.insert(first, segment);
     }
 }
+
+#[cfg(test)]
+#[path = "coordinator_tests.rs"]
+mod tests;

@@ -191,7 +191,8 @@ impl<F: Flow> Simulation<F> {
                 builder = (output.attach)(builder, &**store, &mut rng, failures);
             }
             let mut flow = builder.stepped(rng.next()).unwrap_or_else(|error| panic!("{error}"));
-            let steps = crashing.then(|| 1 + rng.below(1 << (3 + rng.below(9))));
+            let longest = 1 << (3 + rng.below(9));
+            let steps = crashing.then(|| 1 + rng.below(longest));
             if crashing && rng.one_in(2) {
                 storage.crash_at_write(1 + rng.below(30), rng.next());
             }
