@@ -32,6 +32,13 @@ pub mod storage {
     pub use psdf_runtime::checkpoint::storage::{DirStorage, Storage};
 }
 
+/// To test flows by simulation: crashes anywhere, and nothing is lost or doubled.
+pub mod testing {
+    pub use psdf_runtime::testing::{
+        EpochOutcome, Outcome, Rng, Simulation, assert_in_sequence, assert_sum, simulate,
+    };
+}
+
 /// What a flow asks of your types.
 ///
 /// rustc names one of these traits when a type of yours falls short of what a node needs. There is nothing to

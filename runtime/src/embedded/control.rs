@@ -11,6 +11,7 @@ use crate::graph::Graph;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -71,6 +72,13 @@ impl FlowControl {
     #[must_use]
     pub fn committed_epoch(&self) -> u64 {
         self.epochs.as_ref().map_or(0, |epochs| *epochs.committed.borrow())
+    }
+
+    /// The last committed epoch, and where the inputs stood then.
+    pub(super) fn committed(&self) -> (u64, Vec<u64>) {
+        let positions = self.epochs.iter().flat_map(|epochs| &epochs.positions);
+        let positions = positions.map(|position| position.load(Ordering::Acquire)).collect();
+        (self.committed_epoch(), positions)
     }
 
     /// Commits one more epoch, after which the inputs give no more, and stops: the flow goes on from there when it is

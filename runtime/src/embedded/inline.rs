@@ -216,6 +216,11 @@ impl Stepped {
         self.control.is_finished()
     }
 
+    /// The last committed epoch, and where the inputs stood then.
+    pub(crate) fn committed(&self) -> (u64, Vec<u64>) {
+        self.control.committed()
+    }
+
     pub(crate) fn error(&self) -> Option<FlowError> {
         self.control.error()
     }

@@ -1,8 +1,10 @@
 //! To test flows: a simulation that crashes them anywhere and checks that nothing is lost or doubled.
 
+mod checks;
 mod ports;
 mod rng;
 mod simulate;
 
+pub use checks::{assert_in_sequence, assert_sum};
 pub use rng::Rng;
-pub use simulate::{Outcome, Simulation, simulate};
+pub use simulate::{EpochOutcome, Outcome, Simulation, simulate};

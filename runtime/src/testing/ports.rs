@@ -57,12 +57,14 @@ pub(super) struct Stored<T> {
     pub(super) visible: Vec<T>,
     /// The last epoch that is.
     pub(super) committed: u64,
+    /// For each epoch that was committed, how much was visible then.
+    pub(super) lengths: Vec<(u64, usize)>,
     prepared: Vec<(u64, Vec<T>)>,
 }
 
 impl<T> Default for Stored<T> {
     fn default() -> Self {
-        Stored { visible: Vec::new(), committed: 0, prepared: Vec::new() }
+        Stored { visible: Vec::new(), committed: 0, lengths: Vec::new(), prepared: Vec::new() }
     }
 }
 
@@ -121,6 +123,8 @@ impl<T: Send + 'static> Sink for CollectingSink<T> {
                 let (_, records) = stored.prepared.remove(place);
                 stored.visible.extend(records);
                 stored.committed = epoch;
+                let length = stored.visible.len();
+                stored.lengths.push((epoch, length));
             }
         }
         self.call("say that it committed").await

@@ -48,20 +48,64 @@ pub struct Outcome {
     /// The shards that it ran with, each time.
     pub shards: Vec<usize>,
     outputs: HashMap<&'static str, Box<dyn Any>>,
+    /// The epochs that were seen to be committed, and where the inputs stood then.
+    epochs: Vec<(u64, Vec<u64>)>,
+    inputs: Vec<&'static str>,
+}
+
+/// What was visible when an epoch had been committed.
+pub struct EpochOutcome<'a> {
+    /// The number of the epoch.
+    pub epoch: u64,
+    positions: &'a [u64],
+    outcome: &'a Outcome,
+}
+
+impl EpochOutcome<'_> {
+    /// How many records of an input are part of it.
+    ///
+    /// # Panics
+    /// If the flow has no such input.
+    #[must_use]
+    pub fn position(&self, input: &str) -> usize {
+        let place = self.outcome.inputs.iter().position(|name| *name == input);
+        let place = place.unwrap_or_else(|| panic!("the flow has no input `{input}`"));
+        usize::try_from(self.positions[place]).unwrap_or(usize::MAX)
+    }
+
+    /// What was committed to an output up to then, in order.
+    ///
+    /// # Panics
+    /// As [`Outcome::output`].
+    #[must_use]
+    pub fn output<T: Clone + Send + 'static>(&self, name: &str) -> Vec<T> {
+        let stored = lock(self.outcome.store::<T>(name));
+        let length = stored.lengths.iter().rev().find(|(epoch, _)| *epoch <= self.epoch);
+        stored.visible[..length.map_or(0, |(_, length)| *length)].to_vec()
+    }
 }
 
 impl Outcome {
+    /// Each epoch that was seen to be committed, in order: what had come in and what had come out is one whole.
+    pub fn epochs(&self) -> impl Iterator<Item = EpochOutcome<'_>> {
+        self.epochs.iter().map(|(epoch, positions)| EpochOutcome { epoch: *epoch, positions, outcome: self })
+    }
+
     /// All that was committed to an output, in order.
     ///
     /// # Panics
     /// If that output was not [collected](Simulation::collect), or not as records of that type.
     #[must_use]
     pub fn output<T: Clone + Send + 'static>(&self, name: &str) -> Vec<T> {
-        let store = self.outputs.get(name).and_then(|store| store.downcast_ref::<SharedStore<T>>());
-        let store = store.unwrap_or_else(|| {
-            panic!("the output `{name}` was not collected as `{}`: say `.collect::<..>(\"{name}\")`", std::any::type_name::<T>())
-        });
-        lock(store).visible.clone()
+        lock(self.store::<T>(name)).visible.clone()
+    }
+
+    fn store<T: Send + 'static>(&self, name: &str) -> &SharedStore<T> {
+        let store = self.outputs.get(name).and_then(|store| store.downcast_ref());
+        store.unwrap_or_else(|| {
+            let record = std::any::type_name::<T>();
+            panic!("the output `{name}` was not collected as `{record}`: say `.collect::<..>(\"{name}\")`")
+        })
     }
 }
 
@@ -169,7 +213,7 @@ impl<F: Flow> Simulation<F> {
         let mut rng = Rng::new(seed);
         let storage = MemoryStorage::new();
         let stores: Vec<Box<dyn Any>> = self.outputs.iter().map(|output| (output.new_store)()).collect();
-        let (mut crashes, mut shards) = (0, Vec::new());
+        let (mut crashes, mut shards, mut epochs) = (0, Vec::new(), Vec::new());
         loop {
             // So many crashes, and then to the end.
             let crashing = self.crashes && crashes < 8 && !rng.one_in(4);
@@ -196,7 +240,7 @@ impl<F: Flow> Simulation<F> {
             if crashing && rng.one_in(2) {
                 storage.crash_at_write(1 + rng.below(30), rng.next());
             }
-            let end = drive(&mut flow, &storage, steps, &mut rng);
+            let end = drive(&mut flow, &storage, steps, &mut rng, &mut epochs);
             drop(flow);
             storage.restart();
             match end {
@@ -208,7 +252,8 @@ impl<F: Flow> Simulation<F> {
             }
         }
         let outputs = self.outputs.iter().map(|output| output.name).zip(stores).collect();
-        Outcome { seed, crashes, shards, outputs }
+        let inputs = F::GRAPH.inputs.iter().map(|input| input.name).collect();
+        Outcome { seed, crashes, shards, outputs, epochs, inputs }
     }
 }
 
@@ -220,9 +265,19 @@ enum End {
 }
 
 /// Runs a flow, step by step, to its end or up to a crash.
-fn drive(flow: &mut Stepped, storage: &MemoryStorage, steps: Option<u64>, rng: &mut Rng) -> End {
+fn drive(
+    flow: &mut Stepped,
+    storage: &MemoryStorage,
+    steps: Option<u64>,
+    rng: &mut Rng,
+    epochs: &mut Vec<(u64, Vec<u64>)>,
+) -> End {
     let mut taken = 0;
     loop {
+        let (epoch, positions) = flow.committed();
+        if epochs.last().map_or(0, |(last, _)| *last) < epoch {
+            epochs.push((epoch, positions));
+        }
         if steps.is_some_and(|steps| taken >= steps) || storage.has_crashed() {
             return End::Crashed;
         }
