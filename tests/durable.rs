@@ -141,22 +141,23 @@ dataflow! {
                     out.emit(Step { key: side.0, number: state.number, balance: state.balance });
                 }
             };
-        quiet = timed
+        reminders = timed
             -> key_by(key: u8 = |e| e.key)
             -> stateful((u8, Timestamp)) {
                 state { last: Timestamp = Timestamp::MIN }
                 keep 10 min;
                 |state, e, out| {
-                    state.last = state.last.max(e.at);
-                    out.set_timer(state.last + Duration::from_secs(7));
-                }
-                on timer |state, at, out| {
-                    if state.last + Duration::from_secs(7) == at {
-                        out.emit((*out.key(), at));
+                    if e.at > state.last {
+                        state.last = e.at;
+                        out.set_timer(e.at + Duration::from_secs(7));
                     }
                 }
+                on timer |state, at, out| {
+                    assert!(state.last >= Timestamp::from_secs(0), "the state is there that set it");
+                    out.emit((*out.key(), at));
+                }
             };
-        output steps; output quiet;
+        output steps; output reminders;
     }
 }
 
@@ -184,7 +185,7 @@ fn each_key_counts_on_and_nothing_is_booked_on_one_side_only() {
 
 #[test]
 fn timers_fire_after_the_crash() {
-    survives::<_, (u8, Timestamp)>(|| Ledger, &[("events", events(6, 200))], "quiet");
+    survives::<_, (u8, Timestamp)>(|| Ledger, &[("events", events(6, 200))], "reminders");
 }
 
 dataflow! {
@@ -201,7 +202,7 @@ dataflow! {
             -> map_async(|e: Event| async move { if e.value % 7 == 0 { Err(e.value) } else { Ok((e.key, e.value)) } }, concurrency 4, ordered)
             else refused;
         output once; output fives; output thinned; output best; output asked: (u8, i64);
-        output refused = refused -> map(|failed| failed.record.value);
+        output refusals = refused -> map(|failed| failed.record.value);
     }
 }
 

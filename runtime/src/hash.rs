@@ -4,6 +4,7 @@
 //! 64 bits. Tables in memory do not use these: theirs is seeded per process.
 
 use std::hash::{Hash, Hasher};
+use std::ops::RangeInclusive;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 /// The number of key groups: the grain in which keyed state is spread over shards.
@@ -107,6 +108,14 @@ pub(crate) fn shard_of(group: u32, shards: usize) -> usize {
     group as usize * shards / KEY_GROUPS as usize
 }
 
+/// The key groups that a shard owns, where a stage runs as `shards` tasks.
+pub(crate) fn groups_of(shard: usize, shards: usize) -> RangeInclusive<u8> {
+    let mut groups = (0..KEY_GROUPS).filter(|&group| shard_of(group, shards) == shard);
+    let first = groups.next().unwrap_or(0);
+    let last = groups.last().unwrap_or(first);
+    u8::try_from(first).unwrap_or(0)..=u8::try_from(last).unwrap_or(u8::MAX)
+}
+
 /// A 128-bit fingerprint of a value. Among `n` values, two share one with a probability below `n² / 2^129`.
 pub(crate) fn fingerprint<T: Hash + ?Sized>(value: &T) -> u128 {
     xxh3_128(Bytes::of(value).as_slice())
@@ -130,6 +139,8 @@ mod tests {
             let mut owned = vec![0; shards];
             (0..KEY_GROUPS).for_each(|group| owned[shard_of(group, shards)] += 1);
             assert!(owned.iter().all(|&n| n > 0));
+            let groups: Vec<_> = (0..shards).flat_map(|shard| groups_of(shard, shards)).collect();
+            assert_eq!(groups, (0..=u8::MAX).collect::<Vec<_>>());
         }
     }
 }

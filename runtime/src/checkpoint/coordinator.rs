@@ -4,7 +4,7 @@
 //! begins when its manifest is created and every sink has committed what it had prepared.
 
 use super::manifest::{InputAt, Manifest, OutputAt, SegmentRef, ShardAt, StageAt};
-use std::collections::HashSet;
+use super::merge::Merged;
 
 /// What a flow consists of, to the coordinator.
 #[derive(Clone, Debug, Default)]
@@ -74,10 +74,8 @@ pub enum Event {
     Merged {
         /// The stage.
         stage: usize,
-        /// The names of those that it replaces.
-        replaced: HashSet<String>,
-        /// What replaces them.
-        segment: SegmentRef,
+        /// Which, and what they are now.
+        merged: Merged,
     },
 }
 
@@ -233,7 +231,8 @@ impl Coordinator {
             }
             Event::Acknowledged { output } => self.outputs[output].commits = false,
             Event::Created => self.created(&mut actions),
-            Event::Merged { stage, replaced, segment } => self.merged(stage, &replaced, segment),
+            // If they are not there any more it will be garbage.
+            Event::Merged { stage, merged } => _ = merged.apply(&mut self.plan.stages[stage].segments),
         }
         self.settle(&mut actions);
         actions
@@ -339,18 +338,6 @@ impl Coordinator {
         }
         self.announced = Some((running.last, finished));
         actions.push(Action::Announce { epoch: running.epoch });
-    }
-
-    /// Replaces segments, if all of them are still where they were.
-    fn merged(&mut self, stage: usize, replaced: &HashSet<String>, segment: SegmentRef) {
-        let segments = &mut self.plan.stages[stage].segments;
-        let is_replaced = |segment: &SegmentRef| replaced.contains(&segment.object.name);
-        let Some(first) = segments.iter().position(is_replaced) else { return };
-        if segments.iter().filter(|segment| is_replaced(segment)).count() != replaced.len() {
-            return;
-        }
-        segments.retain(|segment| !is_replaced(segment));
-        segments.insert(first, segment);
     }
 }
 

@@ -5,10 +5,14 @@ use super::executor::Executor;
 use super::shared::Shared;
 use crate::checkpoint::Delta;
 use crate::checkpoint::coordinator::{Action, Coordinator, Event};
-use crate::checkpoint::manifest::{Manifest, ObjectRef, OutputAt, SegmentRef};
+use crate::checkpoint::manifest::{Manifest, ObjectRef, OutputAt, SegmentRef, StageAt};
+use crate::checkpoint::merge::MergeError;
 use crate::checkpoint::storage::Storage;
-use crate::checkpoint::{merge, segment};
+use crate::checkpoint::manifest::CommitError;
+use crate::checkpoint::segment::{self, SegmentOf};
+use crate::checkpoint::{garbage, manifest, merge, names};
 use crate::error::FlowError;
+use crate::hash::groups_of;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -37,8 +41,8 @@ pub(super) struct Checkpointer {
     notes: mpsc::UnboundedReceiver<Note>,
     schedule: Schedule,
     attempt: u64,
-    /// Segments and manifests are named by a number that only this process uses.
-    nodes: Vec<(String, usize)>,
+    /// Of each task: its node, its shard, and the first and the last key group that it owns.
+    tasks: Vec<(String, usize, (u8, u8))>,
     outputs: Vec<String>,
     /// Which outputs have prepared something that they will acknowledge.
     owes: Vec<bool>,
@@ -68,9 +72,13 @@ impl Checkpointer {
         tasks: &[(usize, usize)],
     ) -> Self {
         let outputs: Vec<String> = shared.graph.outputs.iter().map(|port| port.name.to_owned()).collect();
-        let node = |&(stage, shard): &(usize, usize)| (coordinator.stages()[stage].node.clone(), shard);
+        let task = |&(stage, shard): &(usize, usize)| {
+            let shards = tasks.iter().filter(|(other, _)| *other == stage).count();
+            let groups = groups_of(shard, shards);
+            (coordinator.stages()[stage].node.clone(), shard, (*groups.start(), *groups.end()))
+        };
         Checkpointer {
-            nodes: tasks.iter().map(node).collect(),
+            tasks: tasks.iter().map(task).collect(),
             owes: vec![false; outputs.len()],
             outputs,
             coordinator,
@@ -158,8 +166,9 @@ impl Checkpointer {
                 self.stops.push(tell);
                 Event::StopAsked
             }
-            Note::Done(what) => {
-                what(self);
+            Note::Tidied(events) => {
+                self.tidying = false;
+                self.waiting.extend(events);
                 return Ok(());
             }
         };
@@ -198,24 +207,20 @@ impl Checkpointer {
         if delta.is_empty() {
             return Ok(None);
         }
-        let (node, shard) = self.nodes[task].clone();
-        let name = segment::name(epoch, &node, shard, self.attempt);
-        let flow = self.shared.graph.flow;
-        let (storage, name) = (Arc::clone(&self.storage), name);
-        let encoded = self.blocking(move || segment::encode(flow, &node, name, epoch, delta)).await?;
-        let (reference, bytes) = encoded;
-        let (name, bytes) = (reference.object.name.clone(), Arc::new(bytes));
+        let (node, shard, groups) = self.tasks[task].clone();
+        let name = names::segment(epoch, &node, shard, self.attempt);
+        let of = SegmentOf { flow: self.shared.graph.flow.to_owned(), node, epochs: (epoch, epoch), groups };
+        let storage = Arc::clone(&self.storage);
+        let (bytes, segment) = self.blocking(move || Ok(segment::encode(name, of, delta))).await?;
+        let (name, bytes) = (segment.object.name.clone(), Arc::new(bytes));
         self.persist("store a segment", move || storage.put(&name, &bytes)).await?;
-        Ok(Some(reference))
+        Ok(Some(segment))
     }
 
     async fn store_held(&mut self, output: usize, epoch: u64, held: Vec<u8>) -> io::Result<ObjectRef> {
-        let name = format!("held/{epoch:020}-{}-{:016x}", self.outputs[output], self.attempt);
-        let reference = ObjectRef {
-            name: name.clone(),
-            bytes: held.len() as u64,
-            checksum: segment::checksum(&held),
-        };
+        let name = names::held(epoch, &self.outputs[output], self.attempt);
+        let (bytes, checksum) = (held.len() as u64, xxhash_rust::xxh3::xxh3_64(&held));
+        let reference = ObjectRef { name: name.clone(), bytes, checksum };
         let (storage, held) = (Arc::clone(&self.storage), Arc::new(held));
         self.persist("store held records", move || storage.put(&name, &held)).await?;
         Ok(reference)
@@ -225,7 +230,16 @@ impl Checkpointer {
     async fn create(&mut self, manifest: Manifest) -> io::Result<()> {
         let positions: Vec<u64> = manifest.inputs.iter().map(|input| input.position).collect();
         let (storage, manifest) = (Arc::clone(&self.storage), Arc::new(manifest));
-        self.persist("create a manifest", move || crate::checkpoint::manifest::commit(&*storage, &manifest)).await?;
+        let create = move || {
+            manifest::commit(&*storage, &manifest).map(|_| ()).map_err(|error| {
+                let kind = match &error {
+                    CommitError::Fenced { .. } => io::ErrorKind::AlreadyExists,
+                    CommitError::Io { error, .. } => error.kind(),
+                };
+                io::Error::new(kind, error)
+            })
+        };
+        self.persist("commit an epoch", create).await?;
         for (committed, position) in self.epochs.positions.iter().zip(positions) {
             committed.store(position, Ordering::Release);
         }
@@ -275,24 +289,37 @@ impl Checkpointer {
         let (stages, keep) = (self.coordinator.stages().to_vec(), self.schedule.keep);
         let (committed, notes) = (self.coordinator.committed(), self.epochs.notes.clone());
         self.executor.blocking(Box::new(move || {
-            let mut merged = Vec::new();
-            for (place, stage) in stages.iter().enumerate() {
-                match merge::tidy(&*storage, flow, stage, committed, attempt) {
-                    Ok(Some((replaced, segment))) => merged.push((place, replaced, segment)),
-                    Ok(None) => {}
-                    Err(error) => tracing::warn!(flow, "could not merge segments, and will try again: {error}"),
-                }
-            }
-            if let Err(error) = merge::collect_garbage(&*storage, keep, committed) {
+            if let Err(error) = collect_garbage(&*storage, &stages, keep) {
                 tracing::warn!(flow, "could not delete what is not needed, and will try again: {error}");
             }
-            let _ = notes.send(Note::Done(Box::new(move |checkpointer| {
-                checkpointer.tidying = false;
-                let merged = merged.into_iter();
-                checkpointer.waiting.extend(
-                    merged.map(|(stage, replaced, segment)| Event::Merged { stage, replaced, segment }),
-                );
-            })));
+            let mut events = Vec::new();
+            for (stage, StageAt { node, segments, .. }) in stages.iter().enumerate() {
+                let Some(range) = merge::what_to_merge(segments) else { continue };
+                let epochs = (segments[range.start].epochs.0, segments[range.end - 1].epochs.1);
+                let name = names::merged(committed + 1, node, epochs, attempt);
+                match merge::merge(&*storage, segments, range, name) {
+                    Ok(merged) => events.push(Event::Merged { stage, merged }),
+                    Err(error @ MergeError::Read(_)) => tracing::error!(flow, "{error}"),
+                    Err(error) => tracing::warn!(flow, "{error}"),
+                }
+            }
+            let _ = notes.send(Note::Tidied(events));
         }));
     }
+}
+
+/// Deletes what no kept epoch needs. What the next one will name is kept too.
+fn collect_garbage(storage: &dyn Storage, stages: &[StageAt], keep: usize) -> io::Result<()> {
+    let manifests = manifest::list(storage)?.into_iter().take(keep).map(|epoch| {
+        let bytes = storage.get(&names::manifest(epoch))?;
+        Manifest::decode(epoch, &bytes).map_err(io::Error::other)
+    });
+    let kept = manifests.collect::<io::Result<Vec<Manifest>>>()?;
+    let mut listed = Vec::new();
+    for folder in [names::MANIFESTS, names::SEGMENTS, names::HELD] {
+        listed.extend(storage.list(folder)?);
+    }
+    let segments = stages.iter().flat_map(|stage| &stage.segments);
+    let making = segments.map(|segment| segment.object.name.clone()).collect();
+    garbage::garbage(&listed, &kept, &making).iter().try_for_each(|name| storage.delete(name))
 }

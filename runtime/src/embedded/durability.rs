@@ -14,11 +14,13 @@ use crate::checkpoint::value::Migration;
 use crate::checkpoint::{rescale, schema};
 use crate::error::StartError;
 use crate::graph::{Graph, Node};
-use crate::hash::{KEY_GROUPS, shard_of};
+use crate::hash::groups_of;
 use crate::stage::Stage;
 use crate::state::StoredState;
+use crate::time::Timestamp;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -45,14 +47,14 @@ impl Durability {
         forgotten: HashSet<String>,
     ) -> Result<Self, StartError> {
         let refused = |what: String| StartError::Store { flow: graph.flow, what };
-        let recovered = recovery::latest(&*storage).map_err(|error| refused(error.to_string()))?;
-        if let Some(manifest) = recovered.as_ref().map(Recovered::manifest)
+        let recovered = recovery::latest(Arc::clone(&storage)).map_err(|error| refused(error.to_string()))?;
+        if let Some(manifest) = recovered.as_ref().map(|recovered| &recovered.manifest)
             && manifest.flow != graph.flow
         {
             let other = &manifest.flow;
             return Err(refused(format!("it is that of flow `{other}`: each flow needs a store of its own")));
         }
-        let next = recovered.as_ref().map_or(1, Recovered::next_epoch);
+        let next = recovered.as_ref().map_or(1, |recovered| recovered.next_epoch);
         let names = |ports: &[crate::graph::PortMeta]| -> Vec<String> {
             ports.iter().map(|port| port.name.to_owned()).collect()
         };
@@ -63,7 +65,7 @@ impl Durability {
             outputs: names(graph.outputs),
             ..Plan::default()
         };
-        let manifest = recovered.as_ref().map(Recovered::manifest);
+        let manifest = recovered.as_ref().map(|recovered| &recovered.manifest);
         let position = |name: &String| {
             let known = manifest.and_then(|manifest| manifest.inputs.iter().find(|input| input.name == *name));
             known.map_or(0, |input| input.position)
@@ -76,7 +78,7 @@ impl Durability {
     }
 
     pub(super) fn manifest(&self) -> Option<&Manifest> {
-        self.recovered.as_ref().map(Recovered::manifest)
+        self.recovered.as_ref().map(|recovered| &recovered.manifest)
     }
 
     /// The place of an input, and where it stood; `None` of that if nothing is restored.
@@ -183,18 +185,17 @@ impl Durability {
             },
         };
         let (recovered, mut failed) = (self.recovered.as_ref(), Vec::new());
-        let segments = stored.map(|stored| stored.segments.as_slice()).unwrap_or_default();
+        let stored_node = stored.map(|stored| stored.node.as_str());
         let watermark = stored.and_then(|stored| stored.shards.iter().map(|shard| shard.watermark).min());
         std::thread::scope(|scope| {
-            let restore = |(shard, (head, _)): (usize, &mut (S, S::Outs))| {
-                let state = head.stored().expect("every shard keeps state if one does");
+            let migration = &migration;
+            let restore = move |(shard, (head, _)): (usize, &mut (S, S::Outs))| {
+                let Some(state) = head.stored() else { return Ok(()) };
                 state.track();
-                let groups = (0..KEY_GROUPS).filter(|&group| shard_of(group, of) == shard);
-                for group in groups.filter(|_| recovered.is_some() && !segments.is_empty()) {
-                    let group = u8::try_from(group).unwrap_or(u8::MAX);
-                    give_back(recovered, segments, group, state, &migration)?;
+                if let (Some(recovered), Some(node)) = (recovered, stored_node) {
+                    give_back(recovered, node, groups_of(shard, of), state, migration)?;
                 }
-                state.restored(crate::time::Timestamp(watermark.unwrap_or(i64::MIN)));
+                state.restored(Timestamp(watermark.unwrap_or(i64::MIN)));
                 Ok(())
             };
             let shards = shards.iter_mut().enumerate();
@@ -220,7 +221,7 @@ impl Durability {
         if let Some(error) = self.error {
             return Err(error);
         }
-        let manifest = self.recovered.as_ref().map(Recovered::manifest);
+        let manifest = self.recovered.as_ref().map(|recovered| &recovered.manifest);
         let known = |stage: &StageAt| self.plan.stages.iter().any(|now| now.node == stage.node);
         let lost = manifest.into_iter().flat_map(|manifest| &manifest.stages);
         let lost = lost.filter(|stage| stage.schema.is_some() && !known(stage));
@@ -248,21 +249,19 @@ impl Durability {
     }
 }
 
-/// Puts the entries of a key group back.
+/// Puts the entries of some key groups back.
 fn give_back(
-    recovered: Option<&Recovered>,
-    segments: &[crate::checkpoint::manifest::SegmentRef],
-    group: u8,
+    recovered: &Recovered,
+    node: &str,
+    groups: RangeInclusive<u8>,
     state: &mut dyn StoredState,
     migration: &Migration,
 ) -> Result<(), String> {
-    let Some(recovered) = recovered else { return Ok(()) };
-    let mut unreadable = None;
-    let give = &mut |table, key: &[u8], value: &[u8]| {
-        if let Err(error) = state.restore(table, key, value, migration) {
-            unreadable.get_or_insert(error);
+    for group in recovered.entries(node, groups) {
+        for entry in group.map_err(|error| error.to_string())?.entries() {
+            let restored = state.restore(entry.table, entry.key, entry.value, migration);
+            restored.map_err(|error| error.to_string())?;
         }
-    };
-    recovered.entries(segments, group, give).map_err(|error| error.to_string())?;
-    unreadable.map_or(Ok(()), |error| Err(error.to_string()))
+    }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::shared::lock;
 use crate::checkpoint::Delta;
+use crate::checkpoint::coordinator::Event;
 use crate::checkpoint::manifest::ShardAt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,8 +30,8 @@ pub(super) enum Note {
     Acknowledged { output: usize },
     /// Somebody wants one more epoch, and then the end.
     Stop(oneshot::Sender<u64>),
-    /// Something was done in the background.
-    Done(Box<dyn FnOnce(&mut super::checkpointer::Checkpointer) + Send>),
+    /// Segments have been merged, and what nothing needs deleted.
+    Tidied(Vec<Event>),
 }
 
 /// What all tasks of a durable flow share.

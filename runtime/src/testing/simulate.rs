@@ -2,7 +2,7 @@
 
 use super::ports::{CollectingSink, GivenSource, SharedStore, lock};
 use super::rng::Rng;
-use crate::checkpoint::storage::MemoryStorage;
+use crate::checkpoint::storage::{Fate, MemoryStorage};
 use crate::embedded::{Builder, Stepped};
 use crate::error::FlowError;
 use crate::flow::Flow;
@@ -238,7 +238,12 @@ impl<F: Flow> Simulation<F> {
             let longest = 1 << (3 + rng.below(9));
             let steps = crashing.then(|| 1 + rng.below(longest));
             if crashing && rng.one_in(2) {
-                storage.crash_at_write(1 + rng.below(30), rng.next());
+                let fate = match rng.below(3) {
+                    0 => Fate::Kept,
+                    1 => Fate::Lost,
+                    _ => Fate::Torn(u16::try_from(rng.below(1000)).unwrap_or(0)),
+                };
+                storage.crash_at(storage.writes() + rng.below(30), fate);
             }
             let end = drive(&mut flow, &storage, steps, &mut rng, &mut epochs);
             drop(flow);
@@ -278,7 +283,7 @@ fn drive(
         if epochs.last().map_or(0, |(last, _)| *last) < epoch {
             epochs.push((epoch, positions));
         }
-        if steps.is_some_and(|steps| taken >= steps) || storage.has_crashed() {
+        if steps.is_some_and(|steps| taken >= steps) || storage.crashed() {
             return End::Crashed;
         }
         taken += 1;
@@ -288,7 +293,7 @@ fn drive(
         // The clock moves now and then although somebody could go on.
         let stepped = !rng.one_in(16) && flow.step();
         if !stepped && !flow.advance_to_next() && !flow.step() {
-            return if storage.has_crashed() { End::Crashed } else { End::Stuck };
+            return if storage.crashed() { End::Crashed } else { End::Stuck };
         }
     }
 }
