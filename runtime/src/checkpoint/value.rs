@@ -41,7 +41,12 @@ pub enum Migrated {
     Stored(usize),
     /// It is new: its default, as it would have been stored.
     Default(Vec<u8>),
+    /// The stored field at that place, of another type, and how the flow says that one becomes the other.
+    Converted(usize, Convert),
 }
+
+/// Makes of a stored value one of another type, as it would have been stored.
+pub type Convert = fn(&[u8]) -> Result<Vec<u8>, Unreadable>;
 
 /// How keys and states are written, in words: two that read the same are stored the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
