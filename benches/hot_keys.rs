@@ -1,7 +1,8 @@
 //! What keys that get most of the records cost, with one shard and with two: `cargo bench --bench hot_keys`.
 //!
 //! Every round runs each contestant once, in turn; ratios are taken within a round, to the same records with one shard.
-//! `-- --rounds N --records N` change the defaults.
+//! `-- --rounds N --records N` change the defaults,
+//! `--only ROW` runs the row of that name.
 
 use psdf::{SinkError, SourceError, Timestamp, dataflow};
 use std::sync::Arc;
@@ -171,6 +172,10 @@ fn contest(
     keys: Keys,
     run: impl Fn(Vec<Vec<Click>>, usize) -> u64,
 ) {
+    let wanted = std::env::args().skip_while(|argument| argument != "--only").nth(1);
+    if wanted.is_some_and(|wanted| wanted != title) {
+        return;
+    }
     let clicks = clicks(records, keys);
     let (mut one, mut two) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
