@@ -130,17 +130,18 @@ impl<K: Hash, A: Stamp, T> Out<Keyed<K, A, T>> {
     /// Adds a keyed record to what goes to the shard that owns its key. With one shard this costs nothing.
     #[inline(always)]
     pub fn route(&mut self, key: K, at: A, record: T) {
-        let lane = if self.others.is_empty() { &mut self.first } else { self.lane_of(&key) };
-        // Made here and not before: written to memory part by part and read whole at once, it would have to wait for
-        // its parts to arrive there (a third of what a record took to be sent).
-        lane.items.push(Keyed { key, at, record });
+        let keyed = Keyed { key, at, record };
+        if self.others.is_empty() {
+            self.first.items.push(keyed);
+        } else {
+            self.route_by_group(keyed);
+        }
     }
 
-    #[inline]
-    fn lane_of(&mut self, key: &K) -> &mut Lane<Keyed<K, A, T>> {
-        match shard_of(key_group(key), self.others.len() + 1) {
-            0 => &mut self.first,
-            shard => &mut self.others[shard - 1],
+    fn route_by_group(&mut self, keyed: Keyed<K, A, T>) {
+        match shard_of(key_group(&keyed.key), self.others.len() + 1) {
+            0 => self.first.items.push(keyed),
+            shard => self.others[shard - 1].items.push(keyed),
         }
     }
 }
@@ -150,11 +151,11 @@ impl<A: Stamp, T> Out<Keyed<(), A, T>> {
     /// place.
     #[inline(always)]
     pub fn spread(&mut self, at: A, record: T) {
-        let lane = match self.turn {
-            0 => &mut self.first,
-            turn => &mut self.others[turn - 1],
-        };
-        lane.items.push(Keyed { key: (), at, record });
+        let keyed = Keyed { key: (), at, record };
+        match self.turn {
+            0 => self.first.items.push(keyed),
+            turn => self.others[turn - 1].items.push(keyed),
+        }
     }
 }
 
