@@ -34,6 +34,7 @@ pub mod storage {
 
 /// To test flows by simulation: crashes anywhere, and nothing is lost or doubled.
 pub mod testing {
+    pub use psdf_runtime::checkpoint::storage::{Fate, MemoryStorage};
     pub use psdf_runtime::testing::{
         EpochOutcome, Outcome, Rng, Simulation, assert_in_sequence, assert_sum, simulate,
     };

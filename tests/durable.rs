@@ -90,7 +90,8 @@ dataflow! {
             -> key_by(key: u8 = |e| e.key)
             -> tumbling(2 min, early every 30 s)
             -> aggregate { n: u64 = count() };
-        output sums; output hops; output visits; output early;
+        all = timed -> tumbling(30 s) -> aggregate { n: u64 = count(), least: i64 = min(|e| e.value) };
+        output sums; output hops; output visits; output early; output all;
         output late: Late<Event>;
     }
 }
@@ -110,6 +111,11 @@ fn windows_that_overlap_and_fire_again() {
 #[test]
 fn windows_that_fire_early() {
     survives::<_, windows::Early>(|| Windows, &[("events", events(3, 300))], "early");
+}
+
+#[test]
+fn windows_without_a_key() {
+    survives::<_, windows::All>(|| Windows, &[("events", events(14, 300))], "all");
 }
 
 #[test]

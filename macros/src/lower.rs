@@ -2,8 +2,9 @@
 
 use crate::ast::{Args, Diversion, Duration, Op};
 use crate::graph::{Graph, Id, Node, Origin, Reader};
-use crate::operators::{Effect, JoinKind, Projection};
+use crate::operators::{Effect, JoinKind, Projection, Unites, WindowKind};
 use std::collections::HashMap;
+use syn::{GenericArgument, PathArguments, Type};
 
 /// The stages of a flow, each after those that feed it.
 pub(crate) struct Plan {
@@ -32,7 +33,9 @@ pub(crate) enum Head {
     Merge,
     /// The `map_async` at that place in the chain of the node.
     Call(usize),
-    /// The stateful operator of the node.
+    /// The window without a key that the node has, over the records that come to each of several tasks.
+    Spread,
+    /// The stateful operator of the node; behind `Spread`, what unites its parts.
     Core,
     /// What follows the stateful operator, where that sets time: its clock must see the records of all shards.
     Relay,
@@ -83,6 +86,8 @@ pub(crate) enum Target {
     Merge(usize),
     /// The stage of a stateful operator.
     Core(usize),
+    /// The stage that unites the parts of a window.
+    Parts(usize),
     /// An input of a flow that stands in this one.
     Subflow {
         of: usize,
@@ -119,6 +124,9 @@ pub(crate) fn lower(graph: &Graph) -> Plan {
             // What is only looked up is held by whoever looks it up.
             let only_looked_up = node.readers.is_empty() && !node.looked_up_by.is_empty();
             if node.core() == Some(place) && !only_looked_up {
+                if is_spread(graph, id) {
+                    heads.push((id, Head::Spread));
+                }
                 heads.push((id, Head::Core));
                 if sets_time(graph, id, place + 1) {
                     heads.push((id, Head::Relay));
@@ -157,6 +165,10 @@ impl Lowering<'_> {
                 body.extend(self.chain(id, place + 1, time));
                 (body, None)
             }
+            Head::Spread => {
+                let target = Target::Parts(self.stage_of(id, Head::Core));
+                (vec![self.send(id, target, time)], None)
+            }
             Head::Core => {
                 let late = late_node(self.graph, id);
                 let body = if self.heads.contains(&(id, Head::Relay)) {
@@ -179,7 +191,7 @@ impl Lowering<'_> {
             Head::Input | Head::Flow => return false,
             Head::Merge => 0,
             Head::Call(place) => place,
-            Head::Core => self.graph.node(id).core().unwrap_or(0),
+            Head::Spread | Head::Core => self.graph.node(id).core().unwrap_or(0),
             Head::Relay => after_core(self.graph.node(id)),
         };
         // The two sides of a join have one kind of edge.
@@ -279,7 +291,8 @@ impl Lowering<'_> {
     fn at_core(&mut self, id: Id, from: Id, time: Option<Time>) -> Body {
         let mut ends: Vec<Body> = Vec::new();
         if self.heads.contains(&(id, Head::Core)) {
-            let target = Target::Core(self.stage_of(id, Head::Core));
+            let spread = self.heads.contains(&(id, Head::Spread));
+            let target = Target::Core(self.stage_of(id, if spread { Head::Spread } else { Head::Core }));
             let time = time.filter(|_| self.is_timed(id, Head::Core));
             ends.push(vec![self.send(from, target, time)]);
         }
@@ -451,4 +464,47 @@ pub(crate) fn needs_records(node: &Node) -> bool {
             Args::Aggregate(fields) => fields.iter().any(|field| field.row.projection == Projection::Record),
             _ => true,
         }
+}
+
+/// Whether the window of a node is spread over several tasks, each of which takes some of the records, and their parts
+/// united: it has no key by which to divide them, fires once, and its functions give the same however they are divided.
+fn is_spread(graph: &Graph, id: Id) -> bool {
+    let node = graph.node(id);
+    let (Some(core), Some(window)) = (node.core(), node.window()) else { return false };
+    let Args::Aggregate(fields) = &node.ops()[core].args else { return false };
+    let fires_once = matches!(&window.args, Args::Window { early: None, by_wall_clock: None, .. })
+        && matches!(window.row.effect, Effect::Window(WindowKind::Tumbling | WindowKind::Hopping))
+        && window.allow.is_none();
+    fires_once
+        && graph.before(id, core).key.is_none()
+        && !needs_records(node)
+        && fields.iter().all(|field| match field.row.unites {
+            Unites::Always => true,
+            Unites::Exact => is_exact(&field.ty),
+            Unites::Never => false,
+        })
+}
+
+/// Types of which it is known that values add up exactly, and that of equal ones it does not matter which is taken.
+const EXACT: &[&str] = &[
+    "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "bool", "char",
+    "String",
+];
+
+/// Whether a type is one of those, as it is written, or an `Option` or a tuple of them.
+fn is_exact(ty: &Type) -> bool {
+    match ty {
+        Type::Tuple(tuple) => tuple.elems.iter().all(is_exact),
+        Type::Path(path) if path.qself.is_none() && path.path.segments.len() == 1 => {
+            let last = &path.path.segments[0];
+            match &last.arguments {
+                PathArguments::None => EXACT.iter().any(|name| last.ident == name),
+                PathArguments::AngleBracketed(inner) if last.ident == "Option" => {
+                    inner.args.iter().all(|arg| matches!(arg, GenericArgument::Type(ty) if is_exact(ty)))
+                }
+                PathArguments::AngleBracketed(_) | PathArguments::Parenthesized(_) => false,
+            }
+        }
+        _ => false,
+    }
 }

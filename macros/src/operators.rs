@@ -295,6 +295,18 @@ pub(crate) enum Holds {
     Own,
 }
 
+/// Whether partial results, each of some of the records, can be united to what all of them give: exactly the same,
+/// whichever records are together and in whichever order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unites {
+    /// Whatever the records are.
+    Always,
+    /// Where equal values cannot be told apart, and adding them up is exact.
+    Exact,
+    /// Order decides, or rounding.
+    Never,
+}
+
 /// A row: an aggregate function.
 #[derive(Debug)]
 pub(crate) struct Function {
@@ -307,6 +319,7 @@ pub(crate) struct Function {
     pub(crate) by_time: bool,
     /// Whether it has no result where there was no record. With a filter its field is then an `Option`.
     pub(crate) needs_one: bool,
+    pub(crate) unites: Unites,
     pub(crate) usage: &'static str,
 }
 
@@ -318,6 +331,10 @@ impl Function {
     const fn needs_one(self) -> Function {
         Function { needs_one: true, ..self }
     }
+
+    const fn unites(self, unites: Unites) -> Function {
+        Function { unites, ..self }
+    }
 }
 
 const fn function(
@@ -328,7 +345,17 @@ const fn function(
     projection: Projection,
     usage: &'static str,
 ) -> Function {
-    Function { name, syntax, state, holds, projection, by_time: false, needs_one: false, usage }
+    Function {
+        name,
+        syntax,
+        state,
+        holds,
+        projection,
+        by_time: false,
+        needs_one: false,
+        unites: Unites::Never,
+        usage,
+    }
 }
 
 use FunctionState as Held;
@@ -336,8 +363,10 @@ use FunctionSyntax as F;
 use Projection as P;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
-    function("count", F::None, Held::Plain("Count"), Holds::Count, P::Nothing, "n: u64 = count()"),
-    function("sum", F::Closure, Held::OfField("Sum"), Holds::Sum, P::Value, "total: u64 = sum(|record| ..)"),
+    function("count", F::None, Held::Plain("Count"), Holds::Count, P::Nothing, "n: u64 = count()")
+        .unites(Unites::Always),
+    function("sum", F::Closure, Held::OfField("Sum"), Holds::Sum, P::Value, "total: u64 = sum(|record| ..)")
+        .unites(Unites::Exact),
     function(
         "min",
         F::Closure,
@@ -346,7 +375,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         P::Value,
         "least: u64 = min(|record| ..)",
     )
-    .needs_one(),
+    .needs_one()
+    .unites(Unites::Exact),
     function(
         "max",
         F::Closure,
@@ -355,7 +385,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         P::Value,
         "most: u64 = max(|record| ..)",
     )
-    .needs_one(),
+    .needs_one()
+    .unites(Unites::Exact),
     function(
         "mean",
         F::Closure,
@@ -392,7 +423,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         Holds::Count,
         P::Fingerprint,
         "n: u64 = distinct(|record| ..)",
-    ),
+    )
+    .unites(Unites::Always),
     function(
         "collect",
         F::Closure,
@@ -419,7 +451,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         Holds::Count,
         P::Fingerprint,
         "n: u64 = approx_distinct(|record| ..)",
-    ),
+    )
+    .unites(Unites::Always),
     function(
         "quantile",
         F::Quantile,
@@ -428,7 +461,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         P::Number,
         "p99: f64 = quantile(0.99, |record| ..)",
     )
-    .needs_one(),
+    .needs_one()
+    .unites(Unites::Always),
 ];
 
 /// A user's own aggregate function, called by its path.

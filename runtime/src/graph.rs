@@ -69,14 +69,15 @@ pub struct OutletMeta {
     pub leaves: bool,
 }
 
-/// What one async task runs; with a key, as one task for each shard.
+/// What one async task runs; with a key, as one task for each shard; so also a window without a key, where its parts can
+/// be united.
 #[derive(Clone, Copy, Debug)]
 pub struct StageMeta {
     /// The name of the node it begins with.
     pub name: &'static str,
     /// The place of that node in [`Graph::nodes`].
     pub node: usize,
-    /// Whether it runs as several shards, by key.
+    /// Whether it runs as several shards, by key, or each taking records in turn.
     pub keyed: bool,
     /// The edges that leave it.
     pub outlets: &'static [OutletMeta],

@@ -105,11 +105,13 @@ pub struct Out<T> {
     transport: Box<dyn Transport<T>>,
     timed: bool,
     lanes_known: bool,
+    /// The lane whose turn it is, where records go to whichever.
+    turn: usize,
 }
 
 impl<T> Out<T> {
     pub(crate) fn new(transport: Box<dyn Transport<T>>, timed: bool) -> Out<T> {
-        Out { first: Lane::new(), others: Vec::new(), transport, timed, lanes_known: false }
+        Out { first: Lane::new(), others: Vec::new(), transport, timed, lanes_known: false, turn: 0 }
     }
 
     /// Adds a record.
@@ -151,6 +153,19 @@ impl<K: Hash, A: Stamp, T> Out<Keyed<K, A, T>> {
     }
 }
 
+impl<A: Stamp, T> Out<Keyed<(), A, T>> {
+    /// Adds a record to what goes to the shard whose turn it is: each gets a batch in turn, and every watermark at its
+    /// place.
+    #[inline(always)]
+    pub fn spread(&mut self, at: A, record: T) {
+        let keyed = Keyed { key: (), at, record };
+        match self.turn {
+            0 => self.first.items.push(keyed),
+            turn => self.others[turn - 1].items.push(keyed),
+        }
+    }
+}
+
 /// An outlet as the host sees it, whatever its records are.
 pub trait Outlet: Send {
     /// Writes the watermark after all that was pushed.
@@ -188,10 +203,14 @@ impl<T: Record> Outlet for Out<T> {
     }
 
     fn poll_flush(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
+        let (lanes, turn) = (self.others.len() + 1, self.turn);
         let transport = &mut self.transport;
         for (index, lane) in std::iter::once(&mut self.first).chain(&mut self.others).enumerate() {
             while lane.outbox.is_some() || lane.has_news() {
                 if lane.outbox.is_none() {
+                    if index == turn && !lane.items.is_empty() {
+                        self.turn = (turn + 1) % lanes;
+                    }
                     lane.outbox = Some(lane.next_batch(limit));
                 }
                 ready!(transport.poll_send(index, &mut lane.outbox, cx));

@@ -92,6 +92,12 @@ pub trait Stage: Send + 'static {
         None
     }
 
+    /// Whether a sender that is idle holds the watermark back like any other: where what each of them sends is but a part
+    /// of a result.
+    fn waits_for_idle(&self) -> bool {
+        false
+    }
+
     /// What its operators share.
     fn local(&mut self) -> &mut Local;
 

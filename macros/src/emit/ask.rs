@@ -189,15 +189,23 @@ impl Writer<'_> {
         let node = context.graph.node(self.stage.node);
         let mut asks = match (self.stage.head, &node.ty) {
             (Head::Input, Some(ty)) => vec![Ask { ty: ty.clone(), requirement: Requirement::Record }],
-            (Head::Input | Head::Merge | Head::Call(_) | Head::Relay | Head::Core | Head::Flow, _) => {
-                Vec::new()
-            }
+            (
+                Head::Input
+                | Head::Merge
+                | Head::Call(_)
+                | Head::Relay
+                | Head::Spread
+                | Head::Core
+                | Head::Flow,
+                _,
+            ) => Vec::new(),
         };
         let read = self.stage.outlets.iter().filter_map(|outlet| match outlet.target {
             Target::Core(stage) | Target::Joined(stage) => Some(self.plan.stages[stage].node),
-            Target::Output(_) | Target::Merge(_) | Target::Subflow { .. } => None,
+            Target::Output(_) | Target::Merge(_) | Target::Parts(_) | Target::Subflow { .. } => None,
         });
-        for core in (self.stage.head == Head::Core).then_some(self.stage.node).into_iter().chain(read) {
+        let holds = matches!(self.stage.head, Head::Spread | Head::Core);
+        for core in holds.then_some(self.stage.node).into_iter().chain(read) {
             asks.extend(context.of_core(core));
         }
         let mut mentioned = HashSet::new();

@@ -5,7 +5,7 @@ use super::place::Place;
 use crate::ast::{Args, KeyField, Op};
 use crate::compile::own;
 use crate::graph::{Graph, Id, KnownType, Node, Reader, text};
-use crate::lower::{Body, Branch, Outlet, Plan, Stage, Step, Target, Time};
+use crate::lower::{Body, Branch, Head, Outlet, Plan, Stage, Step, Target, Time};
 use crate::operators::Effect;
 use crate::parse::words;
 use proc_macro2::{Ident, TokenStream};
@@ -148,6 +148,10 @@ impl<'a> Writer<'a> {
                 let record = sent(self.take(cursor));
                 quote!(#known #out.push(#record);)
             }
+            Target::Parts(_) => {
+                let record = &cursor.record;
+                quote!(#out.push(#record);)
+            }
             Target::Merge(merge) => {
                 let record = sent(self.take(cursor));
                 match (time, &cursor.at) {
@@ -181,6 +185,9 @@ impl<'a> Writer<'a> {
                 };
                 // The payload may borrow from what the key was made of, so it comes first.
                 let payload_name = self.fresh("payload");
+                if self.plan.stages[stage].head == Head::Spread {
+                    return quote!(#known #rt::outlet::Out::spread(#out, #at, #payload););
+                }
                 let route = self.given_key(self.plan.stages[stage].node, quote!(#rt::outlet::Out::route));
                 quote!(#known let #payload_name = #payload; #route(#out, #key, #at, #payload_name);)
             }

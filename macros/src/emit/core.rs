@@ -8,7 +8,7 @@ use super::wire::duration;
 use crate::ast::{AggregateField, Args, Duration, FunctionArgs, Stateful};
 use crate::compile::own;
 use crate::graph::{Id, Node};
-use crate::lower::needs_records;
+use crate::lower::{Head, needs_records};
 use crate::operators::{Effect, Projection, Syntax, WindowKind};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -150,8 +150,12 @@ impl Writer<'_> {
         let (init, add) = (self.init(id), self.add(id, false));
         let (key, window, state) = (ident("key"), ident("window"), ident("state"));
         let state_ty = self.state_type(node);
-        let result = self.result(id, true);
-        let finish = self.owning(&quote!(#key, #window, #state: #state_ty), &result);
+        let finish = if self.stage.head == Head::Spread {
+            quote!(|_, #window: #rt::time::Window, #state: #state_ty| (#window, #state))
+        } else {
+            let result = self.result(id, true);
+            self.owning(&quote!(#key, #window, #state: #state_ty), &result)
+        };
         let (late, emit) = (self.late(id), self.emit());
         let early = early.as_ref().map(|early| {
             let early = self.bound_duration(early);
@@ -186,6 +190,18 @@ impl Writer<'_> {
                 self.placed("sessions", &quote!(#head, #windows, #init, #add, #merge, #finish, #late, #emit))
             }
         }
+    }
+
+    /// What unites the parts of a window without a key.
+    pub(super) fn united(&mut self, id: Id, meta: &TokenStream, parts: &Ident) -> TokenStream {
+        let host = ident("host");
+        let state_ty = self.state_type(self.context.graph.node(id));
+        let (key, window, state) = (ident("key"), ident("window"), ident("state"));
+        let (lateness, merge) = (self.lateness(), self.merge(id, false));
+        let result = self.result(id, true);
+        let finish = self.owning(&quote!(#window, #state: #state_ty), &quote!(let #key = (); #result));
+        let emit = self.emit();
+        self.placed("united", &quote!(#host, #meta, #parts, &[#(#lateness),*], #merge, #finish, #emit))
     }
 
     /// `count_window`.

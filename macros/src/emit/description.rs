@@ -31,9 +31,10 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
     });
     let stages = plan.map_or(&[][..], |plan| &plan.stages).iter().map(|stage| {
         let node = stage.node;
-        // Without a key there is one state, which one task holds.
+        // Without a key there is one state, which one task holds, or puts together.
         let core = graph.node(node).core().filter(|_| stage.head == Head::Core);
-        let keyed = core.is_some_and(|core| graph.before(node, core).key.is_some());
+        let keyed =
+            stage.head == Head::Spread || core.is_some_and(|core| graph.before(node, core).key.is_some());
         let name = graph.node(node).shown(graph);
         let outlets = stage.outlets.iter().map(|outlet| outlet_meta(context, plan, outlet));
         quote!(#rt::graph::StageMeta { name: #name, node: #node, keyed: #keyed, outlets: &[#(#outlets),*] })
@@ -109,7 +110,9 @@ fn outlet_meta(context: &Context<'_>, plan: Option<&Plan>, outlet: &Outlet) -> T
         |stage: usize| plan.map_or_else(String::new, |plan| graph.node(plan.stages[stage].node).shown(graph));
     let to = match outlet.target {
         Target::Output(output) => text(&graph.outputs[output].name),
-        Target::Merge(stage) | Target::Core(stage) | Target::Joined(stage) => stage_name(stage),
+        Target::Merge(stage) | Target::Core(stage) | Target::Parts(stage) | Target::Joined(stage) => {
+            stage_name(stage)
+        }
         Target::Subflow { of, input } => {
             let subflow = &graph.subflows[of];
             format!("{}.{}", text(&subflow.name), text(&subflow.inputs[input].name))

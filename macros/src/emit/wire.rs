@@ -79,6 +79,13 @@ fn stage(context: &Context<'_>, plan: &Plan, place: usize) -> TokenStream {
     let meta = quote!(&<#flow as #rt::flow::Flow>::GRAPH.stages[#place]);
     let mut writer = Writer { context, plan, stage, hoisted: TokenStream::new(), count: 0 };
     let call = match stage.head {
+        Head::Spread => {
+            let input = edge_to(plan, Target::Core(place));
+            writer.core(stage.node, &meta, &quote!(#input))
+        }
+        Head::Core if let Some(parts) = edge_to(plan, Target::Parts(place)) => {
+            writer.united(stage.node, &meta, &parts)
+        }
         Head::Core => {
             let input = edge_to(plan, Target::Core(place));
             let other = edge_to(plan, Target::Joined(place)).map(|other| quote!(.with(#other)));
@@ -110,7 +117,7 @@ impl Writer<'_> {
             }
             Head::Merge => self.merged(node, place),
             Head::Flow => vec![super::subflow::output(self.context, node)],
-            Head::Relay | Head::Call(_) | Head::Core => {
+            Head::Relay | Head::Call(_) | Head::Spread | Head::Core => {
                 let edges = edges_from(self.plan, self.stage.node, Target::Merge(place));
                 edges.into_iter().map(|edge| quote!(#edge)).collect()
             }
@@ -211,7 +218,7 @@ impl Writer<'_> {
                         key_type(self.context, &self.context.graph.before(id, core).key.unwrap_or_default());
                     quote!(#rt::record::Keyed<#key, _, _>)
                 }
-                Target::Output(_) | Target::Merge(_) | Target::Subflow { .. } => quote!(_),
+                Target::Output(_) | Target::Merge(_) | Target::Parts(_) | Target::Subflow { .. } => quote!(_),
             };
             quote!((#rt::outlet::Out<#record>, #rest))
         })

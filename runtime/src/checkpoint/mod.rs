@@ -9,6 +9,7 @@
 mod bytes;
 pub mod coordinator;
 pub mod delta;
+mod fields;
 pub mod garbage;
 mod layers;
 pub mod manifest;
@@ -17,13 +18,10 @@ pub mod names;
 pub mod object;
 pub mod recovery;
 pub mod rescale;
+pub mod schema;
 pub mod segment;
+pub mod shape;
 pub mod storage;
 pub mod value;
 
 pub use delta::{Delta, TableId};
-// STUBS
-#[allow(missing_docs)]
-pub mod schema { use super::{manifest::*, value::*}; use crate::graph::Node; use std::io;
- pub fn schema(_n: &Node, _s: &Shape) -> StateSchema { StateSchema::default() }
- pub fn compare(_n: &Node, _b: &StateSchema, _now: &StateSchema, _s: &Shape) -> io::Result<Migration> { Ok(Migration::default()) } }

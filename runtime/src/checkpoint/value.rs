@@ -1,6 +1,7 @@
 //! How a value is written, so that a later version of the flow can read it: what the stage itself keeps, and the fields of
 //! the user's state one by one.
 
+use super::fields;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 
@@ -41,12 +42,9 @@ pub enum Migrated {
     Stored(usize),
     /// It is new: its default, as it would have been stored.
     Default(Vec<u8>),
-    /// The stored field at that place, of another type, and how the flow says that one becomes the other.
-    Converted(usize, Convert),
+    /// What this makes of the stored field at that place.
+    Converted(usize, fn(&[u8]) -> Result<Vec<u8>, Unreadable>),
 }
-
-/// Makes of a stored value one of another type, as it would have been stored.
-pub type Convert = fn(&[u8]) -> Result<Vec<u8>, Unreadable>;
 
 /// How keys and states are written, in words: two that read the same are stored the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,19 +76,30 @@ impl<'a> ValueWriter<'a> {
     }
 
     /// What the stage itself keeps: its form is part of the format and changes only with that.
+    ///
+    /// # Panics
+    /// If its `Serialize` fails.
     pub fn head<T: Serialize>(&mut self, value: &T) {
         write_key(value, self.to);
     }
 
     /// A state of the user's: a struct, whose fields are written one by one.
+    ///
+    /// # Panics
+    /// If its `Serialize` fails.
     pub fn state<S: Serialize>(&mut self, state: &S) {
-        write_key(state, self.to);
+        fields::write(state, self.to);
     }
 }
 
 /// Writes a key.
+///
+/// # Panics
+/// If its `Serialize` fails.
 pub fn write_key<K: Serialize>(key: &K, to: &mut Vec<u8>) {
-    to.extend(postcard::to_stdvec(key).expect("a key can be written"));
+    if let Err(error) = postcard::serialize_with_flavor(key, fields::AtTheEnd(to)) {
+        fields::cannot_be_written(&error);
+    }
 }
 
 /// Reads a key.
@@ -98,7 +107,19 @@ pub fn write_key<K: Serialize>(key: &K, to: &mut Vec<u8>) {
 /// # Errors
 /// If the bytes do not make one.
 pub fn read_key<K: DeserializeOwned>(from: &[u8]) -> Result<K, Unreadable> {
-    postcard::from_bytes(from).map_err(|error| Unreadable(error.to_string()))
+    fields::whole(from)
+}
+
+/// The fields of a state, each as it would be stored.
+///
+/// # Panics
+/// If its `Serialize` fails.
+pub fn defaults_of<S: Serialize>(state: &S) -> Vec<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fields::write(state, &mut bytes);
+    let mut rest = bytes.as_slice();
+    let fields = fields::cut(&mut rest).unwrap_or_default();
+    fields.into_iter().map(<[u8]>::to_vec).collect()
 }
 
 impl<'a> ValueReader<'a> {
@@ -124,7 +145,6 @@ impl<'a> ValueReader<'a> {
     /// # Errors
     /// If the bytes do not make one.
     pub fn state<S: DeserializeOwned>(&mut self) -> Result<S, Unreadable> {
-        let _ = self.migration;
-        self.head()
+        fields::read(&mut self.from, self.migration)
     }
 }

@@ -337,7 +337,7 @@ impl<T> Inbox<T> {
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Received<T>> {
         let senders = self.receivers.len();
         if let Some(alignment) = &mut self.alignment {
-            alignment.let_inputs_in(&self.receivers, cx);
+            alignment.let_inputs_in(&mut self.receivers, cx);
             if let Some(epoch) = alignment.aligned(&self.ended) {
                 return Poll::Ready(Received::Barrier(epoch));
             }
@@ -360,6 +360,7 @@ impl<T> Inbox<T> {
                     }
                     return Poll::Ready(Received::Batch(sender, batch));
                 }
+                Poll::Ready(None) if self.alignment.as_mut().is_some_and(|alignment| alignment.stops(sender)) => {}
                 Poll::Ready(None) if is_input => {
                     self.ended[sender] = true;
                     let mut last = Batch::of(Vec::new());
@@ -370,7 +371,13 @@ impl<T> Inbox<T> {
                 Poll::Pending => {}
             }
         }
-        if self.ended.iter().all(|&ended| ended) { Poll::Ready(Received::Ended) } else { Poll::Pending }
+        if self.ended.iter().all(|&ended| ended) {
+            return Poll::Ready(Received::Ended);
+        }
+        match self.alignment.as_mut().and_then(|alignment| alignment.aligned(&self.ended)) {
+            Some(epoch) => Poll::Ready(Received::Barrier(epoch)),
+            None => Poll::Pending,
+        }
     }
 
     /// Whether a task that writes has been woken since the last call.
@@ -395,18 +402,30 @@ impl<T> Inbox<T> {
 
 impl Alignment {
     /// Where an epoch is asked for, its barrier stands behind what has been read of each input.
-    fn let_inputs_in<T>(&mut self, receivers: &[Receiver<T>], cx: &Context<'_>) {
+    fn let_inputs_in<T>(&mut self, receivers: &mut [Receiver<T>], cx: &Context<'_>) {
         let Some(slot) = self.slot else { return };
         let asked = self.epochs.poll_asked(slot, cx);
         if asked.epoch <= self.passed {
             return;
         }
-        for (receiver, barrier) in receivers.iter().zip(&mut self.barriers) {
-            if matches!(receiver.input(), Some((_, Some(_)))) {
-                *barrier = asked.epoch;
-                self.is_last = asked.last;
+        self.is_last = asked.last;
+        for (receiver, barrier) in receivers.iter_mut().zip(&mut self.barriers) {
+            match receiver {
+                // What was sent is part of the last epoch, and nothing is sent after it.
+                Receiver::Pushed(_) if asked.last => receiver.close(),
+                _ if matches!(receiver.input(), Some((_, Some(_)))) => *barrier = asked.epoch,
+                _ => {}
             }
         }
+    }
+
+    /// An input has given all there was, because the flow is being stopped and not because it has come to its end.
+    fn stops(&mut self, sender: usize) -> bool {
+        let asked = self.epochs.asked();
+        if self.is_last && self.slot.is_some() {
+            self.barriers[sender] = asked.epoch;
+        }
+        self.is_last
     }
 
     /// The epoch whose barrier has come from all that have not ended.
@@ -422,6 +441,7 @@ impl Alignment {
     }
 
     fn holds_back(&self, sender: usize) -> bool {
-        self.barriers[sender] > self.passed || (self.is_last && self.slot.is_some())
+        let is_over = self.is_last && self.slot.is_some() && self.barriers[sender] == self.passed;
+        self.barriers[sender] > self.passed || (is_over && self.epochs.asked().epoch == self.passed)
     }
 }

@@ -290,14 +290,8 @@ impl<S: Stage> Task<S> {
         self.update_watermark();
     }
 
-    /// The least watermark of the senders that may still send; those that are idle do not hold it back, and where all
-    /// are, none holds back another.
     fn update_watermark(&mut self) {
-        let of = |status| {
-            let senders = self.senders.iter().filter(move |sender| sender.status == status);
-            senders.map(|sender| sender.watermark)
-        };
-        let reached = of(Status::Active).min().or_else(|| of(Status::Idle).max()).unwrap_or(Timestamp::MAX);
+        let reached = reached(&self.senders, self.stage.waits_for_idle());
         if reached > self.watermark {
             self.watermark = reached;
             self.advancing = true;
@@ -579,6 +573,21 @@ impl<S: Stage> StageTask for Task<S> {
     }
 }
 
+/// The least watermark of the senders that may still send; those that are idle do not hold it back, and where all are,
+/// none holds back another: unless the stage waits for them all the same.
+fn reached(senders: &[Sender], waits_for_idle: bool) -> Timestamp {
+    let of = |status| {
+        let senders = senders.iter().filter(move |sender| sender.status == status);
+        senders.map(|sender| sender.watermark)
+    };
+    let reached = if waits_for_idle {
+        of(Status::Active).chain(of(Status::Idle)).min()
+    } else {
+        of(Status::Active).min().or_else(|| of(Status::Idle).max())
+    };
+    reached.unwrap_or(Timestamp::MAX)
+}
+
 /// How a task ended.
 enum Outcome {
     Drained,
@@ -734,6 +743,28 @@ async fn take_from_input(
                 while task.work() == Progress::More {}
                 std::future::poll_fn(|cx| task.poll_send(cx)).await;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn senders(of: &[(i64, Status)]) -> Vec<Sender> {
+        of.iter().map(|&(at, status)| Sender { watermark: Timestamp(at), status }).collect()
+    }
+
+    #[test]
+    fn an_idle_sender_holds_back_only_what_waits_for_it() {
+        let one_idle = senders(&[(5, Status::Active), (3, Status::Idle), (1, Status::Ended)]);
+        assert_eq!(reached(&one_idle, false), Timestamp(5));
+        assert_eq!(reached(&one_idle, true), Timestamp(3));
+        let all_idle = senders(&[(5, Status::Idle), (3, Status::Idle)]);
+        assert_eq!(reached(&all_idle, false), Timestamp(5));
+        assert_eq!(reached(&all_idle, true), Timestamp(3));
+        for waits_for_idle in [false, true] {
+            assert_eq!(reached(&senders(&[(5, Status::Ended)]), waits_for_idle), Timestamp::MAX);
         }
     }
 }

@@ -214,7 +214,9 @@ impl Host for EmbeddedHost {
     type Edge<T: 'static> = Link<T>;
 
     fn shards(&self, stage: &'static StageMeta) -> usize {
-        if stage.keyed { self.settings.shards } else { 1 }
+        // What several tasks hold of one window has no key by which it could be divided among more or fewer after a restart.
+        let has_key = !self.scope.graph.nodes[stage.node].key.is_empty();
+        if stage.keyed && (has_key || self.durable.is_none()) { self.settings.shards } else { 1 }
     }
 
     fn open<T: Record>(&mut self, outlet: &'static OutletMeta, producers: usize) -> (Transports<T>, Link<T>) {

@@ -19,6 +19,7 @@ mod session;
 mod stateful;
 mod stateless;
 mod thinned;
+mod united;
 mod window_join;
 mod windows;
 
@@ -36,6 +37,7 @@ pub use session::{SessionWindows, sessions};
 pub use stateful::{no_timer, stateful};
 pub use stateless::stateless;
 pub use thinned::{Ticks, thinned};
+pub use united::united;
 pub use window_join::{session_join, time_window_join};
 pub use windows::{TimeWindows, taken_once, time_windows};
 

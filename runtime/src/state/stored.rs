@@ -1,10 +1,14 @@
 //! The state of a stage as checkpoints see it.
 
 use super::table::KeyedTable;
-use crate::checkpoint::value::{Migration, Shape, Stored, Unreadable, ValueReader, ValueWriter, read_key};
+use crate::checkpoint::shape::{fields_of, shape_of};
+use crate::checkpoint::value::{
+    Migration, Shape, Stored, Unreadable, ValueReader, ValueWriter, defaults_of, read_key,
+};
 use crate::checkpoint::{Delta, TableId};
 use crate::record::{Key, Stamp, StateData};
 use crate::time::Timestamp;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 
@@ -104,8 +108,12 @@ pub(crate) fn restore<K: Key, V: Stored>(
 }
 
 /// How keys and the fields of states are written; `first` is the state that a key begins with, if that is the user's.
-pub(crate) fn shape<K: Key, S: DeserializeOwned>(_first: Option<&S>, _: PhantomData<K>) -> Shape {
-    Shape::default()
+pub(crate) fn shape<K: Key, S: Serialize + DeserializeOwned>(first: Option<&S>, _: PhantomData<K>) -> Shape {
+    Shape {
+        key: shape_of::<K>(),
+        fields: fields_of::<S>(),
+        defaults: first.map(defaults_of).unwrap_or_default(),
+    }
 }
 
 /// The time of a stamp as it is stored: most have none, or one that is longer than this says.

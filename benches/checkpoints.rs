@@ -1,0 +1,258 @@
+//! What it costs to be durable: `cargo bench --bench checkpoints`.
+//!
+//! - `cost`: the keyed count of a million keys, with a checkpoint every second and without, in turn.
+//! - `pause`: how long records wait while a checkpoint is taken of ten million keys of which one in a hundred changes
+//!   between two.
+//! - `recovery`: how long a flow with ten million keys takes to start.
+//!
+//! `-- --only WORD`, `--rounds N`, `--seconds N`, `--keys N`, `--dir DIR` (the store lies on that disk; default the target
+//! directory).
+
+use psdf::testing::Rng;
+use psdf::{SinkError, SourceError, Timestamp, dataflow};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+const BATCH: usize = 4096;
+
+fn argument<T: std::str::FromStr>(name: &str, default: T) -> T {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1).and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// A directory of this bench's, made anew.
+fn empty_dir(name: &str) -> PathBuf {
+    let root: PathBuf = argument("--dir", PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
+    let dir = root.join("checkpoints").join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    dir
+}
+
+dataflow! {
+    /// Counts by key, in a window that does not end before the input does.
+    flow Counts {
+        input keys: u64;
+        counts = keys
+            -> event_time(|_| Timestamp::from_secs(0), lateness 0 s)
+            -> key_by(key: u64 = |key| *key)
+            -> tumbling(1 hour)
+            -> aggregate { n: u64 = count() };
+        output counts;
+    }
+}
+
+dataflow! {
+    /// Counts by key, and says so for each record, with when it was sent.
+    flow Paced {
+        input sent: (u64, Instant);
+        counted = sent
+            -> key_by(key: u64 = |sent| sent.0)
+            -> stateful(Instant) {
+                state { n: u64 = 0 }
+                keep forever;
+                |state, sent, out| {
+                    state.n += 1;
+                    out.emit(sent.1);
+                }
+            };
+        output counted: Instant;
+    }
+}
+
+/// Random keys, for some time or up to some number.
+struct Keys {
+    rng: Rng,
+    keys: u64,
+    left: u64,
+    given: u64,
+}
+
+impl psdf::Source for Keys {
+    type Item = u64;
+    async fn next_batch(&mut self, _: usize) -> Result<Option<Vec<u64>>, SourceError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        self.given += BATCH as u64;
+        Ok(Some((0..BATCH).map(|_| self.rng.below(self.keys)).collect()))
+    }
+    fn position(&self) -> Option<u64> {
+        Some(self.given)
+    }
+}
+
+/// All keys once, and then a part of them each second, in batches of a millisecond's worth.
+struct Pace {
+    keys: u64,
+    given: u64,
+    a_second: u64,
+    seconds: u64,
+    begun: Option<Instant>,
+}
+
+impl psdf::Source for Pace {
+    type Item = (u64, Instant);
+    async fn next_batch(&mut self, _: usize) -> Result<Option<Vec<Self::Item>>, SourceError> {
+        let given = self.given;
+        if given < self.keys {
+            self.given = self.keys.min(given + BATCH as u64);
+            let now = Instant::now();
+            return Ok(Some((given..self.given).map(|key| (key, now)).collect()));
+        }
+        let begun = *self.begun.get_or_insert_with(Instant::now);
+        let paced = given - self.keys;
+        if paced >= self.a_second * self.seconds {
+            return Ok(None);
+        }
+        let due = begun + Duration::from_secs_f64(paced as f64 / self.a_second as f64);
+        tokio::time::sleep_until(due.into()).await;
+        let batch = (self.a_second / 1000).max(1);
+        self.given += batch;
+        // When it was due, so that what waits to be sent counts too.
+        Ok(Some((paced..paced + batch).map(|n| (n.wrapping_mul(0x9E37_79B9) % self.keys, due)).collect()))
+    }
+    fn position(&self) -> Option<u64> {
+        Some(self.given)
+    }
+    async fn seek(&mut self, position: u64) -> Result<(), SourceError> {
+        self.given = position;
+        Ok(())
+    }
+}
+
+/// Lets go of what comes.
+struct Void<T>(PhantomData<fn(T)>);
+
+impl<T: Send + 'static> psdf::Sink for Void<T> {
+    type Item = T;
+    async fn write(&mut self, _: Vec<T>) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+/// How long each batch was on its way, and when it came.
+struct Waits(Arc<Mutex<Vec<(Instant, Duration)>>>);
+
+impl psdf::Sink for Waits {
+    type Item = Instant;
+    async fn write(&mut self, sent: Vec<Instant>) -> Result<(), SinkError> {
+        let now = Instant::now();
+        let longest = sent.iter().map(|sent| now.saturating_duration_since(*sent)).max();
+        if let (Some(longest), Ok(mut waits)) = (longest, self.0.lock()) {
+            waits.push((now, longest));
+        }
+        Ok(())
+    }
+}
+
+async fn count(batches: u64, keys: u64, store: Option<&Path>) -> Duration {
+    let source = Keys { rng: Rng::new(7), keys, left: batches, given: 0 };
+    let builder = Counts.builder().keys_from(source).counts_to(Void(PhantomData));
+    let builder = match store {
+        Some(store) => builder.durable(store).checkpoint_every(Duration::from_secs(1)),
+        None => builder,
+    };
+    let begun = Instant::now();
+    builder.spawn().expect("it starts").finish().await.expect("it drains");
+    begun.elapsed()
+}
+
+async fn cost(rounds: usize) {
+    let keys = argument("--keys", 1_000_000);
+    let seconds: f64 = argument("--seconds", 8.0);
+    let (batches, probe) = (2_000, count(2_000, keys, None).await);
+    let batches = (seconds / probe.as_secs_f64() * batches as f64) as u64;
+    println!("cost: {} M records, {keys} keys, a checkpoint every second", batches * BATCH as u64 / 1_000_000);
+    let mut ratios = Vec::new();
+    for round in 0..rounds {
+        let without = count(batches, keys, None).await;
+        let with = count(batches, keys, Some(&empty_dir("cost"))).await;
+        ratios.push(with.as_secs_f64() / without.as_secs_f64());
+        println!("  round {round}: {:.2} s without, {:.2} s with: {:.3}", without.as_secs_f64(), with.as_secs_f64(), ratios[round]);
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!("  time with checkpoints, as a multiple: {:.3} ({:.3} to {:.3})", ratios[rounds / 2], ratios[0], ratios[rounds - 1]);
+}
+
+fn percentile(sorted: &[Duration], of: f64) -> Duration {
+    sorted[((sorted.len() - 1) as f64 * of) as usize]
+}
+
+async fn pause() {
+    let keys: u64 = argument("--keys", 10_000_000);
+    let seconds = argument("--seconds", 20);
+    for durable in [false, true] {
+        let waits = Arc::new(Mutex::new(Vec::new()));
+        let source = Pace { keys, given: 0, a_second: keys / 100, seconds, begun: None };
+        let builder = Paced.builder().sent_from(source).counted_to(Waits(Arc::clone(&waits)));
+        let dir = empty_dir("pause");
+        let builder = if durable {
+            builder.durable(&dir).checkpoint_every(Duration::from_secs(1))
+        } else {
+            builder
+        };
+        let flow = builder.spawn().expect("it starts");
+        let control = flow.control.watch();
+        let loaded = Instant::now();
+        flow.finish().await.expect("it drains");
+        let (end, _) = (Instant::now(), control);
+        let waits = std::mem::take(&mut *waits.lock().expect("nobody panicked"));
+        // The paced part; without its first three seconds, in which all of ten million keys are stored.
+        let paced = waits.iter().filter(|(at, _)| *at + Duration::from_secs(seconds.saturating_sub(3)) > end);
+        let mut paced: Vec<Duration> = paced.map(|(_, wait)| *wait).collect();
+        paced.sort();
+        println!(
+            "pause: {keys} keys, {} changes a second, {}: p50 {:?}, p99 {:?}, p99.9 {:?}, longest {:?} (loaded and run in {:?})",
+            keys / 100,
+            if durable { "a checkpoint every second" } else { "no checkpoints" },
+            percentile(&paced, 0.5),
+            percentile(&paced, 0.99),
+            percentile(&paced, 0.999),
+            percentile(&paced, 1.0),
+            loaded.elapsed(),
+        );
+    }
+}
+
+async fn recovery() {
+    let keys: u64 = argument("--keys", 10_000_000);
+    let dir = empty_dir("recovery");
+    let start = |seconds| {
+        let source = Pace { keys, given: 0, a_second: keys / 100, seconds, begun: None };
+        let builder = Paced.builder().sent_from(source).counted_to(Void(PhantomData)).shards(argument("--shards", 1));
+        builder.durable(&dir).checkpoint_every(Duration::from_secs(1))
+    };
+    let flow = start(1_000).spawn().expect("it starts");
+    while flow.control.counts().iter().map(|counts| counts.keys).sum::<u64>() < keys {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    flow.stop_with_checkpoint().await.expect("it stops");
+    let begun = Instant::now();
+    let flow = start(1_000).spawn().expect("it starts");
+    let started = begun.elapsed();
+    while flow.control.counts().iter().map(|counts| counts.keys).sum::<u64>() < keys {
+        tokio::task::yield_now().await;
+    }
+    println!("recovery: {keys} keys, the flow runs after {started:?}, and all keys are there after {:?}", begun.elapsed());
+    drop(flow);
+}
+
+fn main() {
+    let only: String = argument("--only", String::new());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        if "cost".contains(&only) {
+            cost(argument("--rounds", 3)).await;
+        }
+        if "pause".contains(&only) {
+            pause().await;
+        }
+        if "recovery".contains(&only) {
+            recovery().await;
+        }
+    });
+}
