@@ -157,3 +157,39 @@ fn twice_the_nodes_are_twice_the_code_and_no_deeper() {
         assert_eq!(depth(of_80), depth(of_160), "statements, and not one inside the other");
     }
 }
+
+#[test]
+fn what_state_was_before_is_part_of_the_graph() {
+    let flow = "flow Renamed {
+        input numbers: u64;
+        by_n = numbers -> key_by(n: u64 = |n| *n);
+        /// How many.
+        #[formerly(totals, sums)]
+        counts = by_n -> aggregate {
+            /// So many.
+            #[formerly(n)]
+            count: u64 = count(),
+        } keep forever;
+        #[formerly(steps)]
+        output means: f64 = by_n -> stateful(f64) {
+            state { #[formerly(avg)] #[migrate(from = f32, |avg| f64::from(avg))] /** The mean. */ mean: f64 = 0.0 } keep forever;
+            |state, n, out| out.emit(state.mean + n as f64)
+        };
+        output counts;
+    }";
+    let text = expansion(flow).to_string();
+    assert!(!text.contains("compile_error"), "{text}");
+    for expected in [
+        r#"name : "counts" , formerly : & ["totals" , "sums"]"#,
+        r#"name : "count" , ty : "u64" , formerly : & ["n"] , migrated : :: core :: option :: Option :: None"#,
+        r#"name : "means" , formerly : & ["steps"]"#,
+        r#"name : "mean" , ty : "f64" , formerly : & ["avg"] , migrated : :: core :: option :: Option :: Some"#,
+        r#"from : "f32""#,
+        r#"# [doc = " How many."]"#,
+        r#"# [doc = " So many."] pub count"#,
+        r#"# [doc = " The mean. "] pub mean"#,
+    ] {
+        assert!(text.contains(expected), "{expected} is not in {text}");
+    }
+    assert!(!text.contains("# [formerly") && !text.contains("# [migrate"), "rustc knows no such attributes");
+}
