@@ -1,5 +1,11 @@
 //! Where checkpoints are kept.
 
+mod dir;
+mod memory;
+
+pub use dir::DirStorage;
+pub use memory::{Fate, MemoryStorage};
+
 use std::io;
 
 /// A place for whole objects under names such as `segments/17-hourly-0-9f3c.seg`.
@@ -12,6 +18,17 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// If it is not kept for sure. Something may be there all the same.
     fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// As [`Storage::put`], of an object that comes in parts, one after the other. If one is an error nothing is kept.
+    ///
+    /// What is not overwritten here holds all of it in memory.
+    ///
+    /// # Errors
+    /// As for [`Storage::put`]; that of a part is given back as it is.
+    fn put_parts(&self, name: &str, parts: &mut dyn Iterator<Item = io::Result<Vec<u8>>>) -> io::Result<()> {
+        let all = parts.collect::<io::Result<Vec<_>>>()?;
+        self.put(name, &all.concat())
+    }
 
     /// Keeps an object under a name that is not in use; of several who try one succeeds, and it is there whole at once.
     ///
