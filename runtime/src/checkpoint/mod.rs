@@ -10,8 +10,10 @@
 
 mod bytes;
 pub mod delta;
+pub mod garbage;
 mod layers;
 pub mod manifest;
+pub mod merge;
 pub mod names;
 pub mod object;
 pub mod recovery;
