@@ -1,5 +1,7 @@
 //! Epochs that are stored, merged and damaged, against a map that is obviously right.
 
+#![allow(clippy::unwrap_used)]
+
 use psdf_runtime::checkpoint::manifest::{Manifest, StageAt, commit};
 use psdf_runtime::checkpoint::segment::{SegmentOf, encode};
 use psdf_runtime::checkpoint::storage::{MemoryStorage, Storage};
