@@ -22,6 +22,11 @@ fn argument<T: std::str::FromStr>(name: &str, default: T) -> T {
     arguments.nth(1).and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
+/// From one checkpoint to the next: a second, or `--interval SECONDS`.
+fn interval() -> Duration {
+    Duration::from_secs_f64(argument("--interval", 1.0))
+}
+
 /// A directory of this bench's, made anew.
 fn empty_dir(name: &str) -> PathBuf {
     let root: PathBuf = argument("--dir", PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
@@ -152,7 +157,7 @@ async fn count(batches: u64, keys: u64, store: Option<&Path>) -> Duration {
     let source = Keys { rng: Rng::new(7), keys, left: batches, given: 0 };
     let builder = Counts.builder().keys_from(source).counts_to(Void(PhantomData));
     let builder = match store {
-        Some(store) => builder.durable(store).checkpoint_every(Duration::from_secs(1)),
+        Some(store) => builder.durable(store).checkpoint_every(interval()),
         None => builder,
     };
     let begun = Instant::now();
@@ -190,7 +195,7 @@ async fn pause() {
         let builder = Paced.builder().sent_from(source).counted_to(Waits(Arc::clone(&waits)));
         let dir = empty_dir("pause");
         let builder = if durable {
-            builder.durable(&dir).checkpoint_every(Duration::from_secs(1))
+            builder.durable(&dir).checkpoint_every(interval())
         } else {
             builder
         };
@@ -223,7 +228,7 @@ async fn recovery() {
     let start = |seconds| {
         let source = Pace { keys, given: 0, a_second: keys / 100, seconds, begun: None };
         let builder = Paced.builder().sent_from(source).counted_to(Void(PhantomData)).shards(argument("--shards", 1));
-        builder.durable(&dir).checkpoint_every(Duration::from_secs(1))
+        builder.durable(&dir).checkpoint_every(interval())
     };
     let flow = start(1_000).spawn().expect("it starts");
     while flow.control.counts().iter().map(|counts| counts.keys).sum::<u64>() < keys {
