@@ -22,6 +22,11 @@ fn argument<T: std::str::FromStr>(name: &str, default: T) -> T {
     arguments.nth(1).and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
+/// From one checkpoint to the next: a second, or `--interval SECONDS`.
+fn interval() -> Duration {
+    Duration::from_secs_f64(argument("--interval", 1.0))
+}
+
 /// A directory of this bench's, made anew.
 fn empty_dir(name: &str) -> PathBuf {
     let root: PathBuf = argument("--dir", PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
@@ -152,7 +157,7 @@ async fn count(batches: u64, keys: u64, store: Option<&Path>) -> Duration {
     let source = Keys { rng: Rng::new(7), keys, left: batches, given: 0 };
     let builder = Counts.builder().keys_from(source).counts_to(Void(PhantomData));
     let builder = match store {
-        Some(store) => builder.durable(store).checkpoint_every(Duration::from_secs(1)),
+        Some(store) => builder.durable(store).checkpoint_every(interval()),
         None => builder,
     };
     let begun = Instant::now();
@@ -165,29 +170,16 @@ async fn cost(rounds: usize) {
     let seconds: f64 = argument("--seconds", 8.0);
     let (batches, probe) = (2_000, count(2_000, keys, None).await);
     let batches = (seconds / probe.as_secs_f64() * batches as f64) as u64;
-    println!(
-        "cost: {} M records, {keys} keys, a checkpoint every second",
-        batches * BATCH as u64 / 1_000_000
-    );
+    println!("cost: {} M records, {keys} keys, a checkpoint every second", batches * BATCH as u64 / 1_000_000);
     let mut ratios = Vec::new();
     for round in 0..rounds {
         let without = count(batches, keys, None).await;
         let with = count(batches, keys, Some(&empty_dir("cost"))).await;
         ratios.push(with.as_secs_f64() / without.as_secs_f64());
-        println!(
-            "  round {round}: {:.2} s without, {:.2} s with: {:.3}",
-            without.as_secs_f64(),
-            with.as_secs_f64(),
-            ratios[round]
-        );
+        println!("  round {round}: {:.2} s without, {:.2} s with: {:.3}", without.as_secs_f64(), with.as_secs_f64(), ratios[round]);
     }
     ratios.sort_by(f64::total_cmp);
-    println!(
-        "  time with checkpoints, as a multiple: {:.3} ({:.3} to {:.3})",
-        ratios[rounds / 2],
-        ratios[0],
-        ratios[rounds - 1]
-    );
+    println!("  time with checkpoints, as a multiple: {:.3} ({:.3} to {:.3})", ratios[rounds / 2], ratios[0], ratios[rounds - 1]);
 }
 
 fn percentile(sorted: &[Duration], of: f64) -> Duration {
@@ -202,8 +194,11 @@ async fn pause() {
         let source = Pace { keys, given: 0, a_second: keys / 100, seconds, begun: None };
         let builder = Paced.builder().sent_from(source).counted_to(Waits(Arc::clone(&waits)));
         let dir = empty_dir("pause");
-        let builder =
-            if durable { builder.durable(&dir).checkpoint_every(Duration::from_secs(1)) } else { builder };
+        let builder = if durable {
+            builder.durable(&dir).checkpoint_every(interval())
+        } else {
+            builder
+        };
         let flow = builder.spawn().expect("it starts");
         let control = flow.control.watch();
         let loaded = Instant::now();
@@ -232,9 +227,8 @@ async fn recovery() {
     let dir = empty_dir("recovery");
     let start = |seconds| {
         let source = Pace { keys, given: 0, a_second: keys / 100, seconds, begun: None };
-        let builder =
-            Paced.builder().sent_from(source).counted_to(Void(PhantomData)).shards(argument("--shards", 1));
-        builder.durable(&dir).checkpoint_every(Duration::from_secs(1))
+        let builder = Paced.builder().sent_from(source).counted_to(Void(PhantomData)).shards(argument("--shards", 1));
+        builder.durable(&dir).checkpoint_every(interval())
     };
     let flow = start(1_000).spawn().expect("it starts");
     while flow.control.counts().iter().map(|counts| counts.keys).sum::<u64>() < keys {
@@ -248,10 +242,7 @@ async fn recovery() {
     while flow.control.counts().iter().map(|counts| counts.keys).sum::<u64>() < keys {
         tokio::task::yield_now().await;
     }
-    println!(
-        "recovery: {keys} keys, the flow runs after {started:?}, and all keys are there after {:?}",
-        begun.elapsed()
-    );
+    println!("recovery: {keys} keys, the flow runs after {started:?}, and all keys are there after {:?}", begun.elapsed());
     drop(flow);
 }
 

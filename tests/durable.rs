@@ -1,6 +1,6 @@
 //! Durable flows: killed anywhere, in simulation, they give what they give undisturbed.
 
-use psdf::testing::{Rng, assert_in_sequence, assert_sum, simulate};
+use psdf::testing::{Point, Rng, assert_in_sequence, assert_sum, simulate};
 use psdf::{Flow, Late, Timestamp, Window, dataflow};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -274,4 +274,26 @@ fn pairs_in_windows() {
 #[test]
 fn what_was_current() {
     survives::<_, (Event, Option<Event>)>(|| Joins, &two_streams(), "looked");
+}
+
+/// Each flow run fails at one of two points, then at the other, and then comes to its end.
+#[test]
+fn every_pair_of_failures() {
+    let given = events(15, 60);
+    let crashes = std::cell::Cell::new(0);
+    for pair in Point::ALL.iter().flat_map(|one| Point::ALL.map(|other| [*one, other])) {
+        simulate(|| Ledger)
+            .input("events", given.clone())
+            .collect::<Step>("steps")
+            .seeds(seeds(12))
+            .fail_at(&pair)
+            .check(|outcome| {
+                crashes.set(crashes.get() + outcome.crashes);
+                let steps = outcome.output::<Step>("steps");
+                assert_eq!(steps.len(), 2 * given.len(), "{pair:?}");
+                assert_in_sequence(&steps, |step| step.key, |step| step.number);
+                assert_sum(&steps, |step| step.key, |step| step.balance, 0);
+            });
+    }
+    assert!(crashes.get() > 400, "the failures strike: {}", crashes.get());
 }

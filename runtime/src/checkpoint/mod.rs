@@ -5,6 +5,8 @@
 //! feed it, the shard begins a [`Delta`]: what has changed since the barrier before. Each delta becomes a segment, and
 //! when all segments of the epoch are stored one manifest is created that names them, with the positions of the inputs:
 //! that is the commit.
+//!
+//! What is stored is drawn in `docs/checkpoint-format.md`.
 
 mod bytes;
 pub mod coordinator;

@@ -6,5 +6,6 @@ mod rng;
 mod simulate;
 
 pub use checks::{assert_in_sequence, assert_sum};
+pub use ports::Point;
 pub use rng::Rng;
 pub use simulate::{EpochOutcome, Outcome, Simulation, simulate};

@@ -1,8 +1,11 @@
 //! Sources and sinks of a simulation: they outlive the crashes of the flow, and are slow and fail when they are told to.
 
 use super::rng::Rng;
+use crate::checkpoint::names;
+use crate::checkpoint::storage::{MemoryStorage, Storage};
 use crate::connect::{Sink, Source};
 use crate::error::{SinkError, SourceError};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
@@ -21,11 +24,110 @@ async fn dawdle(rng: &mut Rng) {
     }
 }
 
+/// A place at which a flow, its store or its sinks can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// A source gives records.
+    Record,
+    /// A sink prepares an epoch.
+    Prepare,
+    /// A segment is stored.
+    Store,
+    /// The manifest is created.
+    Commit,
+    /// A sink commits an epoch, and acknowledges it.
+    Acknowledge,
+}
+
+impl Point {
+    /// All of them.
+    pub const ALL: [Point; 5] = [Point::Record, Point::Prepare, Point::Store, Point::Commit, Point::Acknowledge];
+}
+
+/// What is to fail next, after so many times that it does not.
+#[derive(Clone, Default)]
+pub(super) struct Fault(Arc<Mutex<Option<(Point, u64)>>>);
+
+impl Fault {
+    pub(super) fn plan(&self, point: Option<(Point, u64)>) {
+        *lock(&self.0) = point;
+    }
+
+    /// Whether it is time to fail here.
+    fn strikes(&self, here: Point) -> bool {
+        let mut planned = lock(&self.0);
+        match planned.as_mut().filter(|(point, _)| *point == here) {
+            Some((_, 0)) => {
+                *planned = None;
+                true
+            }
+            Some((_, left)) => {
+                *left -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+/// A storage at which a fault can strike, before something is kept or after.
+pub(super) struct FaultyStorage {
+    pub(super) storage: MemoryStorage,
+    pub(super) fault: Fault,
+    pub(super) kept: bool,
+}
+
+impl FaultyStorage {
+    fn strikes(&self, name: &str) -> bool {
+        let point = if name.starts_with(names::MANIFESTS) { Point::Commit } else { Point::Store };
+        self.fault.strikes(point)
+    }
+
+    /// The machine is gone: whatever is asked of the storage now fails.
+    fn write(&self, name: &str, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        if !self.strikes(name) {
+            return write();
+        }
+        if self.kept {
+            write()?;
+        }
+        self.storage.crash();
+        Err(io::Error::other("the simulated machine has crashed"))
+    }
+}
+
+impl Storage for FaultyStorage {
+    fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.write(name, || self.storage.put(name, bytes))
+    }
+
+    fn create(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.write(name, || self.storage.create(name, bytes))
+    }
+
+    fn get(&self, name: &str) -> io::Result<Vec<u8>> {
+        self.storage.get(name)
+    }
+
+    fn get_range(&self, name: &str, from: u64, len: u64) -> io::Result<Vec<u8>> {
+        self.storage.get_range(name, from, len)
+    }
+
+    fn list(&self, prefix: &str) -> io::Result<Vec<String>> {
+        self.storage.list(prefix)
+    }
+
+    fn delete(&self, name: &str) -> io::Result<()> {
+        self.storage.delete(name)
+    }
+}
+
 /// A source of given records, in batches of any size.
 pub(super) struct GivenSource<T> {
     pub(super) records: Arc<Vec<T>>,
     pub(super) given: usize,
     pub(super) rng: Rng,
+    pub(super) fault: Fault,
 }
 
 impl<T: Clone + Send + Sync + 'static> Source for GivenSource<T> {
@@ -33,6 +135,9 @@ impl<T: Clone + Send + Sync + 'static> Source for GivenSource<T> {
 
     async fn next_batch(&mut self, limit: usize) -> Result<Option<Vec<T>>, SourceError> {
         dawdle(&mut self.rng).await;
+        if self.fault.strikes(Point::Record) {
+            return Err(SourceError::new("the simulated source fails"));
+        }
         // Also more than was asked for.
         let size = 1 + self.rng.place(2 * limit);
         let end = self.records.len().min(self.given + size);
@@ -81,9 +186,18 @@ pub(super) struct CollectingSink<T> {
     pub(super) rng: Rng,
     /// It fails once in so many calls; 0: never.
     pub(super) fails_one_in: u64,
+    pub(super) fault: Fault,
 }
 
 impl<T> CollectingSink<T> {
+    /// Fails where it is told to, before it has done something or after.
+    fn at(&self, point: Point) -> Result<(), SinkError> {
+        if self.fault.strikes(point) {
+            return Err(SinkError::new(format!("the simulated sink fails at {point:?}")));
+        }
+        Ok(())
+    }
+
     async fn call(&mut self, what: &str) -> Result<(), SinkError> {
         dawdle(&mut self.rng).await;
         if self.fails_one_in > 0 && self.rng.one_in(self.fails_one_in) {
@@ -104,8 +218,12 @@ impl<T: Send + 'static> Sink for CollectingSink<T> {
 
     async fn prepare(&mut self, epoch: u64) -> Result<Vec<u8>, SinkError> {
         self.call("prepare").await?;
+        if self.rng.one_in(2) {
+            self.at(Point::Prepare)?;
+        }
         let written = std::mem::take(&mut self.written);
         lock(&self.stored).prepared.push((epoch, written));
+        self.at(Point::Prepare)?;
         // It may have prepared, and fail to say so.
         self.call("say that it prepared").await?;
         Ok(epoch.to_le_bytes().to_vec())
@@ -113,6 +231,9 @@ impl<T: Send + 'static> Sink for CollectingSink<T> {
 
     async fn commit(&mut self, _: u64, prepared: Vec<u8>) -> Result<(), SinkError> {
         self.call("commit").await?;
+        if self.rng.one_in(2) {
+            self.at(Point::Acknowledge)?;
+        }
         let epoch = prepared.try_into().map(u64::from_le_bytes);
         let epoch = epoch.map_err(|_| SinkError::new("what was prepared is not by this sink"))?;
         {
@@ -127,6 +248,7 @@ impl<T: Send + 'static> Sink for CollectingSink<T> {
                 stored.lengths.push((epoch, length));
             }
         }
+        self.at(Point::Acknowledge)?;
         self.call("say that it committed").await
     }
 

@@ -1,6 +1,6 @@
 //! Runs a durable flow on one thread, in an order that a seed decides, and crashes it.
 
-use super::ports::{CollectingSink, GivenSource, SharedStore, lock};
+use super::ports::{CollectingSink, Fault, FaultyStorage, GivenSource, Point, SharedStore, lock};
 use super::rng::Rng;
 use crate::checkpoint::storage::{Fate, MemoryStorage};
 use crate::embedded::{Builder, Stepped};
@@ -20,6 +20,8 @@ pub struct Simulation<F: Flow> {
     make: Box<dyn Fn() -> F>,
     seeds: Range<u64>,
     crashes: bool,
+    /// Where the first, the second .. run of the flow fails.
+    faults: Vec<Point>,
     shards: Range<usize>,
     inputs: Vec<(&'static str, Attach<F>)>,
     outputs: Vec<Collected<F>>,
@@ -34,9 +36,10 @@ struct Collected<F: Flow> {
 }
 
 /// What is to go wrong.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Failures {
     sinks: bool,
+    fault: Fault,
 }
 
 /// What came of one run of a simulation, with all its crashes.
@@ -131,6 +134,7 @@ pub fn simulate<F: Flow>(make: impl Fn() -> F + 'static) -> Simulation<F> {
         make: Box::new(make),
         seeds: 0..100,
         crashes: false,
+        faults: Vec::new(),
         shards: 1..5,
         inputs: Vec::new(),
         outputs: Vec::new(),
@@ -146,9 +150,9 @@ impl<F: Flow> Simulation<F> {
     pub fn input<T: Clone + Send + Sync + 'static>(mut self, name: &str, records: Vec<T>) -> Self {
         let name = port(F::GRAPH.inputs, "input", name);
         let records = Arc::new(records);
-        let attach = move |builder: Builder<F>, rng: &mut Rng, _: Failures| {
+        let attach = move |builder: Builder<F>, rng: &mut Rng, failures: Failures| {
             let (records, rng) = (Arc::clone(&records), Rng::new(rng.next()));
-            builder.source(name, GivenSource { records, given: 0, rng })
+            builder.source(name, GivenSource { records, given: 0, rng, fault: failures.fault })
         };
         self.inputs.push((name, Box::new(attach)));
         self
@@ -168,7 +172,8 @@ impl<F: Flow> Simulation<F> {
                 let Some(store) = store.downcast_ref::<SharedStore<T>>() else { return builder };
                 let fails_one_in = if failures.sinks { 20 + rng.below(200) } else { 0 };
                 let (stored, rng) = (Arc::clone(store), Rng::new(rng.next()));
-                builder.sink(name, CollectingSink { stored, written: Vec::new(), rng, fails_one_in })
+                let fault = failures.fault;
+                builder.sink(name, CollectingSink { stored, written: Vec::new(), rng, fails_one_in, fault })
             }),
         });
         self
@@ -192,6 +197,13 @@ impl<F: Flow> Simulation<F> {
         Simulation { crashes: true, ..self }
     }
 
+    /// Makes the first run of the flow fail at the first of these points, the second at the second, and so on; how often it
+    /// has come by there before is the seed's choice. After that it runs to its end.
+    #[must_use]
+    pub fn fail_at(self, points: &[Point]) -> Self {
+        Simulation { faults: points.to_vec(), ..self }
+    }
+
     /// Runs each seed and checks what came of it.
     ///
     /// # Panics
@@ -199,11 +211,7 @@ impl<F: Flow> Simulation<F> {
     pub fn check(self, check: impl Fn(&Outcome)) {
         for input in F::GRAPH.inputs {
             let given = self.inputs.iter().any(|(name, _)| *name == input.name);
-            assert!(
-                given,
-                "the input `{}` is given nothing: say `.input(\"{}\", ..)`",
-                input.name, input.name
-            );
+            assert!(given, "the input `{}` is given nothing: say `.input(\"{}\", ..)`", input.name, input.name);
         }
         for seed in self.seeds.clone() {
             let told = Told { flow: F::GRAPH.flow, seed };
@@ -218,13 +226,17 @@ impl<F: Flow> Simulation<F> {
         let storage = MemoryStorage::new();
         let stores: Vec<Box<dyn Any>> = self.outputs.iter().map(|output| (output.new_store)()).collect();
         let (mut crashes, mut shards, mut epochs) = (0, Vec::new(), Vec::new());
+        let (fault, mut faults) = (Fault::default(), self.faults.iter());
         loop {
+            let planned = faults.next();
+            fault.plan(planned.map(|&point| (point, rng.below(4))));
             // So many crashes, and then to the end.
             let crashing = self.crashes && crashes < 8 && !rng.one_in(4);
-            let failures = Failures { sinks: crashing && rng.one_in(3) };
+            let failures = Failures { sinks: crashing && rng.one_in(3), fault: fault.clone() };
             let of = self.shards.start + rng.place(self.shards.end.saturating_sub(self.shards.start));
             shards.push(of);
-            let mut builder = Builder::new((self.make)()).durable_in(storage.clone()).set(|settings| {
+            let faulty = FaultyStorage { storage: storage.clone(), fault: fault.clone(), kept: rng.one_in(2) };
+            let mut builder = Builder::new((self.make)()).durable_in(faulty).set(|settings| {
                 settings.shards = of;
                 settings.capacity = 1 + rng.place(3);
                 settings.batch_limit = 1 + rng.place(12);
@@ -233,10 +245,10 @@ impl<F: Flow> Simulation<F> {
                 settings.store_patience = Duration::from_millis(rng.below(500));
             });
             for (_, attach) in &self.inputs {
-                builder = attach(builder, &mut rng, failures);
+                builder = attach(builder, &mut rng, failures.clone());
             }
             for (output, store) in self.outputs.iter().zip(&stores) {
-                builder = (output.attach)(builder, &**store, &mut rng, failures);
+                builder = (output.attach)(builder, &**store, &mut rng, failures.clone());
             }
             let mut flow = builder.stepped(rng.next()).unwrap_or_else(|error| panic!("{error}"));
             let longest = 1 << (3 + rng.below(9));
@@ -255,8 +267,10 @@ impl<F: Flow> Simulation<F> {
             match end {
                 End::Drained => break,
                 End::Crashed => crashes += 1,
-                End::Failed(FlowError::Sink { .. } | FlowError::Checkpoint { .. }) if crashing => {
-                    crashes += 1
+                End::Failed(FlowError::Source { .. } | FlowError::Sink { .. } | FlowError::Checkpoint { .. })
+                    if crashing || planned.is_some() =>
+                {
+                    crashes += 1;
                 }
                 End::Failed(error) => panic!("{error}"),
                 End::Stuck => panic!("no task can go on, and the flow has not come to its end"),
@@ -323,8 +337,6 @@ impl Drop for Told {
     fn drop(&mut self) {
         let Told { flow, seed } = self;
         let next = *seed + 1;
-        eprintln!(
-            "simulation of flow `{flow}`: seed {seed} failed; `.seeds({seed}..{next})` gives this run again"
-        );
+        eprintln!("simulation of flow `{flow}`: seed {seed} failed; `.seeds({seed}..{next})` gives this run again");
     }
 }
