@@ -77,7 +77,7 @@ mod everything
     struct Folds { n, value }
     struct FoldsState { value }
     struct StepsState { last, seen }
-    struct Handle { numbers, others, refused, small, large, late, windows, visits, totals, folds, plain, control }
+    struct Handle { control, numbers, others, refused, small, large, late, windows, visits, totals, folds, plain }
     struct Unread { refused, small, large, late, windows, visits, totals, folds, plain }
     struct Builder {  }
     struct __Flow {  }
@@ -99,7 +99,7 @@ fn a_flow_without_state_has_its_ports_and_nothing_else() {
     let expected = "\
 struct Plain {  }
 mod plain
-    struct Handle { numbers, c, d, control }
+    struct Handle { control, numbers, c, d }
     struct Unread { c, d }
     struct Builder {  }
     struct __Flow {  }
