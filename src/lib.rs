@@ -39,7 +39,10 @@ pub mod requirements {
     pub use psdf_runtime::flow::{Defaults, Fills, Param};
     pub use psdf_runtime::host::{AnyEdge, Edge, Leaves, Merges};
     pub use psdf_runtime::ops::{Distinguished, Failure, GivenTo, Outcome, Several};
-    pub use psdf_runtime::record::{Joined, Key, Overlapping, Record, Shared, StateData, Travels, Written};
+    pub use psdf_runtime::record::{
+        GenericJoined, GenericKey, GenericRecord, GenericShared, GenericState, IsKey, IsRecord, IsState,
+        Joined, Overlapping, Shared, Written,
+    };
     pub use psdf_runtime::time::EventTime;
 }
 
