@@ -3,7 +3,6 @@
 use psdf::{Timestamp, dataflow};
 
 /// A quote of a share.
-#[derive(Clone, Debug)]
 pub struct Quote {
     share: &'static str,
     cents: u64,

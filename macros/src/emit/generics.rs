@@ -101,7 +101,7 @@ impl Context<'_> {
         let declared = params().map(|param| match param {
             GenericParam::Type(param) => {
                 let bounds = param.bounds.iter().filter(|bound| own(&|| quote!(#bound)));
-                let bounds = bounds.map(|bound| self.from_here(quote!(#bound)));
+                let bounds = bounds.map(|bound| self.placed_here(quote!(#bound)));
                 let name = &param.ident;
                 // A flow is tasks, which may outlive whatever is borrowed.
                 quote!(#name: 'static #(+ #bounds)*)
@@ -128,12 +128,12 @@ impl Context<'_> {
             declared: declared.collect(),
             bare: bare.collect(),
             names: params().map(|param| parameter_ident(param).clone()).collect(),
-            predicates: predicates.map(|predicate| self.from_here(quote!(#predicate))).collect(),
+            predicates: predicates.map(|predicate| self.placed_here(quote!(#predicate))).collect(),
         }
     }
 
     /// What the user wrote beside the flow, from where what is written stands.
-    fn from_here(&self, tokens: TokenStream) -> TokenStream {
+    fn placed_here(&self, tokens: TokenStream) -> TokenStream {
         if self.within { self.further_in(tokens) } else { tokens }
     }
 
