@@ -1,3 +1,13 @@
+//! [docs/language.md]: crate::language
+//! [docs/operators.md]: crate::operators
+//! [docs/errors.md]: crate::errors
+//! [`examples/embed.rs`]: https://github.com/psdf/psdf/blob/HEAD/examples/embed.rs
+//! [`examples/nexmark`]: https://github.com/psdf/psdf/blob/HEAD/examples/nexmark
+//! [ARCHITECTURE.md]: https://github.com/psdf/psdf/blob/HEAD/ARCHITECTURE.md
+//! [CONTRIBUTING.md]: https://github.com/psdf/psdf/blob/HEAD/CONTRIBUTING.md
+//! [LICENSE-MIT]: https://github.com/psdf/psdf/blob/HEAD/LICENSE-MIT
+//! [LICENSE-APACHE]: https://github.com/psdf/psdf/blob/HEAD/LICENSE-APACHE
+//!
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
@@ -14,8 +24,33 @@ pub use psdf_runtime::record::{Key, Late, Record, StateData};
 pub use psdf_runtime::time::{EventTime, Timestamp, Window};
 pub use psdf_runtime::{graph, stages::Emit};
 
+// Of two definitions of a link the first holds: these lead to pages of rustdoc what leads to files in the repository.
+
+/// [operators.md]: crate::operators
+/// [errors.md]: crate::errors
+/// [P040]: crate::errors#p040
+/// [P050]: crate::errors#p050
+///
+#[doc = include_str!("../docs/language.md")]
+pub mod language {}
+
+/// [language.md]: crate::language
+/// [Time]: crate::language#time
+/// [Keys]: crate::language#keys-order-and-shards
+/// [state]: crate::language#operators-with-state
+/// [calls]: crate::language#calls
+/// [Flows inside flows]: crate::language#flows-inside-flows
+///
 #[doc = include_str!("../docs/operators.md")]
 pub mod operators {}
+
+/// [language.md]: crate::language
+/// [how]: crate::language#what-is-generated
+/// [`tests/ui`]: https://github.com/psdf/psdf/blob/HEAD/tests/ui
+///
+// Its programs are parts, and some are wrong: they are no tests.
+#[cfg_attr(not(doctest), doc = include_str!("../docs/errors.md"))]
+pub mod errors {}
 
 /// Sources to attach in a flow's builder: iterators, files of lines, standard input.
 pub mod sources {
@@ -52,7 +87,10 @@ pub mod requirements {
     pub use psdf_runtime::flow::{Defaults, Fills, Param};
     pub use psdf_runtime::host::{AnyEdge, Edge, Leaves, Merges};
     pub use psdf_runtime::ops::{Distinguished, Failure, GivenTo, Outcome, Several};
-    pub use psdf_runtime::record::{Joined, Key, Overlapping, Record, Shared, StateData, Travels, Written};
+    pub use psdf_runtime::record::{
+        GenericJoined, GenericKey, GenericRecord, GenericShared, GenericState, IsKey, IsRecord, IsState,
+        Joined, Overlapping, Shared, Written,
+    };
     pub use psdf_runtime::time::EventTime;
 }
 
@@ -63,15 +101,10 @@ pub mod __private {
     pub use psdf_runtime::*;
 }
 
-/// Declares flows: see the [crate's documentation](crate) for the language.
+/// Declares flows, in the [language of flows](crate::language).
 #[macro_export]
 macro_rules! dataflow {
     ($($tokens:tt)*) => {
         $crate::__private::dataflow! { [$crate] $($tokens)* }
     };
 }
-
-/// The examples of the language reference, run as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/language.md")]
-pub struct LanguageDocs;

@@ -3,14 +3,18 @@
 use crate::operators::{Function, Operator};
 use proc_macro2::{Ident, Span};
 use std::collections::HashSet;
-use syn::{Attribute, Expr, ExprPath, Path, Type, Visibility};
+use syn::{Attribute, Expr, ExprPath, Generics, Path, Type, Visibility};
 
 /// `pub flow Name { .. }`
 pub(crate) struct Flow {
     pub(crate) docs: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) name: Ident,
+    /// With its `where`.
+    pub(crate) generics: Generics,
     pub(crate) items: Vec<Item>,
+    /// The words of all of them.
+    pub(crate) said: HashSet<String>,
     /// The words in items that could not be read: what seems unknown or unused may be there.
     pub(crate) unread: HashSet<String>,
     /// Whether every item was read as it was meant.

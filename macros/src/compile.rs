@@ -4,6 +4,7 @@ use crate::diagnostics::{Code, Diagnostics};
 use crate::{check, emit, graph, lower, parse};
 use proc_macro2::{Ident, Span, TokenStream};
 use std::collections::HashMap;
+use syn::Generics;
 
 /// Compiles what stands between the braces of `dataflow! { .. }`, led by the path of the facade.
 pub(crate) fn compile(input: TokenStream) -> TokenStream {
@@ -11,6 +12,8 @@ pub(crate) fn compile(input: TokenStream) -> TokenStream {
     let (facade, flows) = parse::flows(input, &errors);
     let mut code = TokenStream::new();
     let mut modules: HashMap<String, Ident> = HashMap::new();
+    let generics: HashMap<String, Generics> =
+        flows.iter().map(|flow| (graph::text(&flow.name), flow.generics.clone())).collect();
     for flow in flows {
         let module = graph::module_name(&flow.name);
         if let Some(other) = modules.insert(module.to_string(), flow.name.clone()) {
@@ -23,6 +26,7 @@ pub(crate) fn compile(input: TokenStream) -> TokenStream {
         }
         let graph = graph::build(flow, &errors);
         check::check(&graph, &errors);
+        check::subflows_have_their_types(&graph, &generics, &errors);
         // A flow with a mistake gets the types its users name, and no body: rustc then has nothing to add.
         let plan = if errors.is_empty() { Some(lower::lower(&graph)) } else { None };
         // One of its errors becomes the type of what its users cannot be blamed for.

@@ -76,6 +76,8 @@ codes! {
     JoinKeys = "P030",
     /// Order where none can be promised.
     NoOrder = "P040",
+    /// Parameters that a flow cannot have, or does nothing with.
+    Parameters = "P050",
 }
 
 /// Gathers errors. Whoever makes one must hand it in: dropping it with errors inside is a bug.

@@ -1,10 +1,12 @@
 //! The graph: nodes by id, what each reads, and what is known of each stream.
 
 mod build;
+mod generics;
 mod names;
 mod streams;
 
 pub(crate) use build::build;
+pub(crate) use generics::{Names, parameter_ident, parameter_name};
 pub(crate) use names::{identifier, module_name, record_name, state_name, text};
 
 use crate::ast::{Args, Duration, JoinBound, Keep, Op, Param};
@@ -13,7 +15,7 @@ use proc_macro2::{Ident, Span};
 use std::collections::HashSet;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{Attribute, Type, Visibility};
+use syn::{Attribute, Generics, Type, Visibility};
 
 /// A node, by its place in [`Graph::nodes`].
 pub(crate) type Id = usize;
@@ -22,6 +24,9 @@ pub(crate) struct Graph {
     pub(crate) docs: Vec<Attribute>,
     pub(crate) vis: Visibility,
     pub(crate) name: Ident,
+    pub(crate) generics: Generics,
+    /// The words of its items.
+    pub(crate) said: HashSet<String>,
     pub(crate) params: Vec<Param>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) outputs: Vec<Output>,
@@ -170,17 +175,23 @@ impl NodeChain {
 }
 
 impl KnownType {
-    /// The type as a user could write it beside the flow whose module that is.
-    fn spelled(&self, module: &Ident) -> Type {
+    /// The type as a user could write it beside the flow, whose module that is.
+    fn spelled(&self, module: &Ident, graph: &Graph) -> Type {
         match self {
             KnownType::Written(ty) => ty.clone(),
-            KnownType::Record(name) => syn::parse_quote!(#module::#name),
+            KnownType::Record(name) => {
+                let arguments = graph.arguments(&graph.parameters_of_record(name));
+                if arguments.is_empty() {
+                    return syn::parse_quote!(#module::#name);
+                }
+                syn::parse_quote!(#module::#name<#(#arguments),*>)
+            }
             KnownType::Late(record) => {
-                let record = record.spelled(module);
+                let record = record.spelled(module, graph);
                 syn::parse_quote!(__psdf::record::Late<#record>)
             }
             KnownType::Joined(joined) => {
-                let (left, right) = (joined.left.spelled(module), joined.right.spelled(module));
+                let (left, right) = (joined.left.spelled(module, graph), joined.right.spelled(module, graph));
                 let option = |ty: &Type| -> Type { syn::parse_quote!(::core::option::Option<#ty>) };
                 let (left, right) = match joined.kind {
                     JoinKind::Inner => (left, right),

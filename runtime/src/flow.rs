@@ -40,6 +40,16 @@ pub trait Flow: Sized + 'static {
     fn handle(parts: FlowParts<'_>) -> Self::Handle;
 }
 
+/// The type of a param, as borne by a type that mentions what no param does. Implemented for every type.
+pub trait Bears<Param> {
+    /// The param's type.
+    type Param;
+}
+
+impl<Bearer, Param> Bears<Param> for Bearer {
+    type Param = Param;
+}
+
 /// What stands for a flow in its generated module, which cannot name a flow declared in a function. Implemented by the
 /// macro alone.
 pub trait Standing {

@@ -6,72 +6,79 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-requirement! {
-    /// What may travel between two tasks. Every `Send + 'static` type is a record.
-    #[diagnostic::on_unimplemented(
-        message = "`{Self}` cannot be a record of a flow",
-        label = "these records go to another task, so they must be `Send`",
-        note = "hold `Arc` where there is `Rc`, and a `Mutex` or an atomic where there is `RefCell` or `Cell`"
-    )]
-    Record: Send + 'static
-}
-
-/// [`Record`], as a flow asks for it: without `Send` for a bound of its own, of which rustc would say once more, at the
-/// same place, which field of the record is not `Send`.
+/// What may travel between two tasks. Every `Send + 'static` type is a record.
+///
+/// As a bound it says so of a parameter of a generic flow: `T: psdf::Record`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a record of a flow",
     label = "these records go to another task, so they must be `Send`",
     note = "hold `Arc` where there is `Rc`, and a `Mutex` or an atomic where there is `RefCell` or `Cell`"
 )]
-pub trait Travels<How = Met>: Sized {
-    /// `X`, if the type meets the requirement.
-    #[doc(hidden)]
-    type Given<X>;
-
-    /// Asks for the requirement, and gives `x` back.
-    #[doc(hidden)]
-    fn given<X>(x: X) -> <Self as Travels<How>>::Given<X>;
-}
+pub trait Record: Send + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Record> Travels for T {
-    type Given<X> = X;
-
-    #[inline(always)]
-    fn given<X>(x: X) -> X {
-        x
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Never> Travels<Unmet> for T {
-    type Given<X> = X;
-
-    #[inline(always)]
-    fn given<X>(x: X) -> X {
-        x
-    }
-}
+impl<T: Send + 'static> Record for T {}
 
 requirement! {
-    /// What a stream may be keyed by.
+    /// [`Record`], as a flow asks for it.
+    ///
+    /// What a flow asks for is never the trait that users write as a bound: of a parameter with that bound rustc would
+    /// know that it meets the requirement, and no longer what follows from it.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be a record of a flow",
+        label = "these records go to another task, so they must be `Send`",
+        note = "hold `Arc` where there is `Rc`, and a `Mutex` or an atomic where there is `RefCell` or `Cell`"
+    )]
+    IsRecord: Send + 'static
+}
+
+/// What a stream may be keyed by. There for every type that is `Clone + Eq + Hash + Send + 'static`, and serde's
+/// `Serialize + Deserialize`.
+///
+/// As a bound it says all of that of a parameter of a generic flow: `K: psdf::Key`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a key",
+    label = "a key must be `Clone + Eq + Hash + Send`, and serde's `Serialize + Deserialize`",
+    note = "derive `Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize` for it"
+)]
+pub trait Key: Hash + Eq + Clone + Send + Serialize + DeserializeOwned + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Hash + Eq + Clone + Send + Serialize + DeserializeOwned + 'static> Key for T {}
+
+/// What a stateful node may hold. There for every type that is `Clone + Send + 'static`, and serde's
+/// `Serialize + Deserialize`.
+///
+/// As a bound it says all of that of a parameter of a generic flow: `T: psdf::StateData`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be held as state",
+    label = "state must be `Clone + Send`, and serde's `Serialize + Deserialize`",
+    note = "derive `Clone, serde::Serialize, serde::Deserialize` for it"
+)]
+pub trait StateData: Clone + Send + Serialize + DeserializeOwned + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Serialize + DeserializeOwned + 'static> StateData for T {}
+
+requirement! {
+    /// [`Key`], as a flow asks for it.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` cannot be a key",
         label = "a key must be `Clone + Eq + Hash + Send`, and serde's `Serialize + Deserialize`",
         note = "derive `Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize` for it; \
                 instead of a float, take an integer made of it"
     )]
-    Key: Hash + Eq + Clone + Send + Serialize + DeserializeOwned + 'static
+    IsKey: Hash + Eq + Clone + Send + Serialize + DeserializeOwned + 'static
 }
 
 requirement! {
-    /// What a stateful node may hold: the fields of its state.
+    /// [`StateData`], as a flow asks for it of what a stateful node holds.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` cannot be held as state",
         label = "state must be `Clone + Send`, and serde's `Serialize + Deserialize`",
         note = "derive `Clone, serde::Serialize, serde::Deserialize` for it"
     )]
-    StateData: Clone + Send + Serialize + DeserializeOwned + 'static
+    IsState: Clone + Send + Serialize + DeserializeOwned + 'static
 }
 
 requirement! {
@@ -98,6 +105,66 @@ pub trait Shared<Record> {
 
 #[diagnostic::do_not_recommend]
 impl<T: Clone> Shared<T> for T {
+    #[inline(always)]
+    fn share(&self) -> T {
+        self.clone()
+    }
+}
+
+requirement! {
+    /// [`IsRecord`], of what is made of the parameters of a generic flow.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be a record of a flow",
+        label = "these records go to another task, so they must be `Send`",
+        note = "write `{Self}: psdf::Record` behind the flow's name"
+    )]
+    GenericRecord: Send + 'static
+}
+
+requirement! {
+    /// [`IsKey`], of what is made of the parameters of a generic flow.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be a key",
+        label = "a key must be `Clone + Eq + Hash + Send`, and serde's `Serialize + Deserialize`",
+        note = "write `{Self}: psdf::Key` behind the flow's name"
+    )]
+    GenericKey: Hash + Eq + Clone + Send + Serialize + DeserializeOwned + 'static
+}
+
+requirement! {
+    /// [`IsState`], of what is made of the parameters of a generic flow.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be held as state",
+        label = "state must be `Clone + Send`, and serde's `Serialize + Deserialize`",
+        note = "write `{Self}: psdf::StateData` behind the flow's name"
+    )]
+    GenericState: Clone + Send + Serialize + DeserializeOwned + 'static
+}
+
+requirement! {
+    /// [`Joined`], of what is made of the parameters of a generic flow.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be held by a join",
+        label = "a join holds these records until those they meet have come, so they must be `Clone + Send`, and serde's \
+                 `Serialize + Deserialize`",
+        note = "write `{Self}: psdf::StateData` behind the flow's name"
+    )]
+    GenericJoined: Clone + Send + Serialize + DeserializeOwned + 'static
+}
+
+/// [`Shared`], in a generic flow.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read by several nodes",
+    label = "more than one node reads this, so its records must be `Clone`",
+    note = "write `{Self}: Clone` behind the flow's name, or wrap it in an `Arc` with a `map` before this"
+)]
+pub trait GenericShared<Record> {
+    /// A copy for one of the readers.
+    fn share(&self) -> Record;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone> GenericShared<T> for T {
     #[inline(always)]
     fn share(&self) -> T {
         self.clone()

@@ -1,7 +1,7 @@
 //! What a flow asks of its users' types, so that rustc can say what is missing in words of the flow, and say it once.
 //!
 //! A requirement is a trait with two implementations, of which one serves no type. Generated code asks for it as
-//! `<T as Key<_>>::given(stages::running)(..)`: with two to choose from rustc looks at their bounds first, and where `T`
+//! `<T as IsKey<_>>::given(stages::running)(..)`: with two to choose from rustc looks at their bounds first, and where `T`
 //! meets neither it chooses none. Then it has spoken of `T`, and the type of `given(..)` is unknown: so is that of all
 //! that follows from it, and of what is unknown rustc complains no more. With one implementation it would be chosen
 //! first and its bounds looked at later, here and at every other place that needs `T` to be a key.
@@ -25,10 +25,12 @@ pub trait Never:
 }
 
 /// Declares a requirement: a trait that every type with these bounds implements.
+///
+/// They are no bounds of its own: of those rustc would say once more, at the same place, which part of a type lacks what.
 macro_rules! requirement {
     ($(#[$attribute:meta])* $name:ident: $($bounds:tt)*) => {
         $(#[$attribute])*
-        pub trait $name<How = $crate::requirement::Met>: Sized + $($bounds)* {
+        pub trait $name<How = $crate::requirement::Met>: Sized {
             /// `X`, if the type meets the requirement.
             #[doc(hidden)]
             type Given<X>;

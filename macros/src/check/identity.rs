@@ -3,7 +3,7 @@
 use crate::ast::{Args, Op, StateField};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::emit::OWN;
-use crate::graph::{Graph, Id, Node, Origin, Reader, module_name, text};
+use crate::graph::{Graph, Id, Node, Origin, Reader, module_name, parameter_ident, parameter_name, text};
 use crate::operators::Effect;
 use proc_macro2::Ident;
 use std::collections::HashMap;
@@ -109,6 +109,9 @@ impl UsedTypes {
         let mut used = UsedTypes::default();
         graph.nodes.iter().for_each(|node| used.of_node(node));
         graph.outputs.iter().filter_map(|output| output.ty.as_ref()).for_each(|ty| used.visit_type(ty));
+        let parameters =
+            graph.parameters().map(|param| (parameter_name(param), parameter_ident(param).clone()));
+        used.names.extend(parameters);
         used
     }
 

@@ -6,6 +6,7 @@ mod former;
 mod identity;
 mod joins;
 mod operators;
+mod parameters;
 mod state;
 mod types;
 mod usage;
@@ -14,6 +15,7 @@ use crate::diagnostics::Diagnostics;
 use crate::graph::Graph;
 
 pub(crate) use identity::clashes;
+pub(crate) use parameters::subflows_have_their_types;
 
 /// Reports every mistake it can find.
 pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
@@ -50,6 +52,10 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     types::what_may_be_missing_is_optional(graph, errors);
     types::quantiles_are_fractions(graph, errors);
     types::tops_know_their_records(graph, errors);
+    parameters::flows_borrow_nothing(graph, errors);
+    parameters::every_parameter_is_used(graph, errors);
+    parameters::parameters_are_named_as_nothing_else(graph, errors);
+    parameters::types_of_subflows_are_written(graph, errors);
     identity::one_state_for_each_name(graph, errors);
     identity::generated_names_are_free(graph, errors);
     identity::ports_are_distinct(graph, errors);

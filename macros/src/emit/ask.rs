@@ -33,21 +33,25 @@ enum Requirement {
 const STATE: Requirement = Requirement::Field(Holds::Any);
 
 impl Requirement {
-    /// Its trait in the runtime.
-    fn path(self) -> TokenStream {
+    /// Its trait in the runtime; there is another for what is made of parameters.
+    fn path(self, generic: bool) -> TokenStream {
         match self {
-            Requirement::Record => quote!(record::Travels<_>),
-            Requirement::OwnInput => quote!(record::Record<_>),
-            Requirement::Key => quote!(record::Key<_>),
+            Requirement::Record | Requirement::OwnInput if generic => quote!(record::GenericRecord<_>),
+            Requirement::Key if generic => quote!(record::GenericKey<_>),
+            Requirement::Field(Holds::List | Holds::Any) | Requirement::OwnState if generic => {
+                quote!(record::GenericState<_>)
+            }
+            Requirement::Record | Requirement::OwnInput => quote!(record::IsRecord<_>),
+            Requirement::Key => quote!(record::IsKey<_>),
             Requirement::Param => quote!(flow::Param<_>),
             Requirement::Field(Holds::Count) => quote!(aggregate::Counted),
             Requirement::Field(Holds::Mean) => quote!(aggregate::Averaged),
             Requirement::Field(Holds::Sum) => quote!(aggregate::Summed<_>),
             Requirement::Field(Holds::Extreme) => quote!(aggregate::Compared<_>),
             Requirement::Field(Holds::List | Holds::Any) | Requirement::OwnState => {
-                quote!(record::StateData<_>)
+                quote!(record::IsState<_>)
             }
-            Requirement::Field(Holds::Own) => quote!(record::Record<_>),
+            Requirement::Field(Holds::Own) => quote!(record::IsRecord<_>),
             Requirement::Function => quote!(aggregate::OwnFunction<_>),
         }
     }
@@ -120,7 +124,8 @@ impl Context<'_> {
                     (place.put(quote!(<)), place.put(quote!(as #rt::aggregate::OwnFunction<_>>::#part)));
                 asked = quote!(#open #asked #part);
             }
-            let given = place.function(Some(&asked), (rt, &requirement.path()), "given");
+            let generic = !self.graph.mentioned(ty).is_empty();
+            let given = place.function(Some(&asked), (rt, &requirement.path(generic)), "given");
             let value = place.parenthesized(&value);
             quote!(#given #value)
         })

@@ -106,7 +106,11 @@ impl<'a> Writer<'a> {
             return quote!(#record);
         }
         let rt = &self.context.rt;
-        self.named_at(cursor.lender).call(None, (rt, &quote!(record::Shared<_>)), "share", &quote!(&#record))
+        let shared = match self.context.graph.is_generic() {
+            true => quote!(record::GenericShared<_>),
+            false => quote!(record::Shared<_>),
+        };
+        self.named_at(cursor.lender).call(None, (rt, &shared), "share", &quote!(&#record))
     }
 
     /// From here on the records bear a node's name, and the type the user wrote for it.
@@ -132,8 +136,12 @@ impl<'a> Writer<'a> {
         let Outlet { from, target, time } = &self.stage.outlets[outlet];
         let place = self.typed_at(*from);
         let known = self.known(*from, &cursor.record);
-        let sent =
-            |record: TokenStream| place.call(None, (rt, &quote!(record::Record<_>)), "itself", &record);
+        let (is_record, is_state) = if self.context.graph.is_generic() {
+            (quote!(record::GenericRecord<_>), quote!(record::GenericState<_>))
+        } else {
+            (quote!(record::IsRecord<_>), quote!(record::IsState<_>))
+        };
+        let sent = |record: TokenStream| place.call(None, (rt, &is_record), "itself", &record);
         match *target {
             Target::Output(output) => {
                 let record = self.take(cursor);
@@ -169,7 +177,7 @@ impl<'a> Writer<'a> {
                 } else if crate::lower::needs_records(node) {
                     let record = sent(self.take(cursor));
                     if holds_records(node) {
-                        place.call(None, (rt, &quote!(record::StateData<_>)), "itself", &record)
+                        place.call(None, (rt, &is_state), "itself", &record)
                     } else {
                         record
                     }

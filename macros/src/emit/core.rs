@@ -259,7 +259,8 @@ impl Writer<'_> {
 
     fn state_type(&self, node: &Node) -> TokenStream {
         let (module, name) = (&self.context.module, node.state_name());
-        quote!(#module::#name)
+        let parameters = super::types::parameters_of_state(self.context, node).turbofish();
+        quote!(#module::#name #parameters)
     }
 
     /// `|| State { .. }`
@@ -471,7 +472,9 @@ impl Writer<'_> {
             _ => vec![quote!(value: #state.value)],
         };
         let (module, name) = (&self.context.module, node.record_name());
-        quote!(#unpack #module::#name { #(#key_values,)* #window #(#fields,)* })
+        let graph = self.context.graph;
+        let parameters = self.context.parameters(&graph.parameters_of_record(&name)).turbofish();
+        quote!(#unpack #module::#name #parameters { #(#key_values,)* #window #(#fields,)* })
     }
 }
 

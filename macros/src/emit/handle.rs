@@ -1,10 +1,12 @@
 //! The typed ports of a flow: its handle, its builder, and what a host sees of them.
 
 use super::Context;
+use super::generics::Parameters;
 use super::names::{OWN, declared};
 use crate::graph::{KnownType, Origin, identifier, is_partly_inferred, record_name, state_name, text};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
+use syn::GenericParam;
 
 /// A port and the type of its records; an output's may be unknown.
 struct Port<'a> {
@@ -108,8 +110,32 @@ pub(super) fn unknown(context: &Context<'_>, error: &TokenStream) -> TokenStream
     }
 }
 
+/// The parameters of the flow's edges: those into it, and those out of it.
+pub(super) fn edge_parameters(context: &Context<'_>) -> (Parameters, Parameters) {
+    (parameters_of(context, &inputs(context)), parameters_of(context, &outputs(context)))
+}
+
+/// The parameters that the records of some ports are made of. Where a mistake leaves those open, there are none.
+fn parameters_of(context: &Context<'_>, ports: &[Port<'_>]) -> Parameters {
+    let known = ports.iter().filter_map(|port| port.known.as_ref()).filter(|_| context.unknown.is_none());
+    context.parameters(&known.flat_map(|known| context.graph.parameters_of(known)).collect())
+}
+
+/// Those of the handle.
+fn handle_parameters(context: &Context<'_>) -> Parameters {
+    let mut ports = inputs(context);
+    ports.extend(outputs(context));
+    parameters_of(context, &ports)
+}
+
+/// Those of the builder: all, so that it can name the flow.
+fn builder_parameters(context: &Context<'_>) -> Parameters {
+    if context.unknown.is_some() { parameters_of(context, &[]) } else { context.all_parameters() }
+}
+
 pub(super) fn handle(context: &Context<'_>) -> TokenStream {
     let rt = &context.rt;
+    let h = context.host();
     let flow = &context.graph.name;
     let (inputs, outputs) = (inputs(context), outputs(context));
     let input_names: Vec<_> = inputs.iter().map(|port| port.name).collect();
@@ -137,9 +163,9 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         .map(|port| match &port.ty {
             Some(_) => {
                 let ty = port.by_name(context);
-                quote!(#rt::host::Edge<H, #ty>)
+                quote!(#rt::host::Edge<#h, #ty>)
             }
-            None => quote!(#rt::host::AnyEdge<H>),
+            None => quote!(#rt::host::AnyEdge<#h>),
         })
         .collect();
     let unread_types = outputs.iter().map(|port| match &port.ty {
@@ -179,10 +205,18 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         "A running [`{flow}`](super::{flow}): a field for each input and output. Dropping it stops the flow."
     );
     let builder = builder(context, &inputs, &outputs);
+    let of_handle = handle_parameters(context);
+    let (declared, named, bounds) = (of_handle.declared(), of_handle.named(), of_handle.conditions());
+    let (of_inputs, of_outputs) = edge_parameters(context);
+    let (of_unread, if_unread) = (of_outputs.declared(), of_outputs.conditions());
+    let unread_named = of_outputs.named();
+    let edge_host = quote!(#h: #rt::host::Host);
+    let (inputs_declared, if_inputs) = (of_inputs.declared_after(&edge_host), of_inputs.conditions());
+    let (outputs_declared, if_outputs) = (of_outputs.declared_after(&edge_host), of_outputs.conditions());
+    let input_texts = input_names.iter().map(|name| text(name));
     quote! {
         #[doc = #about]
-        #[derive(Debug)]
-        pub struct Handle {
+        pub struct Handle #declared #bounds {
             // First, so that it is dropped first: then the flow is being stopped when its outputs go.
             #[doc = "The flow itself: its error, its counts, its graph."]
             pub control: #rt::embedded::FlowControl,
@@ -190,10 +224,20 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             #(pub #output_names: #output_types,)*
         }
 
-        #[doc = "What a finished flow's outputs still held: what nobody had read."]
-        pub struct Unread { #(pub #output_names: #unread_types,)* }
+        impl #declared ::core::fmt::Debug for Handle #named #bounds {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.debug_struct("Handle")
+                    #(.field(#input_texts, &self.#input_names))*
+                    #(.field(#output_texts, &self.#output_names))*
+                    .field("control", &self.control)
+                    .finish()
+            }
+        }
 
-        impl ::core::fmt::Debug for Unread {
+        #[doc = "What a finished flow's outputs still held: what nobody had read."]
+        pub struct Unread #of_unread #if_unread { #(pub #output_names: #unread_types,)* }
+
+        impl #of_unread ::core::fmt::Debug for Unread #unread_named #if_unread {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 use #rt::ops::{Opaque as _, Shown as _};
                 f.debug_struct("Unread")
@@ -202,7 +246,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             }
         }
 
-        impl Handle {
+        impl #declared Handle #named #bounds {
             #[doc = "Why a node gives nothing, in a sentence or a few: which watermark it has, which end it waits for, and who"]
             #[doc = "holds the watermark back."]
             #[must_use]
@@ -215,7 +259,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             #[doc = ""]
             #[doc = "# Errors"]
             #[doc = "The error that ended the flow, if it did not drain."]
-            pub async fn finish(mut self) -> ::core::result::Result<Unread, #rt::error::FlowError> {
+            pub async fn finish(mut self) -> ::core::result::Result<Unread #unread_named, #rt::error::FlowError> {
                 #finish
             }
 
@@ -237,7 +281,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             #[doc = ""]
             #[doc = "# Errors"]
             #[doc = "The error that ended the flow before that, or that it was stopped: because it is not durable."]
-            pub async fn stop_with_checkpoint(mut self) -> ::core::result::Result<Unread, #rt::error::FlowError> {
+            pub async fn stop_with_checkpoint(mut self) -> ::core::result::Result<Unread #unread_named, #rt::error::FlowError> {
                 #stop
             }
         }
@@ -245,12 +289,12 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         #builder
 
         #[doc = "The edges into the flow, in some host."]
-        pub struct Inputs<H: #rt::host::Host> { #(pub #input_names: #rt::host::Edge<H, #input_edges>,)*
-            #[doc(hidden)] pub __host: ::core::marker::PhantomData<H> }
+        pub struct Inputs #inputs_declared #if_inputs { #(pub #input_names: #rt::host::Edge<#h, #input_edges>,)*
+            #[doc(hidden)] pub __host: ::core::marker::PhantomData<#h> }
 
         #[doc = "The edges out of the flow, in some host."]
-        pub struct Outputs<H: #rt::host::Host> { #(pub #output_names: #edges,)*
-            #[doc(hidden)] pub __host: ::core::marker::PhantomData<H> }
+        pub struct Outputs #outputs_declared #if_outputs { #(pub #output_names: #edges,)*
+            #[doc(hidden)] pub __host: ::core::marker::PhantomData<#h> }
     }
 }
 
@@ -297,14 +341,17 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             }
         })
     });
+    let of_handle = handle_parameters(context).named();
+    let parameters = builder_parameters(context);
+    let (declared, named, bounds) = (parameters.declared(), parameters.named(), parameters.conditions());
+    let standing = standing(context);
     quote! {
         #[doc = "The flow, its settings, and what is attached to its ports."]
-        pub struct Builder(pub(super) #rt::embedded::Builder<<__Flow as #rt::flow::Standing>::Flow>);
+        pub struct Builder #declared(pub(super) #rt::embedded::Builder<<__Flow #named as #rt::flow::Standing>::Flow>) #bounds;
 
-        #[doc(hidden)]
-        pub(super) struct __Flow;
+        #standing
 
-        impl Builder {
+        impl #declared Builder #named #bounds {
             #[doc = "The tasks of each stage that has a key. Default 1; at most 256."]
             #[must_use]
             pub fn shards(self, shards: usize) -> Self {
@@ -367,14 +414,14 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             #[doc = ""]
             #[doc = "# Errors"]
             #[doc = "If there is none, a setting is out of its bounds, or the store of a durable flow cannot be used."]
-            pub fn spawn(self) -> ::core::result::Result<Handle, #rt::error::StartError> {
+            pub fn spawn(self) -> ::core::result::Result<Handle #of_handle, #rt::error::StartError> {
                 self.0.spawn()
             }
             #[doc = "Runs the flow by hand, with a clock turned by hand: for tests."]
             #[doc = ""]
             #[doc = "# Errors"]
             #[doc = "If a setting is out of its bounds."]
-            pub fn inline(self) -> ::core::result::Result<(Handle, #rt::embedded::Inline), #rt::error::StartError> {
+            pub fn inline(self) -> ::core::result::Result<(Handle #of_handle, #rt::embedded::Inline), #rt::error::StartError> {
                 self.0.inline()
             }
             #(#sources)*
@@ -383,11 +430,37 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
     }
 }
 
+/// What stands for the flow in the module.
+fn standing(context: &Context<'_>) -> TokenStream {
+    let parameters = builder_parameters(context);
+    let (declared, bounds) = (parameters.declared(), parameters.conditions());
+    let types = context.graph.parameters().filter_map(|param| match param {
+        GenericParam::Type(param) => Some(&param.ident),
+        GenericParam::Const(_) | GenericParam::Lifetime(_) => None,
+    });
+    let types: Vec<_> = types.collect();
+    let body = (!types.is_empty()).then(|| quote!((#(::core::marker::PhantomData<#types>),*)));
+    quote! {
+        #[doc(hidden)]
+        pub(super) struct __Flow #declared #body #bounds;
+    }
+}
+
 /// `impl Flow`, and the methods of the flow's struct. A flow with mistakes has them too, so that its users' code is
 /// not blamed; it is never run.
 pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> TokenStream {
     let Context { graph, rt, path, module, .. } = context;
-    let flow = &graph.name;
+    let (flow, h) = (context.flow_type(), context.host());
+    let all = context.all_parameters();
+    let (declared, all_named, bounds) = (all.declared(), all.named(), all.conditions());
+    let of_handle = handle_parameters(context).named();
+    let of_builder = builder_parameters(context).named();
+    let (of_inputs, of_outputs) = edge_parameters(context);
+    let (of_inputs, of_outputs) = if context.unknown.is_some() {
+        (quote!(<#h>), quote!(<#h>))
+    } else {
+        (of_inputs.named_after(&quote!(#h)), of_outputs.named_after(&quote!(#h)))
+    };
     let vis = &graph.vis;
     let import = context.import();
     let (inputs, outputs) = (inputs(context), outputs(context));
@@ -416,7 +489,9 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
         (quote!(::core::unreachable!()), None)
     } else {
         // In a function `super::Flow` is nothing, so the module learns of the flow from here.
-        let standing = quote!(impl #path::flow::Standing for #module::__Flow { type Flow = #flow; });
+        let standing = quote! {
+            impl #declared #path::flow::Standing for #module::__Flow #all_named #bounds { type Flow = #flow; }
+        };
         (quote!(#module::Builder(#path::embedded::Builder::new(self))), Some(standing))
     };
     let inlined = if context.whole {
@@ -447,17 +522,17 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
     };
     quote! {
         #[allow(unused_imports, unused_parens, clippy::all, clippy::pedantic)]
-        impl #path::flow::Flow for #flow {
+        impl #declared #path::flow::Flow for #flow #bounds {
             const GRAPH: &'static #path::graph::Graph = &#description;
-            type Handle = #module::Handle;
-            type Inputs<H: #path::host::Host> = #module::Inputs<H>;
-            type Outputs<H: #path::host::Host> = #module::Outputs<H>;
+            type Handle = #module::Handle #of_handle;
+            type Inputs<#h: #path::host::Host> = #module::Inputs #of_inputs;
+            type Outputs<#h: #path::host::Host> = #module::Outputs #of_outputs;
 
-            fn wire<H: #path::host::Host>(
+            fn wire<#h: #path::host::Host>(
                 flow: &::std::sync::Arc<Self>,
-                host: &mut H,
-                inputs: #module::Inputs<H>,
-            ) -> #module::Outputs<H> {
+                host: &mut #h,
+                inputs: #module::Inputs #of_inputs,
+            ) -> #module::Outputs #of_outputs {
                 #inlined
             }
 
@@ -466,7 +541,7 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
                 #wire
             }
 
-            fn handle(parts: #path::embedded::FlowParts<'_>) -> #module::Handle {
+            fn handle(parts: #path::embedded::FlowParts<'_>) -> #module::Handle #of_handle {
                 #import
                 #handle
             }
@@ -475,13 +550,13 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
         #standing
 
         #[allow(dead_code)]
-        impl #flow {
+        impl #declared #flow #bounds {
             #[doc = "The flow as declared: its nodes, their state and its bounds, its stages."]
             #vis const GRAPH: &'static #path::graph::Graph = <Self as #path::flow::Flow>::GRAPH;
 
             #[doc = "To choose shards and other settings, and to attach sources and sinks."]
             #[must_use]
-            #vis fn builder(self) -> #module::Builder {
+            #vis fn builder(self) -> #module::Builder #of_builder {
                 #builder
             }
 
@@ -489,7 +564,7 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
             #[doc = ""]
             #[doc = "# Errors"]
             #[doc = "If there is no runtime."]
-            #vis fn spawn(self) -> ::core::result::Result<#module::Handle, #path::error::StartError> {
+            #vis fn spawn(self) -> ::core::result::Result<#module::Handle #of_handle, #path::error::StartError> {
                 self.builder().spawn()
             }
         }

@@ -93,6 +93,15 @@ impl Writer<'_> {
         Some(if matches!(target, Target::Joined(_)) { Side::Right } else { Side::Left })
     }
 
+    /// What a join asks of what it holds.
+    fn held_by_join(&self) -> TokenStream {
+        if self.context.graph.is_generic() {
+            quote!(record::GenericJoined<_>)
+        } else {
+            quote!(record::Joined<_>)
+        }
+    }
+
     /// A record as one of a join's sides. That it can be held is asked where the side is named.
     pub(super) fn of_side(&self, node: &Node, side: Side, record: &TokenStream) -> TokenStream {
         let rt = &self.context.rt;
@@ -101,7 +110,7 @@ impl Writer<'_> {
             Side::Right => (node.joins().map(|(_, at)| Place::at(at)), "Right"),
         };
         let (place, variant) = (place.unwrap_or_else(|| Place::of(&node.name)), ident(variant));
-        let record = place.call(None, (rt, &quote!(record::Joined<_>)), "itself", record);
+        let record = place.call(None, (rt, &self.held_by_join()), "itself", record);
         quote!(#rt::record::Side::#variant(#record))
     }
 
@@ -117,7 +126,7 @@ impl Writer<'_> {
         });
         sides.into_iter().flatten().fold(value, |value, (ty, place)| {
             let Some(ty) = ty.and_then(|ty| written_type(self.context, &ty)) else { return value };
-            let given = place.function(Some(&place.put(ty)), (rt, &quote!(record::Joined<_>)), "given");
+            let given = place.function(Some(&place.put(ty)), (rt, &self.held_by_join()), "given");
             let value = place.parenthesized(&value);
             quote!(#given #value)
         })

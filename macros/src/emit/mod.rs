@@ -4,6 +4,7 @@ mod ask;
 mod body;
 mod core;
 mod description;
+mod generics;
 mod handle;
 mod join;
 mod map_async;
@@ -63,6 +64,8 @@ pub(crate) fn flow(
     let params = types::params(&context);
     let inner = Context { within: true, ..context.clone() };
     let inside = match &context.unknown {
+        // A parameter may be the mistake.
+        Some(error) if graph.is_generic() => vec![handle::unknown(&inner, error)],
         Some(error) => vec![names::names(&inner), handle::unknown(&inner, error)],
         None => vec![names::names(&inner), types::records_and_states(&inner), handle::handle(&inner)],
     };

@@ -6,7 +6,7 @@
 use super::Context;
 use super::place::Place;
 use crate::ast::{AggregateField, Args, StateField};
-use crate::graph::{Graph, KnownType, is_partly_inferred};
+use crate::graph::{Graph, KnownType, is_partly_inferred, parameter_name};
 use crate::operators::Holds;
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
@@ -24,7 +24,7 @@ pub(super) fn written_types(graph: &Graph) -> Vec<Type> {
     });
     let of_outputs = graph.outputs.iter().filter_map(|output| output.ty.as_ref());
     for ty in of_nodes.chain(of_outputs) {
-        if !is_plain(ty) && !is_partly_inferred(ty) && !types.contains(ty) {
+        if !is_plain(ty) && !is_partly_inferred(ty) && !graph.is_parameter(ty) && !types.contains(ty) {
             types.push(ty.clone());
         }
     }
@@ -56,8 +56,11 @@ fn types_of(args: &Args) -> Vec<&Type> {
 /// The declarations of the names, in the generated module.
 pub(super) fn names(context: &Context<'_>) -> TokenStream {
     let declared = context.named.iter().enumerate().map(|(place, ty)| {
-        let (name, ty) = (name(place), context.inside(ty));
-        quote!(#[doc(hidden)] pub(super) type #name = #ty;)
+        let parameters = context.parameters_in(ty);
+        let (name, ty, declared) = (name(place), context.inside(ty), parameters.declared());
+        // Only with its bounds is an associated type of a parameter one.
+        let bounded = (!declared.is_empty()).then(|| quote!(#[allow(type_alias_bounds)]));
+        quote!(#[doc(hidden)] #bounded pub(super) type #name #declared = #ty;)
     });
     declared.collect()
 }
@@ -72,6 +75,8 @@ impl Context<'_> {
         match self.named.iter().position(|named| named == ty) {
             Some(place) => {
                 let (name, module) = (name(place), &self.module);
+                let arguments = self.parameters_in(ty).named();
+                let name = quote!(#name #arguments);
                 Place::of(ty).put(if self.within { quote!(self::#name) } else { quote!(#module::#name) })
             }
             None if self.within => self.inside(ty),
@@ -83,7 +88,18 @@ impl Context<'_> {
     ///
     /// Of a flow with mistakes, one may be a reference without a lifetime.
     pub(super) fn inside(&self, ty: &Type) -> TokenStream {
-        from_within(&self.module, deeper(quote!(#ty), !self.whole))
+        self.further_in(quote!(#ty))
+    }
+
+    /// Tokens of the user's that stand in the generated module.
+    pub(super) fn further_in(&self, tokens: TokenStream) -> TokenStream {
+        from_within(&self.module, deeper(tokens, !self.whole))
+    }
+
+    /// The record generated for a node, with its parameters, in the generated module.
+    pub(super) fn record_type(&self, name: &Ident) -> TokenStream {
+        let arguments = self.parameters(&self.graph.parameters_of_record(name)).named();
+        quote!(#name #arguments)
     }
 }
 
@@ -92,7 +108,7 @@ pub(super) fn declared(context: &Context<'_>, known: &KnownType) -> TokenStream 
     let rt = &context.rt;
     match known {
         KnownType::Written(ty) => context.inside(ty),
-        KnownType::Record(name) => quote!(#name),
+        KnownType::Record(name) => context.record_type(name),
         KnownType::Late(record) => {
             let record = declared(context, record);
             quote!(#rt::record::Late<#record>)
@@ -109,6 +125,14 @@ fn is_plain(ty: &Type) -> bool {
 /// Whether a type is made of what can surely be copied, compared and stored.
 pub(super) fn is_surely_data(ty: &Type) -> bool {
     is_made_of(ty, &|name| EVERYWHERE.contains(&name) || ["Duration", "Timestamp", "Window"].contains(&name))
+}
+
+/// Whether a type of the user's can be named whatever its parameters are.
+pub(super) fn asks_nothing(graph: &Graph, ty: &Type) -> bool {
+    is_made_of(ty, &|name| {
+        let is_parameter = || graph.parameters().any(|param| parameter_name(param) == name);
+        EVERYWHERE.contains(&name) || is_parameter()
+    })
 }
 
 const EVERYWHERE: &[&str] = &[

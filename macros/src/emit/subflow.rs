@@ -9,6 +9,7 @@ use crate::graph::{Node, Origin, Subflow, text};
 use crate::lower::{Head, Plan, Target};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
+use syn::Path;
 
 /// The variable of a flow's outputs.
 fn outputs(of: usize) -> Ident {
@@ -32,7 +33,8 @@ pub(super) fn before_stage(context: &Context<'_>, plan: &Plan, place: usize) -> 
 fn wire(context: &Context<'_>, plan: &Plan, of: usize) -> TokenStream {
     let Context { graph, rt, .. } = context;
     let Subflow { flow, value, inputs, .. } = &graph.subflows[of];
-    let (outer, outputs, host) = (&graph.name, outputs(of), ident("host"));
+    let (alias, named_flow) = alias(context, flow);
+    let (outer, outputs, host) = (context.flow_type(), outputs(of), ident("host"));
     let (inner, given, ty) = (ident("inner"), ident("given"), ident("__Given"));
     let value = match value {
         Some(value) => {
@@ -41,7 +43,7 @@ fn wire(context: &Context<'_>, plan: &Plan, of: usize) -> TokenStream {
         }
         None => {
             let defaults = Place::of(flow).put(quote!(#rt::flow::Defaults));
-            let fills = quote!(flow::Fills<#flow>);
+            let fills = quote!(flow::Fills<#named_flow>);
             let filled = Place::of(flow).function(Some(&defaults), (rt, &fills), "filled");
             quote!(#filled())
         }
@@ -53,12 +55,16 @@ fn wire(context: &Context<'_>, plan: &Plan, of: usize) -> TokenStream {
         let edge = place.called(&enter, [quote!(#edge)], rt);
         quote!(#name: #edge)
     });
+    let (parameters, host_parameter) = (context.parameters_in(flow).unbounded(), context.host());
+    let declared = parameters.declared_after(&quote!(#host_parameter));
+    let named = parameters.named_after(&quote!(_));
     // A field that is missing is missed at the flow's name.
-    let literal = Place::of(flow).put(quote!(#ty::<_>));
+    let literal = Place::of(flow).put(quote!(#ty::#named));
     let subflows = quote!(<#outer as #rt::flow::Flow>::GRAPH.subflows);
     quote! {
         let #outputs = {
-            type #ty<H> = <#flow as #rt::flow::Flow>::Inputs<H>;
+            #alias
+            type #ty #declared = <#flow as #rt::flow::Flow>::Inputs<#host_parameter>;
             let #inner = ::std::sync::Arc::new(#value);
             let #given = #literal { #(#fields,)* __host: ::core::marker::PhantomData };
             #rt::host::Host::inside(#host, &#subflows[..#of], &#subflows[#of], move |#host| {
@@ -66,6 +72,13 @@ fn wire(context: &Context<'_>, plan: &Plan, of: usize) -> TokenStream {
             })
         };
     }
+}
+
+/// A name for a flow with its types, and its declaration: an item, which sees no parameter of the flow around it.
+fn alias(context: &Context<'_>, flow: &Path) -> (TokenStream, TokenStream) {
+    let parameters = context.parameters_in(flow).unbounded();
+    let (declared, named) = (parameters.declared(), parameters.named());
+    (quote!(type __Flow #declared = #flow;), quote!(__Flow #named))
 }
 
 /// The edge out of a flow that a node reads.
@@ -88,7 +101,13 @@ fn watermark_is_there(context: &Context<'_>, of: usize, output: &Ident) -> Token
         "the output `{name}` comes without a watermark: nothing in its flow needs event time; say how far out of order \
          its records may be: `event_time(.., lateness 1 min)`"
     );
-    let there = quote!(<#flow as #rt::flow::Flow>::GRAPH.output_has_watermark(#name));
+    let (alias, named_flow) = alias(context, flow);
+    let there = quote!(<#named_flow as #rt::flow::Flow>::GRAPH.output_has_watermark(#name));
     let assert = Place::of(output).put(quote!(::core::assert!(#there, #message)));
-    quote!(const _: () = #assert;)
+    // An item sees no parameter of the flow around it.
+    if context.graph.mentioned(flow).is_empty() {
+        quote!(const _: () = { #alias #assert };)
+    } else {
+        quote!({ #alias const { #assert } })
+    }
 }

@@ -2,36 +2,82 @@
 
 use super::Context;
 use super::body::ident;
-use super::names::{held, is_surely_data};
+use super::generics::Parameters;
+use super::names::{asks_nothing, held, is_surely_data};
 use crate::ast::{AggregateField, Args, StateField};
 use crate::graph::{Graph, Id, Node, text};
 use crate::operators::{Effect, FunctionState};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use std::collections::HashSet;
-use syn::{Attribute, Type};
+use syn::{Attribute, GenericParam, Type};
 
 /// The flow's struct: a field for each param.
 pub(super) fn params(context: &Context<'_>) -> TokenStream {
     let Graph { vis, name, docs, params, .. } = context.graph;
-    let fields = params.iter().map(|param| {
+    let bearer = bearer(context);
+    let fields = params.iter().enumerate().map(|(place, param)| {
         let (docs, name, ty) = (&param.docs, &param.name, &param.ty);
         let docs = documented(docs, &format!("The param `{name}`."));
-        quote!(#(#docs)* #vis #name: #ty)
+        let path = &context.path;
+        match bearer.as_ref().filter(|_| place == 0) {
+            Some(bearer) => quote!(#(#docs)* #vis #name: <#bearer as #path::flow::Bears<#ty>>::Param),
+            None => quote!(#(#docs)* #vis #name: #ty),
+        }
     });
+    let parameters = context.all_parameters();
+    let (declared, conditions) = (with_defaults(context, &parameters), parameters.conditions());
     let docs = documented(docs, &format!("The flow `{name}`."));
     let nodes = "\n# Graph\n\n```text";
     let listing = super::description::listing(context.graph);
     let default = default(context);
-    let body = if params.is_empty() { quote!(;) } else { quote!({ #(#fields),* }) };
+    let body = match &bearer {
+        Some(bearer) if params.is_empty() => {
+            quote!((::core::marker::PhantomData<#bearer>) #conditions;)
+        }
+        _ if params.is_empty() => quote!(#conditions;),
+        _ => quote!(#conditions { #(#fields),* }),
+    };
     quote! {
         #(#docs)*
         #[doc = #nodes]
         #(#[doc = #listing])*
         #[doc = "```"]
-        #vis struct #name #body
+        #vis struct #name #declared #body
         #default
     }
+}
+
+/// The parameters of the flow's struct, with the defaults that the user gave them.
+fn with_defaults(context: &Context<'_>, parameters: &Parameters) -> TokenStream {
+    let defaults = context.graph.parameters().map(|param| match param {
+        GenericParam::Type(param) => param.default.as_ref().map(|(eq, default)| quote!(#eq #default)),
+        GenericParam::Const(param) => param.default.as_ref().map(|(eq, default)| quote!(#eq #default)),
+        GenericParam::Lifetime(_) => None,
+    });
+    parameters.declared_with(defaults.collect())
+}
+
+/// A type made of those parameters that no param mentions: Rust has no struct without a use for each of its own.
+///
+/// Where there is a param, its type is one that this bears (`flow::Bears`), so that the struct is still written as the
+/// flow's params and no more.
+fn bearer(context: &Context<'_>) -> Option<TokenStream> {
+    let graph = context.graph;
+    let mentioned = graph.mentioned(&graph.params.iter().map(|param| &param.ty).fold(
+        TokenStream::new(),
+        |mut all, ty| {
+            all.extend(quote!(#ty));
+            all
+        },
+    ));
+    let unmentioned = graph.parameters().filter_map(|param| match param {
+        GenericParam::Type(param) if !mentioned.contains(&text(&param.ident)) => Some(&param.ident),
+        _ => None,
+    });
+    let unmentioned: Vec<_> = unmentioned.collect();
+    let phantoms = quote!((#(::core::marker::PhantomData<#unmentioned>,)*));
+    (!unmentioned.is_empty()).then(|| quote!(fn() -> #phantoms))
 }
 
 /// `Default`, where every param has one.
@@ -44,10 +90,16 @@ fn default(context: &Context<'_>) -> TokenStream {
         let (name, default) = (&param.name, &param.default);
         quote!(#name: #default)
     });
+    let value = match bearer(context) {
+        Some(_) if params.is_empty() => quote!(Self(::core::marker::PhantomData)),
+        _ => quote!(Self { #(#fields),* }),
+    };
+    let parameters = context.all_parameters();
+    let (declared, named, conditions) = (parameters.declared(), parameters.named(), parameters.conditions());
     quote! {
-        impl ::core::default::Default for #name {
+        impl #declared ::core::default::Default for #name #named #conditions {
             fn default() -> Self {
-                Self { #(#fields),* }
+                #value
             }
         }
     }
@@ -123,18 +175,27 @@ fn record(context: &Context<'_>, id: Id, node: &Node, key: &[(Ident, Type)], arg
     let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
     let texts = names.iter().map(|name| text(name));
     let shown = text(&name);
-    let data = data(context, &quote!(#(#docs)*), &name, &fields);
-    let comparable = conditions(&fields, &quote!(::core::cmp::PartialEq));
+    let parameters = of_record(context, id, &fields);
+    let data = data(context, &quote!(#(#docs)*), &name, &parameters, &fields);
+    let (declared, named) = (parameters.declared(), parameters.named());
+    let comparable = parameters.conditions_and(&conditions(&fields, &quote!(::core::cmp::PartialEq)));
+    // What a parameter can show is known of each type that it stands for, and not of itself.
+    let generic = |field: &&Field| !context.graph.mentioned(&field.ty).is_empty();
+    let shown_if = fields.iter().filter(generic).map(|field| {
+        let ty = &field.ty;
+        quote!(for<'t> #ty: ::core::fmt::Debug,)
+    });
+    let shown_if = parameters.conditions_and(&shown_if.collect());
     quote! {
         #data
 
-        impl ::core::cmp::PartialEq for #name where #comparable {
+        impl #declared ::core::cmp::PartialEq for #name #named #comparable {
             fn eq(&self, other: &Self) -> bool {
                 true #(&& ::core::cmp::PartialEq::eq(&self.#names, &other.#names))*
             }
         }
 
-        impl ::core::fmt::Debug for #name {
+        impl #declared ::core::fmt::Debug for #name #named #shown_if {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 use #rt::ops::{Opaque as _, Shown as _};
                 f.debug_struct(#shown)
@@ -156,13 +217,20 @@ fn distinct(mut fields: Vec<Field>) -> Vec<Field> {
 ///
 /// It has conditions where it could derive: a type that falls short is then blamed by the flow that asks for it, once
 /// and in the flow's words, and not by every derive.
-fn data(context: &Context<'_>, docs: &TokenStream, name: &Ident, fields: &[Field]) -> TokenStream {
+fn data(
+    context: &Context<'_>,
+    docs: &TokenStream,
+    name: &Ident,
+    parameters: &Parameters,
+    fields: &[Field],
+) -> TokenStream {
     let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
     let declared = fields.iter().map(|Field { docs, name, ty, .. }| quote!(#docs pub #name: #ty));
-    let copyable = conditions(fields, &quote!(::core::clone::Clone));
     if !context.whole {
-        return stub(docs, name, quote!(#(#declared,)*), &names);
+        return stub(docs, name, parameters, quote!(#(#declared,)*), &names);
     }
+    let copyable = parameters.conditions_and(&conditions(fields, &quote!(::core::clone::Clone)));
+    let (params, named, bounds) = (parameters.declared(), parameters.named(), parameters.conditions());
     let writable = in_quotes(&conditions(fields, &quote!(__psdf::serde::Serialize)));
     let readable = in_quotes(&conditions(fields, &quote!(__psdf::serde::de::DeserializeOwned)));
     let storable = writable
@@ -173,9 +241,9 @@ fn data(context: &Context<'_>, docs: &TokenStream, name: &Ident, fields: &[Field
         #[derive(__psdf::serde::Serialize, __psdf::serde::Deserialize)]
         #[serde(crate = "__psdf::serde")]
         #storable
-        pub struct #name { #(#declared,)* }
+        pub struct #name #params #bounds { #(#declared,)* }
 
-        impl ::core::clone::Clone for #name where #copyable {
+        impl #params ::core::clone::Clone for #name #named #copyable {
             fn clone(&self) -> Self {
                 Self { #(#names: ::core::clone::Clone::clone(&self.#names),)* }
             }
@@ -184,30 +252,59 @@ fn data(context: &Context<'_>, docs: &TokenStream, name: &Ident, fields: &[Field
 }
 
 /// The same, for a flow with mistakes: it is never run.
-fn stub(docs: &TokenStream, name: &Ident, declared: TokenStream, names: &[&Ident]) -> TokenStream {
+fn stub(
+    docs: &TokenStream,
+    name: &Ident,
+    parameters: &Parameters,
+    declared: TokenStream,
+    names: &[&Ident],
+) -> TokenStream {
+    let (params, named, bounds) = (parameters.declared(), parameters.named(), parameters.conditions());
+    let read_params = parameters.declared_after(&quote!('de));
     quote! {
         #docs
-        pub struct #name { #declared }
+        pub struct #name #params #bounds { #declared }
 
-        impl ::core::clone::Clone for #name {
+        impl #params ::core::clone::Clone for #name #named #bounds {
             fn clone(&self) -> Self {
                 let _ = (#(&self.#names,)*);
                 ::core::unreachable!()
             }
         }
 
-        impl __psdf::serde::Serialize for #name {
+        impl #params __psdf::serde::Serialize for #name #named #bounds {
             fn serialize<S: __psdf::serde::Serializer>(&self, _: S) -> ::core::result::Result<S::Ok, S::Error> {
                 ::core::unreachable!()
             }
         }
 
-        impl<'de> __psdf::serde::Deserialize<'de> for #name {
+        impl #read_params __psdf::serde::Deserialize<'de> for #name #named #bounds {
             fn deserialize<D: __psdf::serde::Deserializer<'de>>(_: D) -> ::core::result::Result<Self, D::Error> {
                 ::core::unreachable!()
             }
         }
     }
+}
+
+/// The parameters that the fields of a struct are made of.
+fn of_fields(context: &Context<'_>, fields: &[Field]) -> Parameters {
+    let names = fields.iter().flat_map(|field| context.graph.mentioned(&field.ty)).collect();
+    context.parameters(&names)
+}
+
+/// The parameters of a record. As any type of data it asks nothing of them, unless a type of the user's may do so.
+fn of_record(context: &Context<'_>, id: Id, fields: &[Field]) -> Parameters {
+    let graph = context.graph;
+    let core = graph.node(id).core().unwrap_or(0);
+    let key = graph.before(id, core).key.unwrap_or_default();
+    let of_args: Vec<&Type> = match super::body::core_args(graph.node(id)) {
+        Some(Args::Aggregate(fields)) => fields.iter().map(|field| &field.ty).collect(),
+        Some(Args::Fold(fold)) => vec![&fold.ty],
+        _ => Vec::new(),
+    };
+    let mut types = key.iter().map(|(_, ty)| ty).chain(of_args);
+    let parameters = of_fields(context, fields);
+    if types.all(|ty| asks_nothing(graph, ty)) { parameters.unbounded() } else { parameters }
 }
 
 /// `for<'t> Type: Bound` for the user's types: of a condition so written rustc does not ask at once whether it is true.
@@ -223,7 +320,12 @@ fn in_quotes(conditions: &TokenStream) -> Option<String> {
 /// The state struct of a stateful node.
 fn state(context: &Context<'_>, node: &Node, args: &Args) -> TokenStream {
     let doc = format!("The state of the node `{}` for one key.", node.name);
-    let fields: Vec<Field> = match args {
+    let fields = distinct(state_fields(context, args));
+    data(context, &quote!(#[doc = #doc]), &node.state_name(), &of_fields(context, &fields), &fields)
+}
+
+fn state_fields(context: &Context<'_>, args: &Args) -> Vec<Field> {
+    match args {
         Args::Aggregate(fields) => fields.iter().map(|field| function_state(context, field)).collect(),
         Args::Fold(fold) => vec![Field::written(context, TokenStream::new(), &ident("value"), &fold.ty)],
         Args::Stateful(stateful) => {
@@ -233,8 +335,13 @@ fn state(context: &Context<'_>, node: &Node, args: &Args) -> TokenStream {
             stateful.state.iter().map(field).collect()
         }
         _ => Vec::new(),
-    };
-    data(context, &quote!(#[doc = #doc]), &node.state_name(), &distinct(fields))
+    }
+}
+
+/// The parameters that the state of a node is made of.
+pub(super) fn parameters_of_state(context: &Context<'_>, node: &Node) -> Parameters {
+    let fields = super::body::core_args(node).map_or_else(Vec::new, |args| state_fields(context, args));
+    of_fields(context, &fields)
 }
 
 /// What holds what an aggregate function has seen.

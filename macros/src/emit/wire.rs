@@ -12,7 +12,11 @@ use quote::{format_ident, quote};
 
 pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
     let Context { graph, rt, path, module, .. } = context;
-    let flow = &graph.name;
+    let (flow, h) = (context.flow_type(), context.host());
+    let parameters = context.all_parameters();
+    let (declared, conditions) = (parameters.declared(), parameters.conditions());
+    let (of_inputs, of_outputs) = super::handle::edge_parameters(context);
+    let (of_inputs, of_outputs) = (of_inputs.named_after(&quote!(#h)), of_outputs.named_after(&quote!(#h)));
     let (own_flow, host, inputs) = (ident("flow"), ident("host"), ident("inputs"));
     let import = context.import();
     let stages = (0..plan.stages.len()).map(|place| {
@@ -30,14 +34,14 @@ pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
     });
     quote! {
         #[allow(unused_imports, unused_variables, unused_mut, unused_parens, clippy::all, clippy::pedantic)]
-        impl #flow {
+        impl #declared #flow #conditions {
             /// Wires the flow's stages into a host.
             #[doc(hidden)]
-            fn wire_stages<H: #path::host::Host>(
+            fn wire_stages<#h: #path::host::Host>(
                 #own_flow: &::std::sync::Arc<Self>,
-                #host: &mut H,
-                #inputs: #module::Inputs<H>,
-            ) -> #module::Outputs<H> {
+                #host: &mut #h,
+                #inputs: #module::Inputs #of_inputs,
+            ) -> #module::Outputs #of_outputs {
                 #import
                 use #rt::ops::{ByReference as _, ByValue as _, Known as _};
                 #(#stages)*
@@ -75,7 +79,7 @@ fn edges(plan: &Plan, target: Target) -> impl Iterator<Item = (Id, Ident)> + '_ 
 fn stage(context: &Context<'_>, plan: &Plan, place: usize) -> TokenStream {
     let rt = &context.rt;
     let stage = &plan.stages[place];
-    let flow = &context.graph.name;
+    let flow = context.flow_type();
     let meta = quote!(&<#flow as #rt::flow::Flow>::GRAPH.stages[#place]);
     let mut writer = Writer { context, plan, stage, hoisted: TokenStream::new(), count: 0 };
     let call = match stage.head {

@@ -63,11 +63,12 @@ impl Graph {
         for id in 0..self.nodes.len() {
             let Some(core) = self.nodes[id].core() else { continue };
             let known = self.before(id, core).ty;
+            let record = known.map(|known| known.spelled(&module, self));
             let Origin::Chain(chain) = &mut self.nodes[id].origin else { continue };
             let op = &mut chain.ops[core];
-            if let (Syntax::Top, Args::Aggregate(fields), Some(known)) = (op.row.syntax, &mut op.args, known)
+            if let (Syntax::Top, Args::Aggregate(fields), Some(record)) =
+                (op.row.syntax, &mut op.args, record)
             {
-                let record = known.spelled(&module);
                 fields[0].ty = syn::parse_quote_spanned!(op.name.span()=> Vec<#record>);
             }
         }

@@ -116,12 +116,8 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Flow
     let name: Ident = input.parse()?;
     let before = errors.found();
     let mut unread_names = Vec::new();
-    if input.peek(Token![<]) {
-        let generics: syn::Generics = input.parse()?;
-        let message = "a flow has no parameters of types; write the types themselves where they are used";
-        errors.error(Code::Syntax, &generics, message);
-        unread_names.extend(generics.type_params().map(|param| param.ident.clone()));
-    }
+    let mut generics: syn::Generics = input.parse()?;
+    generics.where_clause = input.parse()?;
     if !input.peek(syn::token::Brace) {
         return Err(syn::Error::new(
             input.span(),
@@ -131,6 +127,8 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Flow
     let body;
     syn::braced!(body in input);
     let body: TokenStream = body.parse()?;
+    let mut said = HashSet::new();
+    words(body.clone(), &mut said);
     let (mut items, mut unread) = (Vec::new(), HashSet::new());
     let mut nameless = false;
     let mut rest: VecDeque<TokenStream> = split_at_semicolons(body).into();
@@ -168,7 +166,7 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Flow
         }
     }
     let complete = errors.found() == before;
-    Ok(Some(Flow { docs, vis, name, items, unread, complete, unread_names, nameless }))
+    Ok(Some(Flow { docs, vis, name, generics, items, said, unread, complete, unread_names, nameless }))
 }
 
 /// The name of a node that could not be read, if it has one.

@@ -1,5 +1,8 @@
 //! What has changed in one shard of a stage between two barriers.
 
+use super::bytes::{Bytes, put_i64, put_u64};
+use crate::hash::KEY_GROUPS;
+
 /// A table among those of a stage: 0 where it has one, and of windows the start of each, in microseconds.
 pub type TableId = i64;
 
@@ -17,21 +20,24 @@ pub struct Delta {
     pub written: Records,
 }
 
-/// Keys with their values, one after the other. Those of removed keys have no value.
+/// Keys with their values, by key group; those of a group in the order in which they were added. Those of removed keys have
+/// no value.
+///
+/// They are written as a segment's blocks are, so that a segment is made by putting the groups one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Records {
-    places: Vec<Place>,
-    bytes: Vec<u8>,
+    /// None, or one for each key group.
+    groups: Vec<Group>,
+    len: usize,
+    /// Room to write a key and a value in, before their lengths are known.
+    scratch: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    group: u8,
-    table: TableId,
-    begin: usize,
-    /// Where the key ends and the value begins.
-    key_end: usize,
-    end: usize,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) len: usize,
+    /// For each record: table, length of the key, length of the value, key, value.
+    pub(super) bytes: Vec<u8>,
 }
 
 /// A key in a table, with its value.
@@ -56,11 +62,22 @@ impl Records {
         key: impl FnOnce(&mut Vec<u8>),
         value: impl FnOnce(&mut Vec<u8>),
     ) {
-        let begin = self.bytes.len();
-        key(&mut self.bytes);
-        let key_end = self.bytes.len();
-        value(&mut self.bytes);
-        self.places.push(Place { group, table, begin, key_end, end: self.bytes.len() });
+        let scratch = &mut self.scratch;
+        scratch.clear();
+        key(scratch);
+        let key = scratch.len();
+        value(scratch);
+        let value = scratch.len() - key;
+        if self.groups.is_empty() {
+            self.groups.resize_with(KEY_GROUPS as usize, Group::default);
+        }
+        let group = &mut self.groups[usize::from(group)];
+        put_i64(&mut group.bytes, table);
+        put_u64(&mut group.bytes, key as u64);
+        put_u64(&mut group.bytes, value as u64);
+        group.bytes.extend_from_slice(scratch);
+        group.len += 1;
+        self.len += 1;
     }
 
     /// Adds others behind these.
@@ -69,51 +86,50 @@ impl Records {
             *self = others;
             return;
         }
-        let after = self.bytes.len();
-        self.bytes.extend_from_slice(&others.bytes);
-        self.places.extend(others.places.into_iter().map(|place| Place {
-            begin: place.begin + after,
-            key_end: place.key_end + after,
-            end: place.end + after,
-            ..place
-        }));
-    }
-
-    /// The records, in the order in which they were added.
-    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
-        self.places.iter().map(|place| self.record(place))
-    }
-
-    fn record(&self, place: &Place) -> Record<'_> {
-        Record {
-            group: place.group,
-            table: place.table,
-            key: &self.bytes[place.begin..place.key_end],
-            value: &self.bytes[place.key_end..place.end],
+        self.len += others.len;
+        for (group, other) in self.groups.iter_mut().zip(others.groups) {
+            group.len += other.len;
+            group.bytes.extend_from_slice(&other.bytes);
         }
     }
 
-    /// Puts the records in the order of their key groups; those of a group keep theirs.
-    pub fn sort_by_group(&mut self) {
-        self.places.sort_by_key(|place| place.group);
+    /// The records, by group.
+    pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
+        (0..=u8::MAX).flat_map(|group| self.of_group(group))
+    }
+
+    /// The records of a group, in the order in which they were added.
+    pub fn of_group(&self, group: u8) -> impl Iterator<Item = Record<'_>> {
+        let mut rest = self.group(group).map_or(&[][..], |group| group.bytes.as_slice());
+        std::iter::from_fn(move || {
+            let mut bytes = Bytes::new(rest);
+            let (table, key, value) = (bytes.i64()?, bytes.len()?, bytes.len()?);
+            let (key, value) = (bytes.take(key)?, bytes.take(value)?);
+            rest = &rest[bytes.at()..];
+            Some(Record { group, table, key, value })
+        })
+    }
+
+    pub(super) fn group(&self, group: u8) -> Option<&Group> {
+        self.groups.get(usize::from(group))
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.len
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.len == 0
     }
 
-    /// The bytes of keys and values.
+    /// About as many bytes as they take.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.groups.iter().map(|group| group.bytes.len()).sum()
     }
 }
 
@@ -142,7 +158,6 @@ mod tests {
         for (group, key) in [(7, b"b"), (3, b"a"), (7, b"a")] {
             records.push(group, 0, |to| to.extend(key), |to| to.push(group));
         }
-        records.sort_by_group();
         let all: Vec<_> =
             records.iter().map(|record| (record.group, record.key[0], record.value[0])).collect();
         assert_eq!(all, [(3, b'a', 3), (7, b'b', 7), (7, b'a', 7)]);

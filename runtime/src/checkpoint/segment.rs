@@ -53,18 +53,13 @@ struct GroupAt {
 ///
 /// An empty delta needs none.
 #[must_use]
-pub fn encode(name: String, of: SegmentOf, mut delta: Delta) -> (Vec<u8>, SegmentRef) {
-    delta.removed.sort_by_group();
-    delta.written.sort_by_group();
+pub fn encode(name: String, of: SegmentOf, delta: Delta) -> (Vec<u8>, SegmentRef) {
     let (first, last) = of.groups;
     let dropped = delta.dropped.iter().map(|&table| Dropped { table, first, last }).collect();
     let mut bytes = Vec::with_capacity(delta.removed.bytes() + delta.written.bytes() + 4096);
     let mut writer = SegmentWriter::begin(of, &mut bytes);
-    let (mut removed, mut written) = (delta.removed.iter().peekable(), delta.written.iter().peekable());
     for group in 0..=u8::MAX {
-        let removed = std::iter::from_fn(|| removed.next_if(|record| record.group == group));
-        let written = std::iter::from_fn(|| written.next_if(|record| record.group == group));
-        writer.group(group, removed, written, &mut bytes);
+        writer.group_of_delta(group, &delta, &mut bytes);
     }
     let segment = writer.finish(name, dropped, &mut bytes);
     (bytes, segment)
@@ -101,21 +96,33 @@ impl SegmentWriter {
         to: &mut Vec<u8>,
     ) {
         let begin = to.len();
-        let mut at = GroupAt { group, removed: 0, written: 0, at: self.bytes, bytes: 0, checksum: 0 };
-        for record in removed {
-            put_i64(to, record.table);
-            put_u64(to, record.key.len() as u64);
-            to.extend_from_slice(record.key);
-            at.removed += 1;
-        }
+        let removed = put_removed(removed, to);
+        let mut count = 0;
         for record in written {
             put_i64(to, record.table);
             put_u64(to, record.key.len() as u64);
             put_u64(to, record.value.len() as u64);
             to.extend_from_slice(record.key);
             to.extend_from_slice(record.value);
-            at.written += 1;
+            count += 1;
         }
+        self.block(group, removed, count, begin, to);
+    }
+
+    /// The same for what a delta has of a group, whose entries are written already.
+    fn group_of_delta(&mut self, group: u8, delta: &Delta, to: &mut Vec<u8>) {
+        let begin = to.len();
+        let removed = put_removed(delta.removed.of_group(group), to);
+        let written = delta.written.group(group).map_or(0, |written| {
+            to.extend_from_slice(&written.bytes);
+            written.len
+        });
+        self.block(group, removed, written, begin, to);
+    }
+
+    /// Takes note of the block that begins there.
+    fn block(&mut self, group: u8, removed: usize, written: usize, begin: usize, to: &[u8]) {
+        let mut at = GroupAt { group, removed, written, at: self.bytes, bytes: 0, checksum: 0 };
         let block = &to[begin..];
         if block.is_empty() {
             return;
@@ -145,6 +152,18 @@ impl SegmentWriter {
             entries: self.entries,
         }
     }
+}
+
+/// Writes removed keys, and answers how many.
+fn put_removed<'a>(removed: impl Iterator<Item = Record<'a>>, to: &mut Vec<u8>) -> usize {
+    let mut count = 0;
+    for record in removed {
+        put_i64(to, record.table);
+        put_u64(to, record.key.len() as u64);
+        to.extend_from_slice(record.key);
+        count += 1;
+    }
+    count
 }
 
 fn put_footer(of: &SegmentOf, dropped: &[Dropped], index: &[GroupAt], to: &mut Vec<u8>) {

@@ -156,4 +156,12 @@ impl<'a> ValueReader<'a> {
     pub fn state<S: DeserializeOwned>(&mut self) -> Result<S, Unreadable> {
         fields::read(&mut self.from, self.migration)
     }
+
+    /// Whether all has been read.
+    ///
+    /// # Errors
+    /// If there is more than the value has.
+    pub fn end(&self) -> Result<(), Unreadable> {
+        if self.from.is_empty() { Ok(()) } else { Err(Unreadable("there are more bytes than the value has".to_owned())) }
+    }
 }

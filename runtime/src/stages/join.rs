@@ -19,7 +19,7 @@ use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::panic::NodeId;
-use crate::record::{Joined, Key, Keyed, Side, Stamp};
+use crate::record::{Key, Keyed, Side, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
 use crate::state::{Deadlines, InTable, Keep, KeyedTable, Place, StoredState, shape};
 use crate::time::{Timestamp, Window, micros};
@@ -250,7 +250,7 @@ pub(super) fn node_id(meta: &'static StageMeta) -> NodeId {
 /// leaves that to it; `late` gets left records that came too late, with the watermark (right ones are counted); `emit`
 /// gets each result.
 #[allow(clippy::too_many_arguments)]
-pub fn join<H: Host, K: Key, A: Stamp, L: Joined, R: Joined, J: Joining<L, R>, O: Outlets>(
+pub fn join<H: Host, K: Key, A: Stamp, L: StateData, R: StateData, J: Joining<L, R>, O: Outlets>(
     host: &mut H,
     meta: &'static StageMeta,
     input: Edge<H, Keyed<K, A, Side<L, R>>>,
@@ -279,8 +279,8 @@ impl<K, A, L, R, J, O, Until, Late, Emit> JoinStage<K, A, L, R, J, O, Functions<
 where
     K: Key,
     A: Stamp,
-    L: Joined,
-    R: Joined,
+    L: StateData,
+    R: StateData,
     J: Joining<L, R>,
     Until: Fn(&L) -> Timestamp,
     Late: Fn(L, Timestamp, Timestamp, &mut Local, &mut O),
@@ -383,8 +383,8 @@ impl<K, A, L, R, J, O, Until, Late, Emit> Stage for JoinStage<K, A, L, R, J, O, 
 where
     K: Key,
     A: Stamp,
-    L: Joined,
-    R: Joined,
+    L: StateData,
+    R: StateData,
     J: Joining<L, R>,
     O: Outlets,
     Until: Fn(&L) -> Timestamp + Send + Sync + 'static,
@@ -472,7 +472,7 @@ impl<T> Records<T> {
     }
 }
 
-impl<L: Joined, R: Joined> Stored for Both<L, R> {
+impl<L: StateData, R: StateData> Stored for Both<L, R> {
     fn write(&self, to: &mut ValueWriter<'_>) {
         to.head(&(self.left.known(), self.right.known()));
         to.state(&Sides { left: Bare(&self.left), right: Bare(&self.right) });
@@ -489,8 +489,8 @@ impl<L: Joined, R: Joined> Stored for Both<L, R> {
 impl<K, A, L, R, J, O, F> InTable for JoinStage<K, A, L, R, J, O, F>
 where
     K: Key,
-    L: Joined,
-    R: Joined,
+    L: StateData,
+    R: StateData,
 {
     type Key = K;
     type Value = Both<L, R>;

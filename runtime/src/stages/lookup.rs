@@ -17,7 +17,7 @@ use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::panic::NodeId;
-use crate::record::{Joined, Key, Keyed, Side};
+use crate::record::{Key, Keyed, Side, StateData};
 use crate::stage::{Local, Progress, Stage};
 use crate::state::{Deadlines, InTable, Keep, KeyedTable, Place, StoredState, shape};
 use crate::time::{Timestamp, micros};
@@ -91,7 +91,7 @@ struct Lookup<K, L, R, O, F> {
 /// behind the watermark of its own side is late: `late` gets left ones, right ones are counted. `emit` gets each left
 /// record with what was found.
 #[allow(clippy::too_many_arguments)]
-pub fn lookup<H: Host, K: Key, L: Joined, R: Joined, O: Outlets>(
+pub fn lookup<H: Host, K: Key, L: StateData, R: StateData, O: Outlets>(
     host: &mut H,
     meta: &'static StageMeta,
     input: Edge<H, Keyed<K, Timestamp, Side<L, R>>>,
@@ -121,8 +121,8 @@ pub fn lookup<H: Host, K: Key, L: Joined, R: Joined, O: Outlets>(
 impl<K, L, R, O, Late, Emit> Lookup<K, L, R, O, Functions<Late, Emit>>
 where
     K: Key,
-    L: Joined,
-    R: Joined,
+    L: StateData,
+    R: StateData,
     Late: Fn(L, Timestamp, Timestamp, &mut Local, &mut O),
     Emit: Fn((L, Option<R>), Timestamp, &mut Local, &mut O),
 {
@@ -193,8 +193,8 @@ fn note_due<K: Clone, L, R>(deadlines: &mut Deadlines<K>, key: &K, held: &mut He
 impl<K, L, R, O, Late, Emit> Stage for Lookup<K, L, R, O, Functions<Late, Emit>>
 where
     K: Key,
-    L: Joined,
-    R: Joined,
+    L: StateData,
+    R: StateData,
     O: Outlets,
     Late: Fn(L, Timestamp, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
     Emit: Fn((L, Option<R>), Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
@@ -255,7 +255,7 @@ struct Lists<Waiting, Versions> {
 
 type ByTime<T> = VecDeque<(Timestamp, T)>;
 
-impl<L: Joined, R: Joined> Stored for Held<L, R> {
+impl<L: StateData, R: StateData> Stored for Held<L, R> {
     fn write(&self, to: &mut ValueWriter<'_>) {
         to.state(&Lists { waiting: &self.waiting, versions: &self.versions });
     }
@@ -266,7 +266,7 @@ impl<L: Joined, R: Joined> Stored for Held<L, R> {
     }
 }
 
-impl<K: Key, L: Joined, R: Joined, O, F> InTable for Lookup<K, L, R, O, F> {
+impl<K: Key, L: StateData, R: StateData, O, F> InTable for Lookup<K, L, R, O, F> {
     type Key = K;
     type Value = Held<L, R>;
 

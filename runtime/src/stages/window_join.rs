@@ -13,7 +13,7 @@ use super::{SessionWindows, TimeWindows, sessions, time_windows};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host};
 use crate::outlet::Outlets;
-use crate::record::{Joined, Key, Keyed, Side};
+use crate::record::{Key, Keyed, Side, StateData};
 use crate::stage::Local;
 use crate::time::{Timestamp, Window};
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,7 @@ impl<L: Clone, R: Clone> Both<L, R> {
 /// Places a stage that joins two streams in tumbling or hopping windows. `late` gets left records that came too late,
 /// with the watermark (right ones are counted); `emit` gets each result.
 #[allow(clippy::too_many_arguments)]
-pub fn time_window_join<H: Host, K: Key, L: Joined, R: Joined, J: Joining<L, R>, O: Outlets>(
+pub fn time_window_join<H: Host, K: Key, L: StateData, R: StateData, J: Joining<L, R>, O: Outlets>(
     host: &mut H,
     meta: &'static StageMeta,
     input: Edge<H, Keyed<K, Timestamp, Side<L, R>>>,
@@ -98,7 +98,7 @@ pub fn time_window_join<H: Host, K: Key, L: Joined, R: Joined, J: Joining<L, R>,
 
 /// Places a stage that joins two streams in sessions: see [`time_window_join`].
 #[allow(clippy::too_many_arguments)]
-pub fn session_join<H: Host, K: Key, L: Joined, R: Joined, J: Joining<L, R>, O: Outlets>(
+pub fn session_join<H: Host, K: Key, L: StateData, R: StateData, J: Joining<L, R>, O: Outlets>(
     host: &mut H,
     meta: &'static StageMeta,
     input: Edge<H, Keyed<K, Timestamp, Side<L, R>>>,

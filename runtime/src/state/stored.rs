@@ -102,7 +102,9 @@ pub(crate) fn restore<K: Key, V: Stored>(
     value: &[u8],
     migration: &Migration,
 ) -> Result<(), Unreadable> {
-    let (key, value) = (read_key(key)?, V::read(&mut ValueReader::new(value, migration))?);
+    let mut from = ValueReader::new(value, migration);
+    let (key, value) = (read_key(key)?, V::read(&mut from)?);
+    from.end()?;
     table.restore(key, value, migration.fields.is_some());
     Ok(())
 }
