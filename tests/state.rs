@@ -61,7 +61,11 @@ fn the_graph_shows_the_state_of_each_node_with_its_bound() {
     let graph = Stateful::GRAPH;
     let state = |name: &str| {
         let node = graph.node(name).unwrap();
-        (node.kind, node.bound, node.state.iter().map(|Field { name, ty }| (*name, *ty)).collect::<Vec<_>>())
+        (
+            node.kind,
+            node.bound,
+            node.state.iter().map(|Field { name, ty, .. }| (*name, *ty)).collect::<Vec<_>>(),
+        )
     };
     assert_eq!(state("numbers"), (NodeKind::Input, None, vec![]));
     for name in ["timed", "keyed", "plain"] {

@@ -51,6 +51,7 @@ pub(crate) struct Input {
 /// `name: Type = chain;`, or a chain without a name that ends in `route`.
 pub(crate) struct Node {
     pub(crate) docs: Vec<Attribute>,
+    pub(crate) formerly: Vec<Ident>,
     pub(crate) name: Option<Ident>,
     pub(crate) ty: Option<Type>,
     pub(crate) chain: Chain,
@@ -59,6 +60,7 @@ pub(crate) struct Node {
 /// `output name: Type = chain;`
 pub(crate) struct Output {
     pub(crate) docs: Vec<Attribute>,
+    pub(crate) formerly: Vec<Ident>,
     pub(crate) name: Ident,
     pub(crate) ty: Option<Type>,
     pub(crate) chain: Option<Chain>,
@@ -210,6 +212,7 @@ pub(crate) struct Arm {
 
 pub(crate) struct AggregateField {
     pub(crate) docs: Vec<Attribute>,
+    pub(crate) formerly: Vec<Ident>,
     pub(crate) name: Ident,
     pub(crate) ty: Type,
     pub(crate) function: ExprPath,
@@ -296,9 +299,24 @@ pub(crate) enum JoinBound {
 
 pub(crate) struct StateField {
     pub(crate) docs: Vec<Attribute>,
+    pub(crate) formerly: Vec<Ident>,
+    pub(crate) migrate: Option<Migrate>,
     pub(crate) name: Ident,
     pub(crate) ty: Type,
     pub(crate) default: Option<Expr>,
+}
+
+impl StateField {
+    /// Its type, and the one it had before.
+    pub(crate) fn types(&self) -> impl Iterator<Item = &Type> {
+        std::iter::once(&self.ty).chain(self.migrate.as_ref().map(|migrate| &migrate.from))
+    }
+}
+
+/// `#[migrate(from = Type, f)]`
+pub(crate) struct Migrate {
+    pub(crate) from: Type,
+    pub(crate) f: Expr,
 }
 
 /// A duration, with what was written for pictures and messages.

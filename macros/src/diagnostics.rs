@@ -70,6 +70,8 @@ codes! {
     NoMerge = "P021",
     /// Two things that would be generated under one name.
     SameIdentity = "P022",
+    /// A former name, or a former type, that finds no state.
+    Former = "P023",
     /// A join of streams whose keys differ.
     JoinKeys = "P030",
     /// Order where none can be promised.

@@ -77,7 +77,7 @@ mod everything
     struct Folds { n, value }
     struct FoldsState { value }
     struct StepsState { last, seen }
-    struct Handle { numbers, others, refused, small, large, late, windows, visits, totals, folds, plain, control }
+    struct Handle { control, numbers, others, refused, small, large, late, windows, visits, totals, folds, plain }
     struct Unread { refused, small, large, late, windows, visits, totals, folds, plain }
     struct Builder {  }
     struct __Flow {  }
@@ -99,7 +99,7 @@ fn a_flow_without_state_has_its_ports_and_nothing_else() {
     let expected = "\
 struct Plain {  }
 mod plain
-    struct Handle { numbers, c, d, control }
+    struct Handle { control, numbers, c, d }
     struct Unread { c, d }
     struct Builder {  }
     struct __Flow {  }
@@ -156,4 +156,40 @@ fn twice_the_nodes_are_twice_the_code_and_no_deeper() {
         assert!(large <= 2 * small, "{small} tokens for 80 nodes, {large} for 160");
         assert_eq!(depth(of_80), depth(of_160), "statements, and not one inside the other");
     }
+}
+
+#[test]
+fn what_state_was_before_is_part_of_the_graph() {
+    let flow = "flow Renamed {
+        input numbers: u64;
+        by_n = numbers -> key_by(n: u64 = |n| *n);
+        /// How many.
+        #[formerly(totals, sums)]
+        counts = by_n -> aggregate {
+            /// So many.
+            #[formerly(n)]
+            count: u64 = count(),
+        } keep forever;
+        #[formerly(steps)]
+        output means: f64 = by_n -> stateful(f64) {
+            state { #[formerly(avg)] #[migrate(from = f32, |avg| f64::from(avg))] /** The mean. */ mean: f64 = 0.0 } keep forever;
+            |state, n, out| out.emit(state.mean + n as f64)
+        };
+        output counts;
+    }";
+    let text = expansion(flow).to_string();
+    assert!(!text.contains("compile_error"), "{text}");
+    for expected in [
+        r#"name : "counts" , formerly : & ["totals" , "sums"]"#,
+        r#"name : "count" , ty : "u64" , formerly : & ["n"] , migrated : :: core :: option :: Option :: None"#,
+        r#"name : "means" , formerly : & ["steps"]"#,
+        r#"name : "mean" , ty : "f64" , formerly : & ["avg"] , migrated : :: core :: option :: Option :: Some"#,
+        r#"from : "f32""#,
+        r#"# [doc = " How many."]"#,
+        r#"# [doc = " So many."] pub count"#,
+        r#"# [doc = " The mean. "] pub mean"#,
+    ] {
+        assert!(text.contains(expected), "{expected} is not in {text}");
+    }
+    assert!(!text.contains("# [formerly") && !text.contains("# [migrate"), "rustc knows no such attributes");
 }

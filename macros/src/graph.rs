@@ -47,6 +47,8 @@ pub(crate) struct Graph {
 pub(crate) struct Node {
     pub(crate) name: Ident,
     pub(crate) docs: Vec<Attribute>,
+    /// The names it had before.
+    pub(crate) formerly: Vec<Ident>,
     /// The type the user wrote for its records.
     pub(crate) ty: Option<Type>,
     pub(crate) origin: Origin,

@@ -2,6 +2,8 @@
 
 mod render;
 
+use crate::checkpoint::value::Unreadable;
+
 /// What kind of thing a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
@@ -22,13 +24,39 @@ pub struct Field {
     pub name: &'static str,
     /// Its type, as it was written.
     pub ty: &'static str,
+    /// The names it had before: `#[formerly(..)]`.
+    pub formerly: &'static [&'static str],
+    /// How what was stored of another type becomes one of this type: `#[migrate(..)]`.
+    pub migrated: Option<MigrateField>,
 }
+
+/// How a field that is stored as a value of another type becomes what it is declared to be.
+#[derive(Clone, Copy, Debug)]
+pub struct MigrateField {
+    /// The type that is stored, as it was written.
+    pub from: &'static str,
+    /// How that type is stored: see [`shape_of`](crate::checkpoint::shape::shape_of).
+    pub shape: fn() -> String,
+    /// Makes of what is stored what would be stored now.
+    pub convert: fn(&[u8]) -> Result<Vec<u8>, Unreadable>,
+}
+
+/// Functions cannot be told apart, so it is what is written that counts.
+impl PartialEq for MigrateField {
+    fn eq(&self, other: &Self) -> bool {
+        self.from == other.from
+    }
+}
+
+impl Eq for MigrateField {}
 
 /// A named node.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
     /// Its name, which is its identity.
     pub name: &'static str,
+    /// The names it had before, under which its state may be stored: `#[formerly(..)]`.
+    pub formerly: &'static [&'static str],
     /// What it is.
     pub kind: NodeKind,
     /// Its operators, in order.

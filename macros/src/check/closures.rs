@@ -20,6 +20,7 @@ const RECORD: &[&str] = &["record"];
 const FOLD: &[&str] = &["acc", "record"];
 const MERGE: &[&str] = &["acc", "other"];
 const STEP: &[&str] = &["state", "record", "out"];
+const OLD: &[&str] = &["old"];
 const TIMER: &[&str] = &["state", "at", "out"];
 
 pub(super) fn closures_of(op: &Op) -> Vec<Used<'_>> {
@@ -57,7 +58,13 @@ pub(super) fn closures_of(op: &Op) -> Vec<Used<'_>> {
         }
         Args::Stateful(stateful) => {
             let timer = stateful.timer.as_ref().map(|timer| used(timer, TIMER));
-            std::iter::once(used(&stateful.step, STEP)).chain(timer).collect()
+            let migrations =
+                stateful.state.iter().filter_map(|field| field.migrate.as_ref()).map(|migrate| Used {
+                    operator: "migrate".to_string(),
+                    closure: &migrate.f,
+                    parameters: OLD,
+                });
+            std::iter::once(used(&stateful.step, STEP)).chain(timer).chain(migrations).collect()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Names are identities: of states, of generated types, of fields.
 
-use crate::ast::{Args, Op};
+use crate::ast::{Args, Op, StateField};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::emit::OWN;
 use crate::graph::{Graph, Id, Node, Origin, Reader, module_name, parameter_ident, parameter_name, text};
@@ -134,7 +134,7 @@ impl UsedTypes {
             Args::Fold(fold) => self.visit_type(&fold.ty),
             Args::Stateful(stateful) => {
                 self.visit_type(&stateful.out);
-                stateful.state.iter().for_each(|field| self.visit_type(&field.ty));
+                stateful.state.iter().flat_map(StateField::types).for_each(|ty| self.visit_type(ty));
             }
             Args::Closure(_)
             | Args::MapAsync(_)

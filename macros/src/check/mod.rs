@@ -2,6 +2,7 @@
 
 mod calls;
 mod closures;
+mod former;
 mod identity;
 mod joins;
 mod operators;
@@ -59,4 +60,8 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     identity::generated_names_are_free(graph, errors);
     identity::ports_are_distinct(graph, errors);
     identity::record_fields_are_distinct(graph, errors);
+    former::former_names_are_of_state(graph, errors);
+    former::former_names_lead_to_one_node(graph, errors);
+    former::former_names_lead_to_one_field(graph, errors);
+    former::migrations_read_no_params(graph, errors);
 }

@@ -1,6 +1,6 @@
 //! What only the text of a type can tell, and rustc would say of what is generated from it.
 
-use crate::ast::{AggregateField, Args, FunctionArgs};
+use crate::ast::{AggregateField, Args, FunctionArgs, StateField};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::emit::{list_element, optional, written};
 use crate::graph::Graph;
@@ -29,7 +29,7 @@ fn held_types(args: &Args) -> (&'static str, Vec<&Type>) {
         Args::Key(fields) => ("a key", fields.iter().map(|field| &field.ty).collect()),
         Args::Aggregate(fields) => ("a result", fields.iter().map(|field| &field.ty).collect()),
         Args::Fold(fold) => ("a result", vec![&fold.ty]),
-        Args::Stateful(stateful) => ("state", stateful.state.iter().map(|field| &field.ty).collect()),
+        Args::Stateful(stateful) => ("state", stateful.state.iter().flat_map(StateField::types).collect()),
         Args::Closure(_)
         | Args::MapAsync(_)
         | Args::EventTime { .. }

@@ -1,12 +1,13 @@
 //! `GRAPH`: the flow as a constant, and its listing in the docs.
 
+use super::body::ident;
+use super::place::Place;
 use super::{Context, written};
-use crate::ast::Args;
+use crate::ast::{AggregateField, Args, StateField};
 use crate::graph::{Graph, Node, Origin, bound, line, text};
 use crate::lower::{Body, Branch, Head, Outlet, Plan, Step, Target, Time};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
-use syn::Type;
 
 pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenStream {
     let Context { graph, path: rt, .. } = context;
@@ -19,13 +20,14 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
         let reads = node.sources();
         let core = node.core();
         let key = core.and_then(|core| graph.before(id, core).key).unwrap_or_default();
-        let key = fields(rt, &key);
-        let state = super::join::held(context, id).unwrap_or_else(|| fields(rt, &state_fields(node)));
+        let key = key.iter().map(|(name, ty)| field(rt, &text(name), &written(ty), None));
+        let state = super::join::held(context, id).unwrap_or_else(|| state_fields(context, node));
+        let formerly = node.formerly.iter().map(text);
         let bound = option(bound(node).map(|bound| quote!(#bound)));
         let stage = option(stage_of[id].map(|stage| quote!(#stage)));
         let line = u32::try_from(line(&node.name)).unwrap_or(0);
         quote!(#rt::graph::Node {
-            name: #name, kind: #rt::graph::NodeKind::#kind, operators: &[#(#operators),*], reads: &[#(#reads),*],
+            name: #name, formerly: &[#(#formerly),*], kind: #rt::graph::NodeKind::#kind, operators: &[#(#operators),*], reads: &[#(#reads),*],
             key: &[#(#key),*], state: &[#(#state),*], bound: #bound, stage: #stage, line: #line,
         })
     });
@@ -85,22 +87,65 @@ fn operators(graph: &Graph, node: &Node) -> Vec<String> {
     }
 }
 
-fn state_fields(node: &Node) -> Vec<(Ident, Type)> {
-    let field = |name: &Ident, ty: &Type| (name.clone(), ty.clone());
+fn state_fields(context: &Context<'_>, node: &Node) -> Vec<TokenStream> {
+    let rt = &context.path;
     match node.core().map(|core| &node.ops()[core].args) {
-        Some(Args::Aggregate(fields)) => fields.iter().map(|f| field(&f.name, &f.ty)).collect(),
-        Some(Args::Stateful(stateful)) => stateful.state.iter().map(|f| field(&f.name, &f.ty)).collect(),
-        Some(Args::Fold(fold)) => vec![field(&Ident::new("value", crate::compile::own()), &fold.ty)],
+        Some(Args::Aggregate(fields)) => fields
+            .iter()
+            .map(|AggregateField { name, ty, formerly, .. }| {
+                let before = Before { formerly, migrated: None };
+                field(rt, &text(name), &written(ty), Some(before))
+            })
+            .collect(),
+        Some(Args::Stateful(stateful)) => stateful
+            .state
+            .iter()
+            .map(|state @ StateField { name, ty, formerly, .. }| {
+                let before = Before { formerly, migrated: migrated(context, state) };
+                field(rt, &text(name), &written(ty), Some(before))
+            })
+            .collect(),
+        Some(Args::Fold(fold)) => vec![field(rt, "value", &written(&fold.ty), None)],
         _ => Vec::new(),
     }
 }
 
-fn fields(rt: &TokenStream, fields: &[(Ident, Type)]) -> Vec<TokenStream> {
-    let field = |(name, ty): &(Ident, Type)| {
-        let (name, ty) = (text(name), written(ty));
-        quote!(#rt::graph::Field { name: #name, ty: #ty })
-    };
-    fields.iter().map(field).collect()
+/// What a field was before.
+pub(super) struct Before<'a> {
+    formerly: &'a [Ident],
+    migrated: Option<TokenStream>,
+}
+
+/// A field of a key or a state.
+pub(super) fn field(rt: &TokenStream, name: &str, ty: &str, before: Option<Before<'_>>) -> TokenStream {
+    let (formerly, migrated) = before.map_or((&[][..], None), |before| (before.formerly, before.migrated));
+    let (formerly, migrated) = (formerly.iter().map(text), option(migrated));
+    quote!(#rt::graph::Field { name: #name, ty: #ty, formerly: &[#(#formerly),*], migrated: #migrated })
+}
+
+/// How what was stored of another type becomes what the field is now; the flow of one with mistakes is never run.
+fn migrated(context: &Context<'_>, field: &StateField) -> Option<TokenStream> {
+    let migrate = field.migrate.as_ref().filter(|_| context.whole)?;
+    let (path, rt, import) = (&context.path, &context.rt, context.import());
+    let (name, f, bytes) = (text(&field.name), &migrate.f, ident("bytes"));
+    let (from, to) = (context.ty(&migrate.from), context.ty(&field.ty));
+    let from_written = written(&migrate.from);
+    let function = ident("convert");
+    // Whatever is said of the type that was stored is said once: see `psdf_runtime::requirement`.
+    let place = Place::of(&migrate.from);
+    let given = place.function(Some(&from), (rt, &quote!(record::StateData<_>)), "given");
+    let migrate = place.parenthesized(&quote!(#rt::checkpoint::migrate::migrate));
+    let (open, close) = (place.put(quote!(#rt::checkpoint::migrate::Convert<)), place.put(quote!(>)));
+    let shape_of = place.parenthesized(&quote!(#rt::checkpoint::migrate::shape_of));
+    Some(quote!(#path::graph::MigrateField {
+        from: #from_written,
+        shape: || { #import #given #shape_of(::core::marker::PhantomData::<#from>) },
+        convert: |#bytes| {
+            #import
+            let #function: #open #from, #to #close = #f;
+            #given #migrate(#name, #bytes, #function)
+        },
+    }))
 }
 
 fn outlet_meta(context: &Context<'_>, plan: Option<&Plan>, outlet: &Outlet) -> TokenStream {

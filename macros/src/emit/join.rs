@@ -50,7 +50,7 @@ pub(super) fn held(context: &Context<'_>, id: Id) -> Option<Vec<TokenStream>> {
     let sides = [("left", left), ("right", graph.joined_stream(id).and_then(|stream| stream.ty))];
     let field = |(name, ty): (&str, Option<KnownType>)| {
         let ty = ty.map_or_else(|| "_".to_string(), |ty| shown(&ty));
-        quote!(#rt::graph::Field { name: #name, ty: #ty })
+        super::description::field(rt, name, &ty, None)
     };
     Some(sides.map(field).into())
 }

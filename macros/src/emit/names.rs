@@ -5,7 +5,7 @@
 
 use super::Context;
 use super::place::Place;
-use crate::ast::{AggregateField, Args};
+use crate::ast::{AggregateField, Args, StateField};
 use crate::graph::{Graph, KnownType, is_partly_inferred, parameter_name};
 use crate::operators::Holds;
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
@@ -39,7 +39,7 @@ fn types_of(args: &Args) -> Vec<&Type> {
         }
         Args::Fold(fold) => vec![&fold.ty],
         Args::Stateful(stateful) => {
-            let state = stateful.state.iter().map(|field| &field.ty);
+            let state = stateful.state.iter().flat_map(StateField::types);
             state.chain([&stateful.out]).collect()
         }
         Args::Closure(_)

@@ -116,6 +116,7 @@ impl Builder<'_> {
         self.nodes.push(Node {
             name,
             docs,
+            formerly: Vec::new(),
             ty,
             origin,
             readers: Vec::new(),
@@ -148,7 +149,8 @@ impl Builder<'_> {
                 return;
             }
         };
-        self.chain(name, node.docs, node.ty, node.chain);
+        let id = self.chain(name, node.docs, node.ty, node.chain);
+        self.nodes[id].formerly = node.formerly;
     }
 
     fn chain(&mut self, name: Ident, docs: Vec<Attribute>, ty: Option<Type>, chain: Chain) -> Id {
@@ -184,9 +186,11 @@ impl Builder<'_> {
                 self.errors.error(Code::DefinedTwice, &output.name, message);
                 continue;
             }
-            let node = output
-                .chain
-                .map(|chain| self.chain(output.name.clone(), output.docs, output.ty.clone(), chain));
+            let node = output.chain.map(|chain| {
+                let id = self.chain(output.name.clone(), output.docs, output.ty.clone(), chain);
+                self.nodes[id].formerly = output.formerly;
+                id
+            });
             if node.is_none() {
                 to_find.push(result.len());
             }
@@ -331,8 +335,16 @@ impl Builder<'_> {
         let reads = self.subflows[place].inputs.iter().map(|input| input.node).collect();
         let name = format_ident!("{}_{wanted}", self.subflows[place].name, span = wanted.span());
         let origin = Origin::Flow { of: place, output: wanted, reads };
-        let (docs, readers, looked_up_by, stream) = (Vec::new(), Vec::new(), Vec::new(), Stream::default());
-        self.nodes.push(Node { name, docs, ty: None, origin, readers, looked_up_by, stream });
+        self.nodes.push(Node {
+            name,
+            docs: Vec::new(),
+            formerly: Vec::new(),
+            ty: None,
+            origin,
+            readers: Vec::new(),
+            looked_up_by: Vec::new(),
+            stream: Stream::default(),
+        });
         self.nodes.len() - 1
     }
 

@@ -1,5 +1,6 @@
 //! What stands in the parentheses and braces of operators.
 
+use super::attributes::{Attributes, attributes};
 use super::chain::keep_clause;
 use super::duration::{duration, peek_word, take_argument, take_flag, take_word};
 use super::join::{join, lookup};
@@ -16,7 +17,7 @@ use crate::operators::{
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{ParseBuffer, ParseStream};
-use syn::{Attribute, Expr, ExprPath, Token, Type, TypePath};
+use syn::{Expr, ExprPath, Token, Type, TypePath};
 
 /// What was read of an operator's arguments.
 pub(super) struct Read {
@@ -249,7 +250,9 @@ fn window(
 
 /// A field of `aggregate`; `None` if its function is unknown, which has been reported.
 fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<AggregateField>> {
-    let docs = args.call(Attribute::parse_outer)?;
+    let attributes =
+        attributes(args, errors)?.without_migration("what a function holds is of a type of its own", errors);
+    let Attributes { docs, formerly, .. } = attributes;
     let name: Ident = args.parse()?;
     if !args.peek(Token![:]) {
         let message = format!("the field `{name}` needs its type, because it is stored: `{name}: u64 = ..`");
@@ -288,7 +291,7 @@ fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<O
     match read {
         Ok((args, filter)) => {
             content.advance_to(&ahead);
-            Ok(Some(AggregateField { docs, name, ty, function: called, row, own, args, filter }))
+            Ok(Some(AggregateField { docs, formerly, name, ty, function: called, row, own, args, filter }))
         }
         Err(error) => {
             content.parse::<TokenStream>()?;
@@ -380,8 +383,18 @@ fn top(args: ParseStream<'_>, name: &Ident) -> syn::Result<Args> {
     let docs = vec![syn::parse_quote!(#[doc = " The records, the greatest first."])];
     let field = Ident::new("top", name.span());
     let function = ExprPath { attrs: Vec::new(), qself: None, path: name.clone().into() };
-    let (own, filter) = (None, None);
-    Ok(Args::Aggregate(vec![AggregateField { docs, name: field, ty, function, row, own, args, filter }]))
+    let (formerly, own, filter) = (Vec::new(), None, None);
+    Ok(Args::Aggregate(vec![AggregateField {
+        docs,
+        formerly,
+        name: field,
+        ty,
+        function,
+        row,
+        own,
+        args,
+        filter,
+    }]))
 }
 
 fn fold(args: ParseStream<'_>) -> syn::Result<Fold> {
@@ -408,7 +421,7 @@ fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Resu
     }
     let fields;
     syn::braced!(fields in body);
-    let state = list(&fields, state_field)?;
+    let state = list(&fields, |field| state_field(field, errors))?;
     let keep = if peek_word(body, "keep") { Some(keep_clause(body, errors)?) } else { None };
     if body.peek(Token![;]) {
         body.parse::<Token![;]>()?;
@@ -454,8 +467,8 @@ fn before_the_step(body: ParseStream<'_>) -> syn::Result<()> {
     Err(syn::Error::new(word.span(), message))
 }
 
-fn state_field(args: ParseStream<'_>) -> syn::Result<StateField> {
-    let docs = args.call(Attribute::parse_outer)?;
+fn state_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<StateField> {
+    let Attributes { docs, formerly, migrate } = attributes(args, errors)?;
     let name = args.parse()?;
     args.parse::<Token![:]>()?;
     let ty = whole_type(args)?;
@@ -465,5 +478,5 @@ fn state_field(args: ParseStream<'_>) -> syn::Result<StateField> {
     } else {
         None
     };
-    Ok(StateField { docs, name, ty, default })
+    Ok(StateField { docs, formerly, migrate, name, ty, default })
 }

@@ -3,6 +3,7 @@
 //! A flow is cut at its semicolons first, so that a mistake in one item does not hide those in the next.
 
 mod args;
+mod attributes;
 mod chain;
 mod duration;
 mod join;
@@ -12,6 +13,7 @@ mod subflow;
 use crate::ast::{Flow, Input, Item, Node, Output, Param};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::graph::text;
+use attributes::{Attributes, attributes};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use std::collections::{HashSet, VecDeque};
 use syn::ext::IdentExt;
@@ -243,19 +245,19 @@ fn item(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Item
             errors.error(Code::Syntax, first, message);
         }
     }
-    let docs = input.call(Attribute::parse_outer)?;
-    only_docs(&docs, errors);
+    let attributes = attributes(input, errors)?.of_item(errors);
     needless_words(input, errors)?;
     if is_subflow(input) {
         let name = input.parse()?;
         input.parse::<Token![=]>()?;
+        attributes.of_no_state("a flow that stands in another", errors);
         return Ok(Some(Item::Subflow(subflow::subflow(Some(name), input)?)));
     }
     let item = match keyword(input, errors)? {
-        Some("param") => Some(Item::Param(param(input, docs)?)),
-        Some("input") => Some(Item::Input(self::input(input, docs)?)),
-        Some("output") => output(input, docs, errors)?.map(Item::Output),
-        _ => node(input, docs, errors)?.map(Item::Node),
+        Some("param") => Some(Item::Param(param(input, attributes.of_no_state("a param", errors))?)),
+        Some("input") => Some(Item::Input(self::input(input, attributes.of_no_state("an input", errors))?)),
+        Some("output") => output(input, attributes, errors)?.map(Item::Output),
+        _ => node(input, attributes, errors)?.map(Item::Node),
     };
     if item.is_none() {
         // What could not be read has been reported: the rest of the item would only say so again.
@@ -328,13 +330,6 @@ fn is_subflow(input: ParseStream<'_>) -> bool {
     }
     let read = subflow::subflow(None, &ahead);
     read.is_err() || !ahead.peek(Token![.])
-}
-
-/// Other attributes would promise what nothing keeps: `#[cfg(..)]` most of all.
-fn only_docs(attributes: &[Attribute], errors: &Diagnostics) {
-    for attribute in attributes.iter().filter(|attribute| !attribute.path().is_ident("doc")) {
-        errors.error(Code::Syntax, attribute, "only doc comments can stand before an item of a flow");
-    }
 }
 
 /// What is left behind an item: nothing, if it ends as it should; items, if it lacks its end. `None` if there is
@@ -458,7 +453,11 @@ fn input(input: ParseStream<'_>, docs: Vec<Attribute>) -> syn::Result<Input> {
     Ok(Input { docs, name, ty: whole_type(input)? })
 }
 
-fn output(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> syn::Result<Option<Output>> {
+fn output(
+    input: ParseStream<'_>,
+    attributes: Attributes,
+    errors: &Diagnostics,
+) -> syn::Result<Option<Output>> {
     input.call(Ident::parse_any)?;
     let name = input.parse()?;
     let ty = written_type(input)?;
@@ -471,10 +470,17 @@ fn output(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) ->
     } else {
         None
     };
-    Ok(Some(Output { docs, name, ty, chain }))
+    let Attributes { docs, formerly, .. } = attributes;
+    if chain.is_none()
+        && let Some(former) = formerly.first()
+    {
+        let message = format!("the former name belongs to the node: write it before `{name} = ..`");
+        errors.error(Code::Former, former, message);
+    }
+    Ok(Some(Output { docs, formerly, name, ty, chain }))
 }
 
-fn node(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> syn::Result<Option<Node>> {
+fn node(input: ParseStream<'_>, attributes: Attributes, errors: &Diagnostics) -> syn::Result<Option<Node>> {
     named_otherwise(input)?;
     let named = input.peek(syn::Ident) && (input.peek2(Token![=]) || input.peek2(Token![:]));
     let (name, ty) = if named {
@@ -502,7 +508,8 @@ fn node(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> s
         (None, None)
     };
     let chain = chain::chain(input, errors)?;
-    Ok(chain.map(|chain| Node { docs, name, ty, chain }))
+    let Attributes { docs, formerly, .. } = attributes;
+    Ok(chain.map(|chain| Node { docs, formerly, name, ty, chain }))
 }
 
 /// What cannot be the name of a node, and what cannot follow it.

@@ -16,6 +16,7 @@ pub mod garbage;
 mod layers;
 pub mod manifest;
 pub mod merge;
+pub mod migrate;
 pub mod names;
 pub mod object;
 pub mod recovery;

@@ -87,7 +87,8 @@ impl fmt::Display for SchemaError {
 impl std::error::Error for SchemaError {}
 
 fn of_key(schema: &StateSchema) -> String {
-    let fields: Vec<String> = schema.key.iter().map(|field| format!("{}: {}", field.name, field.ty)).collect();
+    let fields: Vec<String> =
+        schema.key.iter().map(|field| format!("{}: {}", field.name, field.ty)).collect();
     fields.join(", ")
 }
 
@@ -97,6 +98,12 @@ fn told_apart(one: &FieldSchema, other: &FieldSchema) -> (String, String) {
         if one.ty == other.ty { format!("{} = {}", field.ty, field.shape) } else { field.ty.clone() }
     };
     (told(one), told(other))
+}
+
+/// The place of a field among those that are stored: by its name, or else by one that it had before.
+fn find(stored: &StateSchema, name: &str, formerly: &[&str]) -> Option<usize> {
+    let named = |name: &str| stored.fields.iter().position(|before| before.name == name);
+    named(name).or_else(|| formerly.iter().find_map(|former| named(former)))
 }
 
 /// How what is stored becomes what is declared now.
@@ -120,21 +127,30 @@ pub fn compare(
     }
     let mut fields = Vec::with_capacity(now.fields.len());
     for (place, field) in now.fields.iter().enumerate() {
-        let found = stored.fields.iter().position(|before| before.name == field.name);
+        let declared = node.state.iter().find(|declared| declared.name == field.name);
+        let formerly = declared.map_or(&[][..], |declared| declared.formerly);
+        let found = find(stored, &field.name, formerly);
         let Some(found) = found else {
             let default = shape.defaults.get(place).cloned();
-            let default = default.ok_or_else(|| SchemaError::NoDefault { node: node.name, field: field.name.clone() })?;
+            let default = default
+                .ok_or_else(|| SchemaError::NoDefault { node: node.name, field: field.name.clone() })?;
             fields.push(Migrated::Default(default));
             continue;
         };
         let before = &stored.fields[found];
         if !shape::same(&before.shape, &field.shape) {
+            let migrated = declared.and_then(|declared| declared.migrated);
+            if let Some(migrated) = migrated.filter(|migrated| shape::same(&(migrated.shape)(), &before.shape)) {
+                fields.push(Migrated::Converted(found, migrated.convert));
+                continue;
+            }
             let (stored, now) = told_apart(before, field);
             return Err(SchemaError::Field { node: node.name, field: field.name.clone(), stored, now });
         }
         fields.push(Migrated::Stored(found));
     }
-    let in_place = |(place, field): (usize, &Migrated)| matches!(field, Migrated::Stored(stored) if *stored == place);
+    let in_place =
+        |(place, field): (usize, &Migrated)| matches!(field, Migrated::Stored(stored) if *stored == place);
     let as_it_was = fields.len() == stored.fields.len() && fields.iter().enumerate().all(in_place);
     Ok(Migration { fields: (!as_it_was).then_some(fields) })
 }

@@ -2,6 +2,7 @@
 //! the user's state one by one.
 
 use super::fields;
+use super::manifest::StateSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 
@@ -33,6 +34,14 @@ pub struct ValueReader<'a> {
 pub struct Migration {
     /// `None`: the fields are those that were stored, in the same order.
     pub fields: Option<Vec<Migrated>>,
+}
+
+impl Migration {
+    /// The same, said of each field of `now`: so that all that is restored is written again with the next snapshot.
+    pub(crate) fn anew(self, now: &StateSchema) -> Migration {
+        let same = || (0..now.fields.len()).map(Migrated::Stored).collect();
+        Migration { fields: Some(self.fields.unwrap_or_else(same)) }
+    }
 }
 
 /// Where a field comes from.

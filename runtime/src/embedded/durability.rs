@@ -18,7 +18,7 @@ use crate::hash::groups_of;
 use crate::stage::Stage;
 use crate::state::StoredState;
 use crate::time::Timestamp;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub(super) struct Durability {
     /// Why the flow cannot start.
     error: Option<StartError>,
     graph: &'static Graph,
+    /// The stages that are stored under a former name: what they are called now, and the node that says so.
+    renamed: HashMap<String, (String, &'static Node)>,
     /// Nodes whose stored state is let go.
     forgotten: HashSet<String>,
 }
@@ -74,7 +76,7 @@ impl Durability {
         let (sender, notes) = mpsc::unbounded_channel();
         let restored = manifest.map_or(0, |manifest| manifest.epoch);
         let epochs = Arc::new(Epochs::new(restored, &positions, sender));
-        Ok(Durability { epochs, storage, recovered, plan, next, notes, error: None, graph, forgotten })
+        Ok(Durability { epochs, storage, recovered, plan, next, notes, error: None, graph, renamed: HashMap::new(), forgotten })
     }
 
     pub(super) fn manifest(&self) -> Option<&Manifest> {
@@ -125,8 +127,10 @@ impl Durability {
         let stored = self.stored(&identity, node);
         let mut stage = StageAt { node: identity, ..StageAt::default() };
         if keeps {
-            stage.segments = stored.as_ref().map(|stored| stored.segments.clone()).unwrap_or_default();
-            stage.schema = self.restore(node, stored.as_ref(), shards);
+            // Segments bear the name of their node: one that is renamed is written anew, all of it.
+            let under_its_name = stored.as_ref().filter(|stored| stored.node == stage.node);
+            stage.segments = under_its_name.map(|stored| stored.segments.clone()).unwrap_or_default();
+            stage.schema = self.restore(node, &stage.node, stored.as_ref(), shards);
         }
         let place = self.plan.stages.len();
         self.plan.stages.push(stage);
@@ -159,15 +163,33 @@ impl Durability {
         }
     }
 
-    fn stored(&self, identity: &str, _node: &'static Node) -> Option<StageAt> {
+    /// What is stored of a stage, by its node's name, or else by one that the node had before. Renamed nodes upstream have
+    /// the names in it that they have now.
+    fn stored(&mut self, identity: &str, node: &'static Node) -> Option<StageAt> {
         let stages = &self.manifest()?.stages;
-        stages.iter().find(|stage| stage.node == identity).cloned()
+        let named = |name: &str| stages.iter().find(|stage| stage.node == name).cloned();
+        let path = identity.strip_suffix(node.name);
+        let formerly = node.formerly.iter().filter_map(|former| named(&format!("{}{former}", path?)));
+        let mut stored = named(identity).or_else(|| formerly.into_iter().next())?;
+        if stored.node != identity {
+            self.renamed.insert(stored.node.clone(), (identity.to_owned(), node));
+        }
+        for sender in stored.shards.iter_mut().flat_map(|shard| &mut shard.senders) {
+            let Some((stage, of)) = sender.from.rsplit_once(':') else { continue };
+            if let Some((now, node)) = self.renamed.get(stage) {
+                // What leaves a stage bears the name of the node whose records it carries.
+                let of = if node.formerly.contains(&of) { node.name } else { of };
+                sender.from = format!("{now}:{of}");
+            }
+        }
+        Some(stored)
     }
 
     /// Gives the shards of a stage what is stored of it; answers how it is written from now on.
     fn restore<S: Stage>(
         &mut self,
         node: &'static Node,
+        identity: &str,
         stored: Option<&StageAt>,
         shards: &mut [(S, S::Outs)],
     ) -> Option<StateSchema> {
@@ -177,6 +199,7 @@ impl Durability {
         let migration = match stored.and_then(|stored| stored.schema.as_ref()) {
             None => Migration::default(),
             Some(before) => match schema::compare(node, before, &now, &shape) {
+                Ok(migration) if stored.is_some_and(|stored| stored.node != identity) => migration.anew(&now),
                 Ok(migration) => migration,
                 Err(error) => {
                     self.refuse(error.to_string());
@@ -222,7 +245,9 @@ impl Durability {
             return Err(error);
         }
         let manifest = self.recovered.as_ref().map(|recovered| &recovered.manifest);
-        let known = |stage: &StageAt| self.plan.stages.iter().any(|now| now.node == stage.node);
+        let known = |stage: &StageAt| {
+            self.renamed.contains_key(&stage.node) || self.plan.stages.iter().any(|now| now.node == stage.node)
+        };
         let lost = manifest.into_iter().flat_map(|manifest| &manifest.stages);
         let lost = lost.filter(|stage| stage.schema.is_some() && !known(stage));
         if let Some(lost) = lost.into_iter().find(|stage| !self.forgotten.contains(&stage.node)) {
