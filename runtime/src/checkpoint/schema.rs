@@ -140,7 +140,9 @@ pub fn compare(
         let before = &stored.fields[found];
         if !shape::same(&before.shape, &field.shape) {
             let migrated = declared.and_then(|declared| declared.migrated);
-            if let Some(migrated) = migrated.filter(|migrated| shape::same(&(migrated.shape)(), &before.shape)) {
+            if let Some(migrated) =
+                migrated.filter(|migrated| shape::same(&(migrated.shape)(), &before.shape))
+            {
                 fields.push(Migrated::Converted(found, migrated.convert));
                 continue;
             }

@@ -2,14 +2,14 @@
 
 use super::checkpointer::Schedule;
 use super::control::FlowControl;
-use super::durability::Durability;
+use super::durability::{Durability, KeptState};
 use super::executor::{Executor, Tokio};
 use super::guarantee::{Guarantee, guarantees};
 use super::host::{Attached, EmbeddedHost};
 use super::inline::{Inline, Stepped};
 use super::output::Hold;
 use super::shared::Shared;
-use crate::checkpoint::storage::{DirStorage, Storage};
+use crate::checkpoint::storage::{DirStorage, MemoryStorage, Storage};
 use crate::connect::{Sink, Source};
 use crate::error::StartError;
 use crate::flow::Flow;
@@ -201,6 +201,16 @@ impl<F: Flow> Builder<F> {
         let inline = Inline::new();
         let (_, control) = self.wire(inline.executor())?;
         Ok(Stepped::new(inline, seed, control))
+    }
+
+    /// The nodes that keep state, and how it is stored. Nothing runs.
+    pub(crate) fn kept_state(self) -> Result<Vec<KeptState>, StartError> {
+        let (inline, shared) = (Inline::new(), Arc::new(Shared::new(F::GRAPH)));
+        let durable = Durability::open(Arc::new(MemoryStorage::new()), F::GRAPH, HashSet::new())?;
+        let (settings, attached) = (self.settings, self.attached);
+        let mut host = EmbeddedHost::new(settings, shared, inline.executor(), attached, Some(durable));
+        F::wire_embedded(&Arc::new(self.flow), &mut host);
+        Ok(host.take_durability().map(Durability::kept).unwrap_or_default())
     }
 
     fn start(self, executor: Arc<dyn Executor>) -> Result<F::Handle, StartError> {

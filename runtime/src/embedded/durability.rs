@@ -10,7 +10,7 @@ use crate::checkpoint::coordinator::{Coordinator, Plan};
 use crate::checkpoint::manifest::{Manifest, OutputAt, ShardAt, StageAt, StateSchema};
 use crate::checkpoint::recovery::{self, Recovered};
 use crate::checkpoint::storage::Storage;
-use crate::checkpoint::value::Migration;
+use crate::checkpoint::value::{Migration, Shape};
 use crate::checkpoint::{rescale, schema};
 use crate::error::StartError;
 use crate::graph::{Graph, Node};
@@ -23,6 +23,15 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+
+/// A node that keeps state, and how that is stored.
+pub(crate) struct KeptState {
+    /// Its name, led by those of the flows that it stands in.
+    pub(crate) name: String,
+    pub(crate) node: &'static Node,
+    pub(crate) shape: Shape,
+    pub(crate) schema: StateSchema,
+}
 
 /// The store of a flow that is being wired.
 pub(super) struct Durability {
@@ -37,6 +46,8 @@ pub(super) struct Durability {
     graph: &'static Graph,
     /// The stages that are stored under a former name: what they are called now, and the node that says so.
     renamed: HashMap<String, (String, &'static Node)>,
+    /// The nodes that keep state, and how.
+    kept: Vec<KeptState>,
     /// Nodes whose stored state is let go.
     forgotten: HashSet<String>,
 }
@@ -76,7 +87,12 @@ impl Durability {
         let (sender, notes) = mpsc::unbounded_channel();
         let restored = manifest.map_or(0, |manifest| manifest.epoch);
         let epochs = Arc::new(Epochs::new(restored, &positions, sender));
-        Ok(Durability { epochs, storage, recovered, plan, next, notes, error: None, graph, renamed: HashMap::new(), forgotten })
+        Ok(Durability { epochs, storage, recovered, plan, next, notes, error: None, graph, renamed: HashMap::new(), kept: Vec::new(), forgotten })
+    }
+
+    /// The nodes that keep state, as far as they are wired.
+    pub(super) fn kept(self) -> Vec<KeptState> {
+        self.kept
     }
 
     pub(super) fn manifest(&self) -> Option<&Manifest> {
@@ -196,6 +212,7 @@ impl Durability {
         let of = shards.len();
         let shape = shards.first_mut().and_then(|(head, _)| Some(head.stored()?.shape()))?;
         let now = schema::schema(node, &shape);
+        self.kept.push(KeptState { name: identity.to_owned(), node, shape: shape.clone(), schema: now.clone() });
         let migration = match stored.and_then(|stored| stored.schema.as_ref()) {
             None => Migration::default(),
             Some(before) => match schema::compare(node, before, &now, &shape) {

@@ -25,6 +25,7 @@ mod tasks;
 
 pub use builder::{Builder, FlowParts, Settings};
 pub use control::{Dropped, FlowControl, FlowWatch, NodeCounts};
+pub(crate) use durability::KeptState;
 pub use guarantee::{Delivery, Guarantee};
 pub use host::EmbeddedHost;
 pub use inline::Inline;

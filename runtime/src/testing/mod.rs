@@ -3,9 +3,12 @@
 mod checks;
 mod ports;
 mod rng;
+mod schema_changes;
+mod schema_lock;
 mod simulate;
 
 pub use checks::{assert_in_sequence, assert_sum};
 pub use ports::Point;
 pub use rng::Rng;
+pub use schema_lock::assert_state_schema;
 pub use simulate::{EpochOutcome, Outcome, Simulation, simulate};
