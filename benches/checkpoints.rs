@@ -170,16 +170,29 @@ async fn cost(rounds: usize) {
     let seconds: f64 = argument("--seconds", 8.0);
     let (batches, probe) = (2_000, count(2_000, keys, None).await);
     let batches = (seconds / probe.as_secs_f64() * batches as f64) as u64;
-    println!("cost: {} M records, {keys} keys, a checkpoint every second", batches * BATCH as u64 / 1_000_000);
+    println!(
+        "cost: {} M records, {keys} keys, a checkpoint every second",
+        batches * BATCH as u64 / 1_000_000
+    );
     let mut ratios = Vec::new();
     for round in 0..rounds {
         let without = count(batches, keys, None).await;
         let with = count(batches, keys, Some(&empty_dir("cost"))).await;
         ratios.push(with.as_secs_f64() / without.as_secs_f64());
-        println!("  round {round}: {:.2} s without, {:.2} s with: {:.3}", without.as_secs_f64(), with.as_secs_f64(), ratios[round]);
+        println!(
+            "  round {round}: {:.2} s without, {:.2} s with: {:.3}",
+            without.as_secs_f64(),
+            with.as_secs_f64(),
+            ratios[round]
+        );
     }
     ratios.sort_by(f64::total_cmp);
-    println!("  time with checkpoints, as a multiple: {:.3} ({:.3} to {:.3})", ratios[rounds / 2], ratios[0], ratios[rounds - 1]);
+    println!(
+        "  time with checkpoints, as a multiple: {:.3} ({:.3} to {:.3})",
+        ratios[rounds / 2],
+        ratios[0],
+        ratios[rounds - 1]
+    );
 }
 
 fn percentile(sorted: &[Duration], of: f64) -> Duration {
@@ -194,11 +207,7 @@ async fn pause() {
         let source = Pace { keys, given: 0, a_second: keys / 100, seconds, begun: None };
         let builder = Paced.builder().sent_from(source).counted_to(Waits(Arc::clone(&waits)));
         let dir = empty_dir("pause");
-        let builder = if durable {
-            builder.durable(&dir).checkpoint_every(interval())
-        } else {
-            builder
-        };
+        let builder = if durable { builder.durable(&dir).checkpoint_every(interval()) } else { builder };
         let flow = builder.spawn().expect("it starts");
         let control = flow.control.watch();
         let loaded = Instant::now();
@@ -227,7 +236,8 @@ async fn recovery() {
     let dir = empty_dir("recovery");
     let start = |seconds| {
         let source = Pace { keys, given: 0, a_second: keys / 100, seconds, begun: None };
-        let builder = Paced.builder().sent_from(source).counted_to(Void(PhantomData)).shards(argument("--shards", 1));
+        let builder =
+            Paced.builder().sent_from(source).counted_to(Void(PhantomData)).shards(argument("--shards", 1));
         builder.durable(&dir).checkpoint_every(interval())
     };
     let flow = start(1_000).spawn().expect("it starts");
@@ -242,7 +252,10 @@ async fn recovery() {
     while flow.control.counts().iter().map(|counts| counts.keys).sum::<u64>() < keys {
         tokio::task::yield_now().await;
     }
-    println!("recovery: {keys} keys, the flow runs after {started:?}, and all keys are there after {:?}", begun.elapsed());
+    println!(
+        "recovery: {keys} keys, the flow runs after {started:?}, and all keys are there after {:?}",
+        begun.elapsed()
+    );
     drop(flow);
 }
 

@@ -162,6 +162,10 @@ impl<'a> ValueReader<'a> {
     /// # Errors
     /// If there is more than the value has.
     pub fn end(&self) -> Result<(), Unreadable> {
-        if self.from.is_empty() { Ok(()) } else { Err(Unreadable("there are more bytes than the value has".to_owned())) }
+        if self.from.is_empty() {
+            Ok(())
+        } else {
+            Err(Unreadable("there are more bytes than the value has".to_owned()))
+        }
     }
 }

@@ -80,14 +80,27 @@ impl Durability {
         };
         let manifest = recovered.as_ref().map(|recovered| &recovered.manifest);
         let position = |name: &String| {
-            let known = manifest.and_then(|manifest| manifest.inputs.iter().find(|input| input.name == *name));
+            let known =
+                manifest.and_then(|manifest| manifest.inputs.iter().find(|input| input.name == *name));
             known.map_or(0, |input| input.position)
         };
         let positions: Vec<u64> = plan.inputs.iter().map(position).collect();
         let (sender, notes) = mpsc::unbounded_channel();
         let restored = manifest.map_or(0, |manifest| manifest.epoch);
         let epochs = Arc::new(Epochs::new(restored, &positions, sender));
-        Ok(Durability { epochs, storage, recovered, plan, next, notes, error: None, graph, renamed: HashMap::new(), kept: Vec::new(), forgotten })
+        Ok(Durability {
+            epochs,
+            storage,
+            recovered,
+            plan,
+            next,
+            notes,
+            error: None,
+            graph,
+            renamed: HashMap::new(),
+            kept: Vec::new(),
+            forgotten,
+        })
     }
 
     /// The nodes that keep state, as far as they are wired.
@@ -109,7 +122,10 @@ impl Durability {
     /// The place of an output, and what it was; `None` of that if nothing is restored.
     pub(super) fn output(&self, port: &str) -> (usize, Option<&OutputAt>) {
         let place = self.plan.outputs.iter().position(|name| name == port).unwrap_or(0);
-        (place, self.manifest().and_then(|manifest| manifest.outputs.iter().find(|output| output.name == port)))
+        (
+            place,
+            self.manifest().and_then(|manifest| manifest.outputs.iter().find(|output| output.name == port)),
+        )
     }
 
     /// The records of an output that were held for the epoch that is restored, as they were stored.
@@ -165,7 +181,8 @@ impl Durability {
         if keeps {
             return name.to_owned();
         }
-        let count = self.plan.stages.iter().filter(|stage| stage.node.split('#').next() == Some(&format!("~{name}")));
+        let count =
+            self.plan.stages.iter().filter(|stage| stage.node.split('#').next() == Some(&format!("~{name}")));
         match count.count() {
             0 => format!("~{name}"),
             n => format!("~{name}#{n}"),
@@ -212,7 +229,12 @@ impl Durability {
         let of = shards.len();
         let shape = shards.first_mut().and_then(|(head, _)| Some(head.stored()?.shape()))?;
         let now = schema::schema(node, &shape);
-        self.kept.push(KeptState { name: identity.to_owned(), node, shape: shape.clone(), schema: now.clone() });
+        self.kept.push(KeptState {
+            name: identity.to_owned(),
+            node,
+            shape: shape.clone(),
+            schema: now.clone(),
+        });
         let migration = match stored.and_then(|stored| stored.schema.as_ref()) {
             None => Migration::default(),
             Some(before) => match schema::compare(node, before, &now, &shape) {
@@ -263,7 +285,8 @@ impl Durability {
         }
         let manifest = self.recovered.as_ref().map(|recovered| &recovered.manifest);
         let known = |stage: &StageAt| {
-            self.renamed.contains_key(&stage.node) || self.plan.stages.iter().any(|now| now.node == stage.node)
+            self.renamed.contains_key(&stage.node)
+                || self.plan.stages.iter().any(|now| now.node == stage.node)
         };
         let lost = manifest.into_iter().flat_map(|manifest| &manifest.stages);
         let lost = lost.filter(|stage| stage.schema.is_some() && !known(stage));

@@ -41,7 +41,8 @@ pub enum Point {
 
 impl Point {
     /// All of them.
-    pub const ALL: [Point; 5] = [Point::Record, Point::Prepare, Point::Store, Point::Commit, Point::Acknowledge];
+    pub const ALL: [Point; 5] =
+        [Point::Record, Point::Prepare, Point::Store, Point::Commit, Point::Acknowledge];
 }
 
 /// What is to fail next, after so many times that it does not.

@@ -211,7 +211,11 @@ impl<F: Flow> Simulation<F> {
     pub fn check(self, check: impl Fn(&Outcome)) {
         for input in F::GRAPH.inputs {
             let given = self.inputs.iter().any(|(name, _)| *name == input.name);
-            assert!(given, "the input `{}` is given nothing: say `.input(\"{}\", ..)`", input.name, input.name);
+            assert!(
+                given,
+                "the input `{}` is given nothing: say `.input(\"{}\", ..)`",
+                input.name, input.name
+            );
         }
         for seed in self.seeds.clone() {
             let told = Told { flow: F::GRAPH.flow, seed };
@@ -235,7 +239,8 @@ impl<F: Flow> Simulation<F> {
             let failures = Failures { sinks: crashing && rng.one_in(3), fault: fault.clone() };
             let of = self.shards.start + rng.place(self.shards.end.saturating_sub(self.shards.start));
             shards.push(of);
-            let faulty = FaultyStorage { storage: storage.clone(), fault: fault.clone(), kept: rng.one_in(2) };
+            let faulty =
+                FaultyStorage { storage: storage.clone(), fault: fault.clone(), kept: rng.one_in(2) };
             let mut builder = Builder::new((self.make)()).durable_in(faulty).set(|settings| {
                 settings.shards = of;
                 settings.capacity = 1 + rng.place(3);
@@ -267,9 +272,9 @@ impl<F: Flow> Simulation<F> {
             match end {
                 End::Drained => break,
                 End::Crashed => crashes += 1,
-                End::Failed(FlowError::Source { .. } | FlowError::Sink { .. } | FlowError::Checkpoint { .. })
-                    if crashing || planned.is_some() =>
-                {
+                End::Failed(
+                    FlowError::Source { .. } | FlowError::Sink { .. } | FlowError::Checkpoint { .. },
+                ) if crashing || planned.is_some() => {
                     crashes += 1;
                 }
                 End::Failed(error) => panic!("{error}"),
@@ -337,6 +342,8 @@ impl Drop for Told {
     fn drop(&mut self) {
         let Told { flow, seed } = self;
         let next = *seed + 1;
-        eprintln!("simulation of flow `{flow}`: seed {seed} failed; `.seeds({seed}..{next})` gives this run again");
+        eprintln!(
+            "simulation of flow `{flow}`: seed {seed} failed; `.seeds({seed}..{next})` gives this run again"
+        );
     }
 }
