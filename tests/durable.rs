@@ -90,8 +90,12 @@ dataflow! {
             -> key_by(key: u8 = |e| e.key)
             -> tumbling(2 min, early every 30 s)
             -> aggregate { n: u64 = count() };
+        seen = timed
+            -> key_by(key: u8 = |e| e.key)
+            -> session(10 s, early every 15 s)
+            -> aggregate { n: u64 = count() };
         all = timed -> tumbling(30 s) -> aggregate { n: u64 = count(), least: i64 = min(|e| e.value) };
-        output sums; output hops; output visits; output early; output all;
+        output sums; output hops; output visits; output early; output all; output seen;
         output late: Late<Event>;
     }
 }
@@ -111,6 +115,11 @@ fn windows_that_overlap_and_fire_again() {
 #[test]
 fn windows_that_fire_early() {
     survives::<_, windows::Early>(|| Windows, &[("events", events(3, 300))], "early");
+}
+
+#[test]
+fn sessions_that_fire_early() {
+    survives::<_, windows::Seen>(|| Windows, &[("events", events(16, 300))], "seen");
 }
 
 #[test]

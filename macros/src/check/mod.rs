@@ -29,7 +29,6 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     calls::nothing_waits_outside_of_a_future(graph, errors);
     calls::time_is_set_where_order_is_known(graph, errors);
     operators::wall_clocks_divert_nothing(graph, errors);
-    operators::sessions_do_not_fire_early(graph, errors);
     closures::closures_have_the_right_parameters(graph, errors);
     closures::closures_do_not_wait(graph, errors);
     closures::closures_that_look_take_references(graph, errors);

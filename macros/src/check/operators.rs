@@ -135,18 +135,6 @@ pub(super) fn wall_clocks_divert_nothing(graph: &Graph, errors: &Diagnostics) {
     }
 }
 
-/// Sessions fire when they are over, and only then.
-pub(super) fn sessions_do_not_fire_early(graph: &Graph, errors: &Diagnostics) {
-    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
-        if let (Args::Window { early: Some(_), .. }, Effect::Window(WindowKind::Session)) =
-            (&op.args, op.row.effect)
-        {
-            let message = "a session fires once, when it is over; remove `early every ..`, or use `tumbling` or `hopping`";
-            errors.error(Code::Arguments, &op.name, message);
-        }
-    }
-}
-
 /// A window is a promise to aggregate: alone it has no records.
 pub(super) fn windows_are_aggregated(graph: &Graph, errors: &Diagnostics) {
     for node in &graph.nodes {

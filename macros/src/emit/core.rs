@@ -186,8 +186,13 @@ impl Writer<'_> {
             WindowKind::Count => TokenStream::new(),
             WindowKind::Session => {
                 let windows = quote!(#rt::stages::SessionWindows::new(#size, #allow));
-                let merge = self.merge(id, false);
-                self.placed("sessions", &quote!(#head, #windows, #init, #add, #merge, #finish, #late, #emit))
+                let Some((ticks, merge)) = early else {
+                    let merge = self.merge(id, false);
+                    let arguments = quote!(#head, #windows, #init, #add, #merge, #finish, #late, #emit);
+                    return self.placed("sessions", &arguments);
+                };
+                let arguments = quote!(#head, #windows, #ticks, #init, #add, #merge, #finish, #late, #emit);
+                self.placed("early_sessions", &arguments)
             }
         }
     }

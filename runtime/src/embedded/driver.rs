@@ -11,6 +11,7 @@ use crate::checkpoint::Delta;
 use crate::checkpoint::manifest::{SenderAt, ShardAt};
 use crate::error::FlowError;
 use crate::graph::{StageMeta, TimeMeta};
+use crate::host::Sleep;
 use crate::outlet::{Outlet, Outlets};
 use crate::stage::{Awaited, Progress, Stage};
 use crate::time::Timestamp;
@@ -631,6 +632,7 @@ async fn drive(
 ) -> Outcome {
     let mut turns = 0u64;
     let mut open = watch.is_some_and(|(kind, _)| kind == InputKind::Pushed);
+    let mut silence = None;
     loop {
         // Those who still send must not keep the input open by never letting it run dry.
         if open && shared.closing.is_cancelled() {
@@ -639,8 +641,13 @@ async fn drive(
         }
         let taken = match watch {
             // Under load there is no need to watch the clock.
-            Some(_) if take_now(task) => Taken::Work,
-            Some((_, idle_after)) => take_from_input(task, shared, executor, idle_after, &mut open).await,
+            Some(_) if take_now(task) => {
+                break_silence(task, &mut silence);
+                Taken::Work
+            }
+            Some((_, idle_after)) => {
+                take_from_input(task, shared, executor, idle_after, &mut open, &mut silence).await
+            }
             None => take(task, executor).await,
         };
         match taken {
@@ -662,6 +669,7 @@ async fn drive(
             // An input that never runs dry must not keep what there is from being sent, nor others from their turn.
             let go_on = progress == Progress::Done && !task.is_full() && !turns.is_multiple_of(TURNS);
             if go_on && take_now(task) {
+                break_silence(task, &mut silence);
                 continue;
             }
             std::future::poll_fn(|cx| task.poll_send(cx)).await;
@@ -704,54 +712,83 @@ fn take_now(task: &mut dyn StageTask) -> bool {
     matches!(task.poll_take(&mut cx), Poll::Ready(Taken::Work))
 }
 
-/// Waits for what comes, or for the time at which the stage wants to work although nothing has.
-async fn take(task: &mut dyn StageTask, executor: &dyn Executor) -> Taken {
-    let Some(at) = task.wakes_at() else {
-        return std::future::poll_fn(|cx| task.poll_take(cx)).await;
-    };
-    let sleep = executor.sleep(at.since(executor.wall_time()));
-    tokio::select! {
-        biased;
-        taken = std::future::poll_fn(|cx| task.poll_take(cx)) => taken,
-        () = sleep => Taken::Work,
+/// When the stage wants to work although nothing has come: never, if it does not say.
+fn wake(task: &dyn StageTask, executor: &dyn Executor) -> Sleep {
+    match task.wakes_at() {
+        Some(at) => executor.sleep(at.since(executor.wall_time())),
+        None => Box::pin(std::future::pending()),
     }
 }
 
-/// Waits for an input, which may be closed from outside and may fall silent.
+/// Waits for what comes, or for the time at which the stage wants to work although nothing has.
+async fn take(task: &mut dyn StageTask, executor: &dyn Executor) -> Taken {
+    if task.wakes_at().is_none() {
+        return std::future::poll_fn(|cx| task.poll_take(cx)).await;
+    }
+    let wake = wake(task, executor);
+    tokio::select! {
+        biased;
+        taken = std::future::poll_fn(|cx| task.poll_take(cx)) => taken,
+        () = wake => Taken::Work,
+    }
+}
+
+/// Nothing has come from an input for some time.
+struct Silence {
+    /// Until it counts as idle.
+    sleep: Sleep,
+    idle: bool,
+}
+
+fn break_silence(task: &mut dyn StageTask, silence: &mut Option<Silence>) {
+    if silence.take().is_some() {
+        task.silent(None);
+    }
+}
+
+/// Waits for an input, which may be closed from outside and may fall silent, or for the time at which the stage wants to
+/// work; its work does not break the silence.
 async fn take_from_input(
     task: &mut dyn StageTask,
     shared: &Shared,
     executor: &dyn Executor,
     idle_after: Duration,
     open: &mut bool,
+    silence: &mut Option<Silence>,
 ) -> Taken {
-    let mut silence = executor.sleep(idle_after);
-    let mut idle = false;
-    task.silent(Some(executor.now()));
+    let Silence { sleep, idle } = silence.get_or_insert_with(|| {
+        task.silent(Some(executor.now()));
+        Silence { sleep: executor.sleep(idle_after), idle: false }
+    });
+    let mut wake = wake(task, executor);
     loop {
         tokio::select! {
             biased;
             taken = std::future::poll_fn(|cx| task.poll_take(cx)) => {
-                task.silent(None);
+                break_silence(task, silence);
                 return taken;
             }
             () = shared.closing.cancelled(), if *open => {
                 *open = false;
                 task.close();
             }
-            () = &mut silence, if !idle => {
-                idle = true;
+            () = &mut *sleep, if !*idle => {
+                *idle = true;
                 task.idle();
-                while task.work() == Progress::More {}
-                std::future::poll_fn(|cx| task.poll_send(cx)).await;
+                return Taken::Work;
             }
+            () = &mut wake => return Taken::Work,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::inline::Inline;
+    use super::super::shared::lock;
     use super::*;
+    use crate::graph::Graph;
+    use std::sync::Mutex;
 
     fn senders(of: &[(i64, Status)]) -> Vec<Sender> {
         of.iter().map(|&(at, status)| Sender { watermark: Timestamp(at), status }).collect()
@@ -768,5 +805,85 @@ mod tests {
         for waits_for_idle in [false, true] {
             assert_eq!(reached(&senders(&[(5, Status::Ended)]), waits_for_idle), Timestamp::MAX);
         }
+    }
+
+    static EMPTY: Graph =
+        Graph { flow: "Clocks", nodes: &[], stages: &[], inputs: &[], outputs: &[], subflows: &[] };
+
+    /// A stage that nothing comes to, and that works every ten seconds. It tells of its work and of idleness.
+    struct Ticking {
+        next: Timestamp,
+        told: Option<Timestamp>,
+        log: Arc<Mutex<Vec<(&'static str, i64)>>>,
+    }
+
+    impl StageTask for Ticking {
+        fn open(&mut self) {}
+        fn poll_take(&mut self, _: &mut Context<'_>) -> Poll<Taken> {
+            Poll::Pending
+        }
+        fn needs_wall_time(&self) -> bool {
+            true
+        }
+        fn tell(&mut self, now: Timestamp) {
+            self.told = Some(now);
+        }
+        fn wakes_at(&self) -> Option<Timestamp> {
+            Some(self.next)
+        }
+        fn take_woke_writer(&mut self) -> bool {
+            false
+        }
+        fn work(&mut self) -> Progress {
+            if let Some(now) = self.told.take().filter(|now| *now >= self.next) {
+                lock(&self.log).push(("works", now.0 / 1_000_000));
+                self.next = now + Duration::from_secs(10);
+            }
+            Progress::Done
+        }
+        fn poll_send(&mut self, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+        fn is_full(&mut self) -> bool {
+            false
+        }
+        fn close(&mut self) {}
+        fn idle(&mut self) {
+            lock(&self.log).push(("idle", self.next.0 / 1_000_000));
+        }
+        fn silent(&mut self, _: Option<Duration>) {}
+        fn end(&mut self) {}
+        fn note_end(&mut self) {}
+        fn report(&mut self) -> Option<FlowError> {
+            None
+        }
+        fn abandon(&mut self) -> u64 {
+            0
+        }
+    }
+
+    /// What the stage does in 35 seconds in which nothing comes.
+    fn log_of(watch: Option<(InputKind, Duration)>) -> Vec<(&'static str, i64)> {
+        let mut inline = Inline::new();
+        let (executor, shared, log) =
+            (inline.executor(), Arc::new(Shared::new(&EMPTY)), Arc::<Mutex<Vec<_>>>::default());
+        let task = Ticking { next: Timestamp::from_secs(10), told: None, log: Arc::clone(&log) };
+        let place = Place::outside("ticks");
+        executor.spawn(Box::pin(run(Box::new(task), place, shared, Arc::clone(&executor), watch)));
+        (0..35).for_each(|_| inline.advance(Duration::from_secs(1)));
+        std::mem::take(&mut lock(&log))
+    }
+
+    #[test]
+    fn a_stage_is_woken_by_the_clock_at_an_input_as_elsewhere() {
+        let works = [("works", 10), ("works", 20), ("works", 30)];
+        assert_eq!(log_of(None), works);
+        assert_eq!(log_of(Some((InputKind::Fed, Duration::from_secs(60)))), works);
+    }
+
+    #[test]
+    fn work_by_the_clock_is_no_sign_of_life_of_an_input() {
+        let idle = [("works", 10), ("works", 20), ("idle", 30), ("works", 30)];
+        assert_eq!(log_of(Some((InputKind::Pushed, Duration::from_secs(25)))), idle);
     }
 }

@@ -333,6 +333,14 @@ where
         Progress::More
     }
 
+    fn waits_for(&self) -> Option<Timestamp> {
+        let next = |pane: &Pane<K, S>| {
+            let tick = pane.ticking.first_key_value().map(|(tick, _)| *tick);
+            tick.into_iter().chain([pane.window.end]).min()
+        };
+        self.panes.iter().filter(|pane| !pane.fired).filter_map(next).min()
+    }
+
     fn local(&mut self) -> &mut Local {
         &mut self.local
     }

@@ -43,21 +43,36 @@ impl SessionWindows {
     pub(super) fn by_side(self) -> Self {
         SessionWindows { by_side: true, ..self }
     }
+
+    /// The session that a record makes alone. It must end before all time does, or it would not be over then.
+    pub(super) fn of(&self, at: Timestamp) -> Window {
+        Window { start: at, end: at.plus_micros(self.gap).min(Timestamp(i64::MAX - 1)) }
+    }
+
+    /// The last time at which a session takes late records.
+    pub(super) fn closes(&self, session: &Window) -> Timestamp {
+        session.end.plus_micros(self.allow)
+    }
+
+    /// Whether the watermark has passed all that: a record exactly there would still have been taken.
+    pub(super) fn is_closed(&self, session: &Window, watermark: Timestamp) -> bool {
+        self.closes(session) < watermark
+    }
 }
 
-struct Session<S> {
+pub(super) struct Session<S> {
     /// From the first record to the last plus the gap.
-    window: Window,
-    fired: bool,
-    state: S,
+    pub(super) window: Window,
+    pub(super) fired: bool,
+    pub(super) state: S,
 }
 
 /// The open sessions of one key: nearly always one.
-struct Sessions<S> {
+pub(super) struct Sessions<S> {
     /// In no order; none touches another.
-    open: Vec<Session<S>>,
+    pub(super) open: Vec<Session<S>>,
     /// When the key is next looked at.
-    due: Timestamp,
+    pub(super) due: Timestamp,
 }
 
 struct Functions<Init, Add, Merge, Finish, Late, Emit> {
@@ -133,10 +148,8 @@ where
             (functions.late)(record, at, self.heard, &mut self.local, outs);
             return;
         }
-        // It must end before all time does, or it would not be over then.
-        let own = Window { start: at, end: at.plus_micros(self.windows.gap).min(Timestamp(i64::MAX - 1)) };
-        // Closed once the watermark has passed the end: a record exactly there would still have been taken.
-        let closed = own.end.plus_micros(self.windows.allow) < self.watermark;
+        let own = self.windows.of(at);
+        let closed = self.windows.is_closed(&own, self.watermark);
         let known = if closed { self.table.get(&key) } else { None };
         if closed && known.is_none_or(|sessions| !sessions.open.iter().any(|s| touch(&s.window, &own))) {
             (functions.late)(record, at, self.watermark, &mut self.local, outs);
@@ -166,12 +179,12 @@ where
         if sessions.due != now {
             return 0;
         }
-        let (watermark, allow) = (self.watermark, self.windows.allow);
+        let (watermark, windows) = (self.watermark, self.windows);
         let mut fired = 0;
         let mut open = Vec::new();
         for mut session in sessions.open.drain(..) {
             let ended = session.window.end < watermark;
-            let closed = session.window.end.plus_micros(allow) < watermark;
+            let closed = windows.is_closed(&session.window, watermark);
             if ended && !session.fired {
                 fired += 1;
                 session.fired = true;
@@ -193,7 +206,7 @@ where
             return fired;
         }
         sessions.open = open;
-        sessions.due = sessions.next_due(allow);
+        sessions.due = sessions.next_due(windows);
         let due = sessions.due;
         self.deadlines.set(due, key);
         fired
@@ -215,19 +228,24 @@ fn emit<K, S, R, O, Init, Add, Merge, Finish, Late, Emit>(
 }
 
 /// Whether two sessions are one: each reaches a gap beyond its last record, so they touch where they meet.
-fn touch(a: &Window, b: &Window) -> bool {
+pub(super) fn touch(a: &Window, b: &Window) -> bool {
     a.start <= b.end && b.start <= a.end
 }
 
 impl<S> Sessions<S> {
     /// When the next of them ends, or, if it has fired, is closed.
-    fn next_due(&self, allow: i64) -> Timestamp {
-        let next = |s: &Session<S>| if s.fired { s.window.end.plus_micros(allow) } else { s.window.end };
+    pub(super) fn next_due(&self, windows: SessionWindows) -> Timestamp {
+        let next = |s: &Session<S>| if s.fired { windows.closes(&s.window) } else { s.window.end };
         self.open.iter().map(next).min().unwrap_or(Timestamp::MAX)
     }
 
     /// The session that holds `own`, made of all that it touches.
-    fn take_in(&mut self, own: Window, init: impl Fn() -> S, merge: impl Fn(&mut S, S)) -> &mut Session<S> {
+    pub(super) fn take_in(
+        &mut self,
+        own: Window,
+        init: impl Fn() -> S,
+        merge: impl Fn(&mut S, S),
+    ) -> &mut Session<S> {
         let Some(place) = self.open.iter().position(|session| touch(&session.window, &own)) else {
             self.open.push(Session { window: own, fired: false, state: init() });
             return self.open.last_mut().expect("it was just pushed");
@@ -251,7 +269,7 @@ impl<S> Sessions<S> {
 }
 
 impl Window {
-    fn widen(&mut self, other: &Window) {
+    pub(super) fn widen(&mut self, other: &Window) {
         self.start = self.start.min(other.start);
         self.end = self.end.max(other.end);
     }
@@ -356,7 +374,7 @@ where
         (self.watermark, self.heard) = (watermark, watermark);
         for (key, sessions) in self.table.iter_restored() {
             sessions.open.iter_mut().for_each(|session| session.fired = session.window.end < watermark);
-            sessions.due = sessions.next_due(self.windows.allow);
+            sessions.due = sessions.next_due(self.windows);
             self.deadlines.set(sessions.due, key.clone());
         }
     }
