@@ -160,3 +160,110 @@ fn what_a_node_was_called_is_part_of_its_graph() {
     let converted = (migrated.convert)(&[5]).expect("5 is a `u32`");
     assert_eq!(converted, [&[6][..], b"5 seen"].concat());
 }
+
+mod generic {
+    use super::*;
+
+    dataflow! {
+        pub flow Traffic<T: psdf::Record, K: psdf::Key> {
+            param key: fn(&T) -> K;
+            param seconds: fn(&T) -> u64;
+            input views: T;
+            #[formerly(totals)]
+            seen = views -> key_by(page: K = key) -> stateful(String) {
+                state {
+                    #[formerly(seconds)]
+                    #[migrate(from = u64, |sum| sum.to_string())]
+                    sum: String = String::new(),
+                    #[migrate(from = Option<K>, |first| first.into_iter().collect())]
+                    firsts: Vec<K> = Vec::new(),
+                }
+                keep forever;
+                |state, view, out| {
+                    state.sum.push_str(&format!("+{}", seconds(&view)));
+                    out.emit(state.sum.clone());
+                }
+            };
+            output seen;
+        }
+    }
+}
+
+#[test]
+fn a_generic_flow_goes_on_from_what_another_stored() {
+    let flow =
+        generic::Traffic { key: |view: &(String, u32)| view.0.clone(), seconds: |view| u64::from(view.1) };
+    let builder = flow.builder().durable_in(stored()).forget_state_of("views_per_hour");
+    let (mut flow, mut inline) = builder.inline().expect("all that changed is declared");
+    inline.block_on(flow.views.send(("a".to_owned(), 5))).expect("the flow takes it");
+    inline.run();
+    assert_eq!(flow.seen.next_now().as_deref(), Some("30+5"));
+}
+
+mod kinds {
+    use super::*;
+
+    dataflow! {
+        pub flow Kinds {
+            input numbers: u32;
+            timed = numbers -> event_time(|n| Timestamp::from_secs(i64::from(*n)), lateness 1 s);
+            odd = timed -> key_by(odd: bool = |n| n % 2 == 1);
+            visits = odd -> session(1 hour) -> aggregate { n: u64 = count() };
+            early = odd -> tumbling(1 hour, early every 1 min) -> aggregate { n: u64 = count() };
+            firsts = odd -> dedup keep forever;
+            pairs = odd -> join(odd, within 1 hour);
+            whole = timed -> tumbling(1 hour) -> aggregate { n: u64 = count(), most: u32 = max(|n| *n) };
+            output visits; output early; output firsts; output pairs; output whole;
+        }
+    }
+}
+
+mod kinds_renamed {
+    use super::*;
+
+    dataflow! {
+        pub flow Kinds {
+            input numbers: u32;
+            timed = numbers -> event_time(|n| Timestamp::from_secs(i64::from(*n)), lateness 1 s);
+            odd = timed -> key_by(odd: bool = |n| n % 2 == 1);
+            #[formerly(visits)]
+            visits_now = odd -> session(1 hour) -> aggregate { #[formerly(n)] so_many: u64 = count() };
+            #[formerly(early)]
+            early_now = odd -> tumbling(1 hour, early every 1 min) -> aggregate { #[formerly(n)] so_many: u64 = count() };
+            #[formerly(firsts)]
+            firsts_now = odd -> dedup keep forever;
+            #[formerly(pairs)]
+            pairs_now = odd -> join(odd, within 1 hour);
+            #[formerly(whole)]
+            whole_now = timed -> tumbling(1 hour) -> aggregate { #[formerly(n)] so_many: u64 = count(), most: u32 = max(|n| *n) };
+            output visits_now; output early_now; output firsts_now; output pairs_now; output whole_now;
+        }
+    }
+}
+
+#[test]
+fn nodes_of_every_kind_can_be_renamed() {
+    let storage = MemoryStorage::new();
+    let (flow, mut inline) = kinds::Kinds.builder().durable_in(storage.clone()).inline().expect("it is new");
+    inline.block_on(flow.numbers.send_batch(vec![1, 3, 5])).expect("the flow takes them");
+    inline.run();
+    inline.block_on(flow.stop_with_checkpoint()).expect("the flow stops");
+
+    // Twice: what was renamed is then stored under its new name.
+    for number in [7, 9] {
+        let builder = kinds_renamed::Kinds.builder().durable_in(storage.clone());
+        let (flow, mut inline) = builder.inline().expect("every name is declared");
+        inline.block_on(flow.numbers.send(number)).expect("the flow takes it");
+        inline.run();
+        let unread = inline.block_on(flow.stop_with_checkpoint()).expect("the flow stops");
+        assert!(unread.firsts_now.is_empty(), "one has been there before");
+    }
+    let builder = kinds_renamed::Kinds.builder().durable_in(storage);
+    let (flow, mut inline) = builder.inline().expect("it was stored by this version");
+    inline.block_on(flow.numbers.send(11)).expect("the flow takes it");
+    let unread = inline.block_on(flow.finish()).expect("the flow ends");
+    assert_eq!(unread.visits_now.iter().map(|visit| visit.so_many).collect::<Vec<_>>(), [6]);
+    assert_eq!(unread.early_now.last().map(|hour| hour.so_many), Some(6));
+    assert_eq!(unread.whole_now.iter().map(|hour| (hour.so_many, hour.most)).collect::<Vec<_>>(), [(6, 11)]);
+    assert!(!unread.pairs_now.is_empty(), "11 meets those before it");
+}

@@ -131,6 +131,11 @@ impl Context<'_> {
         })
     }
 
+    /// A function of the runtime, if a type that was stored by an earlier version can be held as state.
+    pub(super) fn given_stored(&self, ty: &Type, function: TokenStream) -> TokenStream {
+        self.given_all(&[Ask { ty: ty.clone(), requirement: STATE }], function)
+    }
+
     /// What is asked of a record whose type is known.
     fn of_record(&self, ty: &KnownType) -> Vec<Ask> {
         match ty {

@@ -133,17 +133,16 @@ fn migrated(context: &Context<'_>, field: &StateField) -> Option<TokenStream> {
     let function = ident("convert");
     // Whatever is said of the type that was stored is said once: see `psdf_runtime::requirement`.
     let place = Place::of(&migrate.from);
-    let given = place.function(Some(&from), (rt, &quote!(record::StateData<_>)), "given");
-    let migrate = place.parenthesized(&quote!(#rt::checkpoint::migrate::migrate));
+    let shape_of = context.given_stored(&migrate.from, quote!(#rt::checkpoint::migrate::shape_of));
+    let convert = context.given_stored(&migrate.from, quote!(#rt::checkpoint::migrate::migrate));
     let (open, close) = (place.put(quote!(#rt::checkpoint::migrate::Convert<)), place.put(quote!(>)));
-    let shape_of = place.parenthesized(&quote!(#rt::checkpoint::migrate::shape_of));
     Some(quote!(#path::graph::MigrateField {
         from: #from_written,
-        shape: || { #import #given #shape_of(::core::marker::PhantomData::<#from>) },
+        shape: || { #import #shape_of(::core::marker::PhantomData::<#from>) },
         convert: |#bytes| {
             #import
             let #function: #open #from, #to #close = #f;
-            #given #migrate(#name, #bytes, #function)
+            #convert(#name, #bytes, #function)
         },
     }))
 }
