@@ -82,7 +82,8 @@ use std::path::PathBuf;
 fn written<Q: Table>(rows: Vec<Q::Row>, name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("nexmark-durable-{name}.csv"));
     csv::write::<Q>(rows, &path).expect("the directory of tests can be written");
-    let mut lines: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
+    let mut lines: Vec<String> =
+        std::fs::read_to_string(&path).expect("it was just written").lines().map(str::to_owned).collect();
     // Rows of one place may stand in any order.
     lines.sort();
     lines.join("\n")
