@@ -1,7 +1,7 @@
 //! `GRAPH`: the flow as a constant, and its listing in the docs.
 
 use super::{Context, written};
-use crate::ast::Args;
+use crate::ast::{Args, Budget};
 use crate::graph::{Graph, Node, Origin, bound, line, text};
 use crate::lower::{Body, Branch, Head, Outlet, Plan, Step, Target, Time};
 use proc_macro2::{Ident, TokenStream};
@@ -22,11 +22,15 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
         let key = fields(rt, &key);
         let state = super::join::held(context, id).unwrap_or_else(|| fields(rt, &state_fields(node)));
         let bound = option(bound(node).map(|bound| quote!(#bound)));
+        let memory = option(node.memory().map(|memory| match memory.budget {
+            Budget::Bytes(bytes) => quote!(#rt::graph::Budget::Bytes(#bytes)),
+            Budget::Keys(keys) => quote!(#rt::graph::Budget::Keys(#keys)),
+        }));
         let stage = option(stage_of[id].map(|stage| quote!(#stage)));
         let line = u32::try_from(line(&node.name)).unwrap_or(0);
         quote!(#rt::graph::Node {
             name: #name, kind: #rt::graph::NodeKind::#kind, operators: &[#(#operators),*], reads: &[#(#reads),*],
-            key: &[#(#key),*], state: &[#(#state),*], bound: #bound, stage: #stage, line: #line,
+            key: &[#(#key),*], state: &[#(#state),*], bound: #bound, memory: #memory, stage: #stage, line: #line,
         })
     });
     let stages = plan.map_or(&[][..], |plan| &plan.stages).iter().map(|stage| {
