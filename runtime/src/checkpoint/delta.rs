@@ -98,6 +98,21 @@ impl Records {
         self.places.sort_by_key(|place| place.group);
     }
 
+    /// Leaves those at these places out, which are taken.
+    pub(crate) fn leave_out(&mut self, places: &mut Vec<u32>) {
+        if places.is_empty() {
+            return;
+        }
+        places.sort_unstable();
+        let (mut place, mut left_out) = (0, places.iter().peekable());
+        self.places.retain(|_| {
+            let kept = left_out.next_if(|left_out| **left_out == place).is_none();
+            place += 1;
+            kept
+        });
+        places.clear();
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
