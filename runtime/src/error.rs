@@ -206,7 +206,9 @@ impl fmt::Display for StartError {
                  `enable_all()`"
             ),
             StartError::Setting { flow, what } => write!(f, "flow `{flow}` cannot start: {what}"),
-            StartError::Store { flow, what } => write!(f, "flow `{flow}` cannot start from its store: {what}"),
+            StartError::Store { flow, what } => {
+                write!(f, "flow `{flow}` cannot start from its store: {what}")
+            }
             StartError::Memory { flow, node, what } => {
                 write!(f, "flow `{flow}` cannot start: node `{node}` has a budget of memory, and {what}")
             }

@@ -24,6 +24,14 @@ pub mod value;
 pub use delta::{Delta, TableId};
 // STUBS
 #[allow(missing_docs)]
-pub mod schema { use super::{manifest::*, value::*}; use crate::graph::Node; use std::io;
- pub fn schema(_n: &Node, _s: &Shape) -> StateSchema { StateSchema::default() }
- pub fn compare(_n: &Node, _b: &StateSchema, _now: &StateSchema, _s: &Shape) -> io::Result<Migration> { Ok(Migration::default()) } }
+pub mod schema {
+    use super::{manifest::*, value::*};
+    use crate::graph::Node;
+    use std::io;
+    pub fn schema(_n: &Node, _s: &Shape) -> StateSchema {
+        StateSchema::default()
+    }
+    pub fn compare(_n: &Node, _b: &StateSchema, _now: &StateSchema, _s: &Shape) -> io::Result<Migration> {
+        Ok(Migration::default())
+    }
+}

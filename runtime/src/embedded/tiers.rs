@@ -60,7 +60,8 @@ impl Tiers {
         shards: usize,
         shared: &Arc<Shared>,
     ) -> Vec<Arc<Tier>> {
-        let forced = self.forced.as_mut().and_then(|rng| rng.one_in(2).then(|| Budget::Keys(1 + rng.below(5))));
+        let forced =
+            self.forced.as_mut().and_then(|rng| rng.one_in(2).then(|| Budget::Keys(1 + rng.below(5))));
         let (Some(store), Some(budget)) = (&self.store, forced.or(node.memory)) else { return Vec::new() };
         let tier = |shard| {
             let (flow, node, shared) = (shared.graph.flow, place.name, Arc::clone(shared));
@@ -104,7 +105,8 @@ fn with_a_budget(graph: &'static Graph) -> Option<&'static Node> {
 #[cfg(feature = "disk")]
 fn on_disk(path: PathBuf) -> Result<Arc<dyn TierStore>, String> {
     let opened = crate::state::DiskTier::open(&path);
-    let opened = opened.map_err(|error| format!("`{}` cannot be used for what is over it: {error}", path.display()))?;
+    let opened = opened
+        .map_err(|error| format!("`{}` cannot be used for what is over it: {error}", path.display()))?;
     Ok(Arc::new(opened))
 }
 

@@ -213,7 +213,11 @@ where
             }
             if pane.window.end <= watermark {
                 pane.fired = true;
-                self.firing = Firing::Last { window: pane.window, taken: Taken::default(), entries: Entries::default() };
+                self.firing = Firing::Last {
+                    window: pane.window,
+                    taken: Taken::default(),
+                    entries: Entries::default(),
+                };
                 return true;
             }
         }

@@ -10,9 +10,9 @@ mod stored;
 mod table;
 mod tier;
 
+pub(crate) use cold::Codec;
 pub use expiry::Keep;
 pub(crate) use expiry::{Deadlines, Expiry};
-pub(crate) use cold::Codec;
 pub(crate) use measure::heap_bytes;
 pub(crate) use panes::Panes;
 pub use stored::StoredState;

@@ -207,7 +207,8 @@ impl<K: Key, V> KeyedTable<K, V> {
         // Half as many again leave room for as many insertions: half as many buckets, or, where most were left behind by
         // keys that went, as many as now.
         let len = self.tables[table].len();
-        let capacity = if self.is_crowded(table) { self.tables[table].num_buckets() / 8 * 7 } else { len + len / 2 + 1 };
+        let capacity =
+            if self.is_crowded(table) { self.tables[table].num_buckets() / 8 * 7 } else { len + len / 2 + 1 };
         let larger = HashTable::with_capacity(capacity.max(len + 1));
         let marks = Marks::of(larger.num_buckets());
         let full = std::mem::replace(&mut self.tables[table], larger);
@@ -517,7 +518,9 @@ impl<K: Key, V> KeyedTable<K, V> {
                 break;
             }
             let (parts, from) = (self.tables.len(), place + self.len);
-            let part = (0..parts).map(|further| (from + further) % parts).find(|&part| !self.tables[part].is_empty());
+            let part = (0..parts)
+                .map(|further| (from + further) % parts)
+                .find(|&part| !self.tables[part].is_empty());
             part.into_iter().for_each(|part| self.evict_from(part));
         }
         before - self.len
