@@ -252,6 +252,7 @@ impl<F: Flow> Simulation<F> {
                 settings.checkpoint_every = Duration::from_millis(1 + rng.below(20));
                 settings.store_patience = Duration::from_millis(rng.below(500));
             });
+            builder = builder.forced_eviction(rng.number());
             for (_, attach) in &self.inputs {
                 builder = attach(builder, &mut rng, failures.clone());
             }
