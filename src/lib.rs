@@ -62,9 +62,12 @@ pub mod sinks {
     pub use psdf_runtime::connect::{FileSink, TransactionalFileSink};
 }
 
-/// Where durable flows keep their checkpoints.
+/// Where durable flows keep their checkpoints, and what is over a node's budget of memory.
 pub mod storage {
     pub use psdf_runtime::checkpoint::storage::{DirStorage, Storage};
+    #[cfg(feature = "disk")]
+    pub use psdf_runtime::state::DiskTier;
+    pub use psdf_runtime::state::{MemoryCounts, MemoryTier, Pair, TierStore};
 }
 
 /// To test flows by simulation: crashes anywhere, and nothing is lost or doubled.

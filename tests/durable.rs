@@ -16,12 +16,12 @@ struct Event {
 /// Events of a few keys, a second apart or so; up to 20 s out of order, and some later than that.
 fn events(seed: u64, n: i64) -> Vec<Event> {
     let mut rng = Rng::new(seed);
-    let below = |rng: &mut Rng, bound| i64::try_from(rng.below(bound)).unwrap();
+    let below = |rng: &mut Rng, bound| i64::try_from(rng.below(bound)).expect("it is small");
     let event = |second| {
         let back = if rng.one_in(12) { 90 } else { 20 };
         Event {
             at: Timestamp::from_secs(1_000 + second - below(&mut rng, back)),
-            key: u8::try_from(rng.below(5)).unwrap(),
+            key: u8::try_from(rng.below(5)).expect("it is small"),
             value: below(&mut rng, 100),
         }
     };

@@ -184,7 +184,7 @@ fn the_guarantee_of_each_way_is_told() {
 }
 
 fn refused(start: Result<(words::Handle, Inline), StartError>) -> String {
-    start.map(drop).unwrap_err().to_string()
+    start.map(drop).expect_err("it is refused").to_string()
 }
 
 #[test]
@@ -216,9 +216,9 @@ fn the_store_of_another_flow_is_refused() {
 /// A store in which these words are committed.
 fn committed(words: &str) -> MemoryStorage {
     let storage = MemoryStorage::new();
-    let (flow, mut inline) = start(&storage, 1).unwrap();
+    let (flow, mut inline) = start(&storage, 1).expect("it starts");
     send(&flow, &mut inline, words);
-    inline.block_on(flow.stop_with_checkpoint()).unwrap();
+    inline.block_on(flow.stop_with_checkpoint()).expect("it stops");
     storage
 }
 

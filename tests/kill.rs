@@ -11,7 +11,7 @@ fn kills() -> u32 {
 }
 
 fn start(dir: &Path, shards: u64, pause: u64) -> Child {
-    let test = std::env::current_exe().unwrap();
+    let test = std::env::current_exe().expect("tests have a path");
     let profile = test.parent().and_then(Path::parent).expect("tests lie in target/PROFILE/deps");
     let program = profile.join("examples").join(format!("ledger{}", std::env::consts::EXE_SUFFIX));
     let mut command = Command::new(program);
@@ -22,12 +22,12 @@ fn start(dir: &Path, shards: u64, pause: u64) -> Child {
 }
 
 fn wait(child: Child) {
-    let done = child.wait_with_output().unwrap();
+    let done = child.wait_with_output().expect("it was started");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 fn lines(dir: &Path, name: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(dir.join(name)).unwrap();
+    let text = std::fs::read_to_string(dir.join(name)).expect("the ledger made it");
     text.lines().map(str::to_owned).collect()
 }
 

@@ -1,7 +1,10 @@
 //! Every Nexmark query as a durable flow: killed anywhere and started again with other shards, it gives what it gives
-//! undisturbed. (Not q12, whose windows go by the clock on the wall, nor q10, which is its sink.)
+//! undisturbed. (Not q12, whose windows go by the clock on the wall, nor q10, which is its sink, nor q2, which gives nothing of so
+//! few.)
 #![allow(dead_code, reason = "the example uses what its tests do not")]
 
+#[path = "../examples/nexmark/tables/bids.rs"]
+mod bids;
 #[path = "../examples/nexmark/calendar.rs"]
 mod calendar;
 #[path = "../examples/nexmark/closed.rs"]
@@ -14,20 +17,61 @@ mod digits;
 mod event;
 #[path = "../examples/nexmark/generate.rs"]
 mod generate;
+#[path = "../examples/nexmark/tables/joins.rs"]
+mod joins;
 #[path = "../examples/nexmark/money.rs"]
 mod money;
 #[path = "../examples/nexmark/rank.rs"]
 mod rank;
-#[path = "../examples/nexmark/tables.rs"]
-mod tables;
+#[path = "../examples/nexmark/tables/tops.rs"]
+mod tops;
+#[path = "../examples/nexmark/tables/windows.rs"]
+mod windows;
 
-macro_rules! queries {
-    ($($query:ident)*) => {
-        $(#[path = concat!("../examples/nexmark/", stringify!($query), ".rs")]
-        mod $query;)*
-    };
-}
-queries!(q0 q1 q2 q3 q4 q5 q6 q7 q8 q9 q11 q12 q13 q14 q15 q16 q17 q18 q19 q20 q21 q22);
+#[path = "../examples/nexmark/q0.rs"]
+mod q0;
+#[path = "../examples/nexmark/q1.rs"]
+mod q1;
+#[path = "../examples/nexmark/q11.rs"]
+mod q11;
+#[path = "../examples/nexmark/q12.rs"]
+mod q12;
+#[path = "../examples/nexmark/q13.rs"]
+mod q13;
+#[path = "../examples/nexmark/q14.rs"]
+mod q14;
+#[path = "../examples/nexmark/q15.rs"]
+mod q15;
+#[path = "../examples/nexmark/q16.rs"]
+mod q16;
+#[path = "../examples/nexmark/q17.rs"]
+mod q17;
+#[path = "../examples/nexmark/q18.rs"]
+mod q18;
+#[path = "../examples/nexmark/q19.rs"]
+mod q19;
+#[path = "../examples/nexmark/q2.rs"]
+mod q2;
+#[path = "../examples/nexmark/q20.rs"]
+mod q20;
+#[path = "../examples/nexmark/q21.rs"]
+mod q21;
+#[path = "../examples/nexmark/q22.rs"]
+mod q22;
+#[path = "../examples/nexmark/q3.rs"]
+mod q3;
+#[path = "../examples/nexmark/q4.rs"]
+mod q4;
+#[path = "../examples/nexmark/q5.rs"]
+mod q5;
+#[path = "../examples/nexmark/q6.rs"]
+mod q6;
+#[path = "../examples/nexmark/q7.rs"]
+mod q7;
+#[path = "../examples/nexmark/q8.rs"]
+mod q8;
+#[path = "../examples/nexmark/q9.rs"]
+mod q9;
 
 use csv::Table;
 use psdf::testing::simulate;
@@ -38,14 +82,19 @@ use std::path::PathBuf;
 fn written<Q: Table>(rows: Vec<Q::Row>, name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("nexmark-durable-{name}.csv"));
     csv::write::<Q>(rows, &path).expect("the directory of tests can be written");
-    let mut lines: Vec<String> = std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
+    let mut lines: Vec<String> =
+        std::fs::read_to_string(&path).expect("it was just written").lines().map(str::to_owned).collect();
     // Rows of one place may stand in any order.
     lines.sort();
     lines.join("\n")
 }
 
-fn survives<Q: Flow + Table>(make: fn() -> Q, name: &str, output: &str, more: fn(Simulation<Q>) -> Simulation<Q>)
-where
+fn survives<Q: Flow + Table>(
+    make: fn() -> Q,
+    name: &str,
+    output: &str,
+    more: fn(Simulation<Q>) -> Simulation<Q>,
+) where
     Q::Row: Clone,
 {
     // Slow enough that windows of seconds close, and days do not.
@@ -83,7 +132,6 @@ macro_rules! survive {
 survive! {
     q0: Q0.bids;
     q1: Q1.bids;
-    q2: Q2.bids;
     q3: Q3.sales;
     q4: Q4.prices;
     q5: Q5.hot;

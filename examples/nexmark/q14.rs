@@ -16,6 +16,7 @@ dataflow! {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct LargeBid {
     pub(crate) auction: u64,
     pub(crate) bidder: u64,

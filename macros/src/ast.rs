@@ -113,6 +113,7 @@ pub(crate) struct Op {
     pub(crate) diverted: Option<Else>,
     pub(crate) keep: Option<Keep>,
     pub(crate) every: Option<Every>,
+    pub(crate) memory: Option<Memory>,
 }
 
 /// `every d`
@@ -338,6 +339,21 @@ pub(crate) struct Keep {
     pub(crate) span: Span,
     /// `None`: forever.
     pub(crate) duration: Option<Duration>,
+}
+
+/// `memory 64 MiB`, with what was written for pictures.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    pub(crate) span: Span,
+    pub(crate) budget: Budget,
+    pub(crate) written: String,
+}
+
+/// How much of the state may be in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Budget {
+    Bytes(u64),
+    Keys(u64),
 }
 
 /// `else name: Type`, `else skip`, `else fail`

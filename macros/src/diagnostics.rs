@@ -42,7 +42,7 @@ codes! {
     UnusedInput = "P007",
     /// Arguments that do not fit the operator.
     Arguments = "P008",
-    /// A bare number where a duration belongs.
+    /// A bare number where a duration or a size belongs.
     Unit = "P009",
     /// A stateful operator without a key before it.
     NoKey = "P010",
@@ -50,7 +50,7 @@ codes! {
     NoEventTime = "P011",
     /// State that nothing bounds.
     Unbounded = "P012",
-    /// `keep` where there is no state, or where a window bounds it.
+    /// `keep` or `memory` where there is no state, or `keep` where a window bounds it.
     IdleKeep = "P013",
     /// A stateless closure that assigns to what it captured.
     CapturedState = "P014",

@@ -9,7 +9,7 @@ pub(crate) use build::build;
 pub(crate) use generics::{Names, parameter_ident, parameter_name};
 pub(crate) use names::{identifier, module_name, record_name, state_name, text};
 
-use crate::ast::{Args, Duration, JoinBound, Keep, Op, Param};
+use crate::ast::{Args, Duration, JoinBound, Keep, Memory, Op, Param};
 use crate::operators::{Effect, JoinKind};
 use proc_macro2::{Ident, Span};
 use std::collections::HashSet;
@@ -271,6 +271,12 @@ impl Node {
         self.ops()[self.core()?].keep.as_ref()
     }
 
+    /// How much of its state may be in memory.
+    pub(crate) fn memory(&self) -> Option<&Memory> {
+        let own = self.ops()[self.core()?].memory.as_ref();
+        own.or_else(|| self.window()?.memory.as_ref())
+    }
+
     /// Its name as it is shown and counted.
     pub(crate) fn shown(&self, graph: &Graph) -> String {
         match &self.origin {
@@ -313,8 +319,16 @@ pub(crate) fn line(at: &impl Spanned) -> usize {
     at.span().start().line
 }
 
-/// The duration of a window or of `keep`, as it was written.
+/// What bounds the state of a node: the duration of a window or of `keep`, and its budget, as they were written.
 pub(crate) fn bound(node: &Node) -> Option<String> {
+    let memory = node.memory().map(|memory| format!("memory {}", memory.written));
+    match (bound_in_time(node), memory) {
+        (Some(time), Some(memory)) => Some(format!("{time}, {memory}")),
+        (time, memory) => time.or(memory),
+    }
+}
+
+fn bound_in_time(node: &Node) -> Option<String> {
     let counted = match node.window().map(|op| (op, &op.args)) {
         Some((op, Args::Window { size, every, by_wall_clock, .. })) => {
             let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));

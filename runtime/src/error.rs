@@ -59,6 +59,16 @@ pub enum FlowError {
         /// Why.
         error: Arc<dyn Error + Send + Sync>,
     },
+    /// The store of what is over a node's budget of memory failed for longer than the flow has patience: its disk is full,
+    /// or broken. The flow stands as of the last epoch that was committed.
+    Memory {
+        /// The flow.
+        flow: &'static str,
+        /// The node.
+        node: &'static str,
+        /// Why.
+        error: Arc<dyn Error + Send + Sync>,
+    },
     /// The flow was stopped before it had drained: its handle was dropped, or a deadline passed.
     Stopped {
         /// The flow.
@@ -91,6 +101,14 @@ impl fmt::Display for FlowError {
                      last one: {error}"
                 )
             }
+            FlowError::Memory { flow, node, error } => {
+                write!(
+                    f,
+                    "flow `{flow}` ended because what does not fit into the memory of node `{node}` could not be put on \
+                     disk or read back; it can be started again from its last checkpoint, with more room on the disk or \
+                     a larger `memory`: {error}"
+                )
+            }
             FlowError::Stopped { flow } => {
                 write!(
                     f,
@@ -105,7 +123,9 @@ impl Error for FlowError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             FlowError::Panicked { .. } | FlowError::Stopped { .. } => None,
-            FlowError::Failed { error, .. } | FlowError::Checkpoint { error, .. } => Some(error.as_ref()),
+            FlowError::Failed { error, .. }
+            | FlowError::Checkpoint { error, .. }
+            | FlowError::Memory { error, .. } => Some(error.as_ref()),
             FlowError::Source { error, .. } => Some(error),
             FlowError::Sink { error, .. } => Some(error),
         }
@@ -139,6 +159,15 @@ pub enum StartError {
         /// The flow.
         flow: &'static str,
         /// What is wrong, and what to do.
+        what: String,
+    },
+    /// A node has a budget of memory, and what is over it has nowhere to go.
+    Memory {
+        /// The flow.
+        flow: &'static str,
+        /// The node.
+        node: &'static str,
+        /// What is missing, and what to do.
         what: String,
     },
     /// A flow that had come to its end was started again.
@@ -179,6 +208,9 @@ impl fmt::Display for StartError {
             StartError::Setting { flow, what } => write!(f, "flow `{flow}` cannot start: {what}"),
             StartError::Store { flow, what } => {
                 write!(f, "flow `{flow}` cannot start from its store: {what}")
+            }
+            StartError::Memory { flow, node, what } => {
+                write!(f, "flow `{flow}` cannot start: node `{node}` has a budget of memory, and {what}")
             }
             StartError::Finished { flow } => write!(
                 f,

@@ -50,6 +50,15 @@ impl PartialEq for MigrateField {
 
 impl Eq for MigrateField {}
 
+/// How much of a node's state may be in memory, over all its shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// `memory 256 MiB`: real bytes, of entries with what they hold on the heap.
+    Bytes(u64),
+    /// `memory 100_000 keys`, each counted once for every window.
+    Keys(u64),
+}
+
 /// A named node.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
@@ -69,6 +78,8 @@ pub struct Node {
     pub state: &'static [Field],
     /// What bounds the state: a window or `keep ..`, as it was written.
     pub bound: Option<&'static str>,
+    /// How much of its state may be in memory: what is over it is on local disk. `None`: all of it.
+    pub memory: Option<Budget>,
     /// The stage it runs in, by its place in [`Graph::stages`]; `None` if nothing needs to run for it.
     pub stage: Option<usize>,
     /// The line of the source file it is declared on.

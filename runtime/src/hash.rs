@@ -112,7 +112,7 @@ pub(crate) fn shard_of(group: u32, shards: usize) -> usize {
 pub(crate) fn groups_of(shard: usize, shards: usize) -> RangeInclusive<u8> {
     let mut groups = (0..KEY_GROUPS).filter(|&group| shard_of(group, shards) == shard);
     let first = groups.next().unwrap_or(0);
-    let last = groups.last().unwrap_or(first);
+    let last = groups.next_back().unwrap_or(first);
     u8::try_from(first).unwrap_or(0)..=u8::try_from(last).unwrap_or(u8::MAX)
 }
 

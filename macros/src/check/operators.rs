@@ -20,6 +20,8 @@ pub(super) fn clauses_fit_their_operators(graph: &Graph, errors: &Diagnostics) {
             check_every(op, node.window().is_some(), errors);
             check_keep(op, in_window, errors);
             check_window(op, errors);
+            let earlier = node.ops()[..place].iter().find(|op| op.memory.is_some());
+            check_memory(op, earlier, errors);
             if op.allow.is_some() && !matches!(op.row.effect, Effect::Window(kind) if kind.is_of_time()) {
                 let message = format!("`{}` takes no `allow`: it belongs to a window of time", op.name);
                 errors.error(Code::Arguments, &op.name, message);
@@ -113,6 +115,18 @@ fn check_keep(op: &Op, windowed: bool, errors: &Diagnostics) {
     } else if windowed {
         let message = "the window bounds this state already; remove `keep`";
         errors.error_at(Code::IdleKeep, keep.span, message);
+    }
+}
+
+/// What holds nothing needs no memory, and what is held is counted once.
+fn check_memory(op: &Op, earlier: Option<&Op>, errors: &Diagnostics) {
+    let Some(memory) = &op.memory else { return };
+    if !op.row.effect.is_core() && !matches!(op.row.effect, Effect::Window(_)) {
+        let message = format!("`{}` holds no state, so it needs no budget; remove `memory`", op.name);
+        errors.error_at(Code::IdleKeep, memory.span, message);
+    } else if let Some(earlier) = earlier {
+        let message = format!("`{}` has a budget for this state already; remove one `memory`", earlier.name);
+        errors.error_at(Code::Arguments, memory.span, message);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::body::ident;
 use super::place::Place;
 use super::{Context, written};
-use crate::ast::{AggregateField, Args, StateField};
+use crate::ast::{AggregateField, Args, Budget, StateField};
 use crate::graph::{Graph, Node, Origin, bound, line, text};
 use crate::lower::{Body, Branch, Head, Outlet, Plan, Step, Target, Time};
 use proc_macro2::{Ident, TokenStream};
@@ -24,11 +24,15 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
         let state = super::join::held(context, id).unwrap_or_else(|| state_fields(context, node));
         let formerly = node.formerly.iter().map(text);
         let bound = option(bound(node).map(|bound| quote!(#bound)));
+        let memory = option(node.memory().map(|memory| match memory.budget {
+            Budget::Bytes(bytes) => quote!(#rt::graph::Budget::Bytes(#bytes)),
+            Budget::Keys(keys) => quote!(#rt::graph::Budget::Keys(#keys)),
+        }));
         let stage = option(stage_of[id].map(|stage| quote!(#stage)));
         let line = u32::try_from(line(&node.name)).unwrap_or(0);
         quote!(#rt::graph::Node {
             name: #name, formerly: &[#(#formerly),*], kind: #rt::graph::NodeKind::#kind, operators: &[#(#operators),*], reads: &[#(#reads),*],
-            key: &[#(#key),*], state: &[#(#state),*], bound: #bound, stage: #stage, line: #line,
+            key: &[#(#key),*], state: &[#(#state),*], bound: #bound, memory: #memory, stage: #stage, line: #line,
         })
     });
     let stages = plan.map_or(&[][..], |plan| &plan.stages).iter().map(|stage| {

@@ -383,6 +383,18 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             pub fn durable_in(self, storage: impl #rt::checkpoint::storage::Storage) -> Self {
                 Builder(self.0.durable_in(storage))
             }
+            #[doc = "Where the keys go that are over a node's budget of `memory`: a directory on a local disk, which is emptied"]
+            #[doc = "when the flow starts. Default: `tier`, in the directory of a flow that is durable in one. Needs the feature"]
+            #[doc = "`disk`."]
+            #[must_use]
+            pub fn tier(self, path: impl ::core::convert::Into<::std::path::PathBuf>) -> Self {
+                Builder(self.0.tier(path))
+            }
+            #[doc = "As `tier`, with an empty store of one's own."]
+            #[must_use]
+            pub fn tier_in(self, store: impl #rt::state::TierStore) -> Self {
+                Builder(self.0.tier_in(store))
+            }
             #[doc = "The time from one checkpoint of a durable flow to the next. Default 10 s."]
             #[must_use]
             pub fn checkpoint_every(self, interval: ::core::time::Duration) -> Self {

@@ -1,13 +1,14 @@
 //! What stands in the parentheses and braces of operators.
 
 use super::attributes::{Attributes, attributes};
-use super::chain::keep_clause;
+use super::chain::{keep_clause, memory_argument};
 use super::duration::{duration, peek_word, take_argument, take_flag, take_word};
 use super::join::{join, lookup};
 use super::map_async::map_async;
 use super::{function, whole_type};
 use crate::ast::{
-    AggregateField, Args, Arm, Duration, Filter, Fold, FunctionArgs, Keep, KeyField, StateField, Stateful,
+    AggregateField, Args, Arm, Duration, Filter, Fold, FunctionArgs, Keep, KeyField, Memory, StateField,
+    Stateful,
 };
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::graph::text;
@@ -24,11 +25,12 @@ pub(super) struct Read {
     pub(super) args: Args,
     /// A `keep` that stands inside the braces.
     pub(super) keep: Option<Keep>,
+    pub(super) memory: Option<Memory>,
 }
 
 impl From<Args> for Read {
     fn from(args: Args) -> Self {
-        Read { args, keep: None }
+        Read { args, keep: None, memory: None }
     }
 }
 
@@ -91,8 +93,7 @@ fn read(
         Syntax::Bare => plain(Args::None),
         Syntax::Stateful => {
             let out = parenthesized(input, name, whole_type)?;
-            let (stateful, keep) = braced(input, name, |body| stateful(out, body, errors))?;
-            Ok((Read { args: Args::Stateful(Box::new(stateful)), keep }, None))
+            Ok((braced(input, name, |body| stateful(out, body, errors))?, None))
         }
         Syntax::Join => Ok((parenthesized(input, name, |args| join(args, errors))?, None)),
         Syntax::Lookup => plain(parenthesized(input, name, lookup)?),
@@ -412,7 +413,7 @@ fn step_and_merge(args: ParseStream<'_>) -> syn::Result<(Expr, Option<Expr>)> {
     Ok((step, merge))
 }
 
-fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<(Stateful, Option<Keep>)> {
+fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Read> {
     if take_word(body, "state").is_none() {
         return Err(syn::Error::new(
             body.span(),
@@ -423,6 +424,7 @@ fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Resu
     syn::braced!(fields in body);
     let state = list(&fields, |field| state_field(field, errors))?;
     let keep = if peek_word(body, "keep") { Some(keep_clause(body, errors)?) } else { None };
+    let memory = if keep.is_some() { memory_argument(body, errors)? } else { None };
     if body.peek(Token![;]) {
         body.parse::<Token![;]>()?;
     } else if keep.is_some() {
@@ -447,7 +449,7 @@ fn stateful(out: Type, body: ParseStream<'_>, errors: &Diagnostics) -> syn::Resu
     if peek_word(body, "on") {
         return Err(syn::Error::new(body.span(), "there is `on timer` already; remove one"));
     }
-    Ok((Stateful { out, state, step, timer }, keep))
+    Ok(Read { args: Args::Stateful(Box::new(Stateful { out, state, step, timer })), keep, memory })
 }
 
 /// Words that stand in the wrong place before the closure of `stateful`.

@@ -1,10 +1,11 @@
 //! Chains: `source -> operator -> operator`.
 
 use super::args;
-use super::duration::{duration, peek_word, take_word};
+use super::duration::{duration, peek_word, take_flag, take_word};
+use super::size;
 use super::subflow::{is_flow, source};
 use super::whole_type;
-use crate::ast::{Chain, Diversion, Else, Every, Keep, Op, Source};
+use crate::ast::{Chain, Diversion, Else, Every, Keep, Memory, Op, Source};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::operators::{ELSEWHERE, OPERATORS, operator};
 use proc_macro2::{Ident, TokenStream, TokenTree};
@@ -92,7 +93,8 @@ fn op(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Op>> {
         skip_to_arrow(input)?;
         return Ok(None);
     };
-    let (mut diverted, mut keep, mut every) = (None, inner_keep(&args), None);
+    let args::Read { args, mut keep, mut memory } = args;
+    let (mut diverted, mut every) = (None, None);
     loop {
         let at = input.span();
         let again = if take_word(input, "allow").is_some() {
@@ -103,7 +105,13 @@ fn op(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Op>> {
         } else if input.peek(Token![else]) {
             diverted.replace(else_clause(input)?).map(|_| "else")
         } else if peek_word(input, "keep") {
-            keep.replace(keep_clause(input, errors)?).map(|_| "keep")
+            let again = keep.replace(keep_clause(input, errors)?).map(|_| "keep");
+            match memory_argument(input, errors)? {
+                Some(budget) => memory.replace(budget).map(|_| "memory").or(again),
+                None => again,
+            }
+        } else if let Some(word) = take_word(input, "memory") {
+            memory.replace(size::memory(word.span(), input, errors)?).map(|_| "memory")
         } else {
             break;
         };
@@ -111,17 +119,13 @@ fn op(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Op>> {
             errors.error_at(Code::Arguments, at, format!("`{name}` has `{word}` twice; remove one"));
         }
     }
-    Ok(Some(Op { name, row, args: args.args, allow, diverted, keep, every }))
-}
-
-fn inner_keep(args: &args::Read) -> Option<Keep> {
-    args.keep.as_ref().map(|keep| Keep { span: keep.span, duration: keep.duration.clone() })
+    Ok(Some(Op { name, row, args, allow, diverted, keep, every, memory }))
 }
 
 fn unknown(name: &str) -> String {
     match name {
         "merge" => return "`merge` stands at the beginning: `name = merge(a, b) -> ..`".to_string(),
-        "keep" | "allow" | "else" => {
+        "keep" | "allow" | "else" | "memory" => {
             return format!("`{name}` is no operator: it follows the one it belongs to, without `->`");
         }
         _ => {}
@@ -176,6 +180,12 @@ pub(super) fn keep_clause(input: ParseStream<'_>, errors: &Diagnostics) -> syn::
         return Err(syn::Error::new(span, "how long? Write `keep 7 days`, or `keep forever`"));
     }
     Ok(Keep { span, duration: Some(duration(input, errors)?) })
+}
+
+/// `, memory 64 MiB`, which may follow `keep`.
+pub(super) fn memory_argument(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Memory>> {
+    let Some(word) = take_flag(input, "memory")? else { return Ok(None) };
+    size::memory(word.span(), input, errors).map(Some)
 }
 
 /// Passes over what belongs to an operator that could not be read.

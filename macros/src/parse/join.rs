@@ -1,7 +1,7 @@
 //! What stands in the parentheses of joins.
 
 use super::args::Read;
-use super::chain::keep_clause;
+use super::chain::{keep_clause, memory_argument};
 use super::duration::{duration, peek_word, take_argument};
 use super::function;
 use crate::ast::{Args, Join, JoinBound};
@@ -13,7 +13,7 @@ use syn::parse::ParseStream;
 /// `other`, and perhaps `within d`, `until f` or `keep ..`.
 pub(super) fn join(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Read> {
     let other = other(args)?;
-    let (mut bound, mut keep) = (None, None);
+    let (mut bound, mut keep, mut memory) = (None, None, None);
     let ahead = args.fork();
     if take_argument(args, "within")? {
         bound = Some(JoinBound::Within(duration(args, errors)?));
@@ -22,8 +22,9 @@ pub(super) fn join(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<R
     } else if ahead.parse::<Token![,]>().is_ok() && peek_word(&ahead, "keep") {
         args.parse::<Token![,]>()?;
         keep = Some(keep_clause(args, errors)?);
+        memory = memory_argument(args, errors)?;
     }
-    Ok(Read { args: Args::Join(Box::new(Join { other, bound })), keep })
+    Ok(Read { args: Args::Join(Box::new(Join { other, bound })), keep, memory })
 }
 
 pub(super) fn lookup(args: ParseStream<'_>) -> syn::Result<Args> {

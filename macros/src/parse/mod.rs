@@ -8,6 +8,7 @@ mod chain;
 mod duration;
 mod join;
 mod map_async;
+mod size;
 mod subflow;
 
 use crate::ast::{Flow, Input, Item, Node, Output, Param};
@@ -374,7 +375,7 @@ fn end_of_item(
     }
     let message = match &next {
         Some(TokenTree::Ident(word)) => {
-            let near = did_you_mean(&word.to_string(), ["else", "keep", "allow", "forever"]);
+            let near = did_you_mean(&word.to_string(), ["else", "keep", "allow", "forever", "memory"]);
             if near.is_empty() {
                 format!("`{word}` cannot stand here; expected `;`, or `->` and an operator")
             } else {

@@ -353,9 +353,11 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
         self.notes.note(&self.path, "", Kind::Map);
-        let left = 1 - self.notes.choose(&self.path, 2);
-        let steps = ["0/key".to_owned(), "0/value".to_owned()];
-        visitor.visit_map(Elements { reader: self, steps: steps[..2 * left].to_vec().into_iter() })
+        let mut steps = vec!["0/key".to_owned(), "0/value".to_owned()];
+        if self.notes.choose(&self.path, 2) == 1 {
+            steps.clear();
+        }
+        visitor.visit_map(Elements { reader: self, steps: steps.into_iter() })
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Refused> {

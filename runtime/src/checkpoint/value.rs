@@ -3,6 +3,7 @@
 
 use super::fields;
 use super::manifest::StateSchema;
+use crate::state::heap_bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt;
 
@@ -16,11 +17,25 @@ pub trait Stored: Sized {
     /// # Errors
     /// If the bytes do not make one.
     fn read(from: &mut ValueReader<'_>) -> Result<Self, Unreadable>;
+
+    /// Writes what a running stage keeps with the value and makes again after a restart: what leaves memory comes back with
+    /// it.
+    fn write_rest(&self, _to: &mut ValueWriter<'_>) {}
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If the bytes do not make it.
+    fn read_rest(&mut self, _from: &mut ValueReader<'_>) -> Result<(), Unreadable> {
+        Ok(())
+    }
 }
 
 /// Writes the parts of a value.
 pub struct ValueWriter<'a> {
     to: &'a mut Vec<u8>,
+    /// Where nothing is written: what the parts hold on the heap is added up here.
+    heap: Option<&'a mut usize>,
 }
 
 /// Reads the parts of a value.
@@ -81,7 +96,19 @@ impl std::error::Error for Unreadable {}
 impl<'a> ValueWriter<'a> {
     /// Writes at the end of `to`.
     pub fn new(to: &'a mut Vec<u8>) -> Self {
-        ValueWriter { to }
+        ValueWriter { to, heap: None }
+    }
+
+    /// Adds to `heap` what the parts of a value hold there, and writes nothing.
+    pub(crate) fn measuring(unused: &'a mut Vec<u8>, heap: &'a mut usize) -> Self {
+        ValueWriter { to: unused, heap: Some(heap) }
+    }
+
+    /// Whether it is only measured.
+    fn measures<T: Serialize>(&mut self, value: &T) -> bool {
+        let Some(heap) = &mut self.heap else { return false };
+        **heap += heap_bytes(value);
+        true
     }
 
     /// What the stage itself keeps: its form is part of the format and changes only with that.
@@ -89,7 +116,9 @@ impl<'a> ValueWriter<'a> {
     /// # Panics
     /// If its `Serialize` fails.
     pub fn head<T: Serialize>(&mut self, value: &T) {
-        write_key(value, self.to);
+        if !self.measures(value) {
+            write_key(value, self.to);
+        }
     }
 
     /// A state of the user's: a struct, whose fields are written one by one.
@@ -97,7 +126,9 @@ impl<'a> ValueWriter<'a> {
     /// # Panics
     /// If its `Serialize` fails.
     pub fn state<S: Serialize>(&mut self, state: &S) {
-        fields::write(state, self.to);
+        if !self.measures(state) {
+            fields::write(state, self.to);
+        }
     }
 }
 

@@ -9,12 +9,14 @@ use super::host::{Attached, EmbeddedHost};
 use super::inline::{Inline, Stepped};
 use super::output::Hold;
 use super::shared::Shared;
+use super::tiers::{Tiers, Where, refuse_budgets};
 use crate::checkpoint::storage::{DirStorage, MemoryStorage, Storage};
 use crate::connect::{Sink, Source};
 use crate::error::StartError;
 use crate::flow::Flow;
 use crate::panic;
 use crate::record::StateData;
+use crate::state::TierStore;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -75,6 +77,7 @@ pub struct Builder<F> {
     settings: Settings,
     attached: Attached,
     store: Option<Store>,
+    tier: Where,
     forgotten: HashSet<String>,
 }
 
@@ -113,6 +116,7 @@ impl<F: Flow> Builder<F> {
             settings: Settings::default(),
             attached: Attached::default(),
             store: None,
+            tier: Where::Unsaid,
             forgotten: HashSet::new(),
         }
     }
@@ -149,7 +153,11 @@ impl<F: Flow> Builder<F> {
     /// from the last of them.
     #[must_use]
     pub fn durable(mut self, path: impl Into<PathBuf>) -> Self {
-        self.store = Some(Store::Directory(path.into()));
+        let path = path.into();
+        if let Where::Unsaid = self.tier {
+            self.tier = Where::Directory(path.join("tier"));
+        }
+        self.store = Some(Store::Directory(path));
         self
     }
 
@@ -157,6 +165,28 @@ impl<F: Flow> Builder<F> {
     #[must_use]
     pub fn durable_in(mut self, storage: impl Storage) -> Self {
         self.store = Some(Store::Storage(Arc::new(storage)));
+        self
+    }
+
+    /// Where the keys go that are over a node's budget of `memory`: a directory on a local disk, which is emptied when the
+    /// flow starts. Default: `tier`, in the directory of a flow that is [durable](Builder::durable) in one. Needs the feature
+    /// `disk`.
+    #[must_use]
+    pub fn tier(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tier = Where::Directory(path.into());
+        self
+    }
+
+    /// As [`tier`](Builder::tier), with an empty store of one's own.
+    #[must_use]
+    pub fn tier_in(mut self, store: impl TierStore) -> Self {
+        self.tier = Where::Store(Arc::new(store));
+        self
+    }
+
+    /// Lets keys leave memory in nodes of the seed's choice, all but a few.
+    pub(crate) fn forced_eviction(mut self, seed: u64) -> Self {
+        self.tier = Where::Forced(seed);
         self
     }
 
@@ -206,7 +236,9 @@ impl<F: Flow> Builder<F> {
     /// The nodes that keep state, and how it is stored. Nothing runs.
     pub(crate) fn kept_state(self) -> Result<Vec<KeptState>, StartError> {
         let (inline, shared) = (Inline::new(), Arc::new(Shared::new(F::GRAPH)));
-        let durable = Durability::open(Arc::new(MemoryStorage::new()), F::GRAPH, HashSet::new())?;
+        // Budgets do not matter to how state is stored.
+        let tiers = Tiers::open(Where::Forced(0), F::GRAPH, self.settings.store_patience)?;
+        let durable = Durability::open(Arc::new(MemoryStorage::new()), F::GRAPH, HashSet::new(), tiers)?;
         let (settings, attached) = (self.settings, self.attached);
         let mut host = EmbeddedHost::new(settings, shared, inline.executor(), attached, Some(durable));
         F::wire_embedded(&Arc::new(self.flow), &mut host);
@@ -223,8 +255,15 @@ impl<F: Flow> Builder<F> {
         let flow = F::GRAPH.flow;
         let promised = self.guarantees();
         let durable = match self.store {
-            Some(store) => Some(Durability::open(store.open(flow)?, F::GRAPH, self.forgotten)?),
-            None => None,
+            Some(store) => {
+                let storage = store.open(flow)?;
+                let tiers = Tiers::open(self.tier, F::GRAPH, self.settings.store_patience)?;
+                Some(Durability::open(storage, F::GRAPH, self.forgotten, tiers)?)
+            }
+            None => {
+                refuse_budgets(F::GRAPH)?;
+                None
+            }
         };
         if let Some(durable) = &durable {
             let sources = &self.attached.sources;

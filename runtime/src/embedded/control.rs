@@ -8,6 +8,7 @@ use super::output::Drain;
 use super::shared::Shared;
 use crate::error::FlowError;
 use crate::graph::Graph;
+use crate::state::MemoryCounts;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub struct NodeCounts {
     pub left_out: u64,
     /// The keys that the node holds state for, each counted once for every open window.
     pub keys: u64,
+    /// What became of them, where the node has a budget of memory; all 0 where it has none.
+    pub memory: MemoryCounts,
 }
 
 impl FlowControl {

@@ -5,7 +5,8 @@ use super::driver::Participant;
 use super::epochs::{Epochs, Note};
 use super::executor::Executor;
 use super::gauge::Feeder;
-use super::shared::Shared;
+use super::shared::{Place, Shared};
+use super::tiers::Tiers;
 use crate::checkpoint::coordinator::{Coordinator, Plan};
 use crate::checkpoint::manifest::{Manifest, OutputAt, ShardAt, StageAt, StateSchema};
 use crate::checkpoint::recovery::{self, Recovered};
@@ -16,7 +17,7 @@ use crate::error::StartError;
 use crate::graph::{Graph, Node};
 use crate::hash::groups_of;
 use crate::stage::Stage;
-use crate::state::StoredState;
+use crate::state::{StoredState, Tier};
 use crate::time::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -48,6 +49,7 @@ pub(super) struct Durability {
     renamed: HashMap<String, (String, &'static Node)>,
     /// The nodes that keep state, and how.
     kept: Vec<KeptState>,
+    tiers: Tiers,
     /// Nodes whose stored state is let go.
     forgotten: HashSet<String>,
 }
@@ -58,6 +60,7 @@ impl Durability {
         storage: Arc<dyn Storage>,
         graph: &'static Graph,
         forgotten: HashSet<String>,
+        tiers: Tiers,
     ) -> Result<Self, StartError> {
         let refused = |what: String| StartError::Store { flow: graph.flow, what };
         let recovered = recovery::latest(Arc::clone(&storage)).map_err(|error| refused(error.to_string()))?;
@@ -97,6 +100,7 @@ impl Durability {
             notes,
             error: None,
             graph,
+            tiers,
             renamed: HashMap::new(),
             kept: Vec::new(),
             forgotten,
@@ -150,8 +154,10 @@ impl Durability {
         &mut self,
         name: &str,
         node: &'static Node,
+        number: (Place, usize),
         shards: &mut [(S, S::Outs)],
         feeders: &[Feeder],
+        shared: &Arc<Shared>,
     ) -> Vec<(Participant, Option<ShardAt>)> {
         let keeps = shards.iter_mut().any(|(head, _)| head.stored().is_some());
         let identity = self.identity(name, keeps);
@@ -162,7 +168,9 @@ impl Durability {
             // Segments bear the name of their node: one that is renamed is written anew, all of it.
             let under_its_name = stored.as_ref().filter(|stored| stored.node == stage.node);
             stage.segments = under_its_name.map(|stored| stored.segments.clone()).unwrap_or_default();
-            stage.schema = self.restore(node, &stage.node, stored.as_ref(), shards);
+            let place = self.plan.stages.len();
+            let tiers = self.tiers.of_stage(place, node, number, shards.len(), shared);
+            stage.schema = self.restore(node, &stage.node, stored.as_ref(), shards, &tiers);
         }
         let place = self.plan.stages.len();
         self.plan.stages.push(stage);
@@ -225,6 +233,7 @@ impl Durability {
         identity: &str,
         stored: Option<&StageAt>,
         shards: &mut [(S, S::Outs)],
+        tiers: &[Arc<Tier>],
     ) -> Option<StateSchema> {
         let of = shards.len();
         let shape = shards.first_mut().and_then(|(head, _)| Some(head.stored()?.shape()))?;
@@ -254,6 +263,9 @@ impl Durability {
             let restore = move |(shard, (head, _)): (usize, &mut (S, S::Outs))| {
                 let Some(state) = head.stored() else { return Ok(()) };
                 state.track();
+                if let Some(tier) = tiers.get(shard) {
+                    state.spill(tier);
+                }
                 if let (Some(recovered), Some(node)) = (recovered, stored_node) {
                     give_back(recovered, node, groups_of(shard, of), state, migration)?;
                 }

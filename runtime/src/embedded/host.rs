@@ -253,7 +253,10 @@ impl Host for EmbeddedHost {
         }
         let node = &self.scope.graph.nodes[meta.node];
         let mut participants = match &mut self.durable {
-            Some(durable) => durable.add_stage(place.name, node, &mut shards, &feeders),
+            Some(durable) => {
+                let number = (place, place.first_node + meta.node);
+                durable.add_stage(place.name, node, number, &mut shards, &feeders, &self.shared)
+            }
             None => Vec::new(),
         }
         .into_iter();

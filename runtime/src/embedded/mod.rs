@@ -22,6 +22,7 @@ mod output;
 mod queue;
 mod shared;
 mod tasks;
+mod tiers;
 
 pub use builder::{Builder, FlowParts, Settings};
 pub use control::{Dropped, FlowControl, FlowWatch, NodeCounts};

@@ -7,6 +7,7 @@ use crate::error::FlowError;
 use crate::graph::{Graph, NodeKind};
 use crate::panic::{self, NodeId};
 use crate::stage::Counts;
+use crate::state::{MemoryCounts, Tier};
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,6 +54,8 @@ pub(super) struct Shared {
     skipped: Vec<AtomicU64>,
     left_out: Vec<AtomicU64>,
     keys: Vec<AtomicU64>,
+    /// Of the nodes with a budget of memory: one for each shard.
+    tiers: Mutex<Vec<(usize, Arc<Tier>)>>,
     /// Of every task of a stage.
     gauges: Mutex<Vec<Arc<Gauge>>>,
 }
@@ -73,6 +76,7 @@ impl Shared {
             left_out: counters(),
             keys: counters(),
             names,
+            tiers: Mutex::default(),
             gauges: Mutex::default(),
         }
     }
@@ -142,6 +146,17 @@ impl Shared {
         }
     }
 
+    pub(super) fn add_tiers(&self, node: usize, tiers: &[Arc<Tier>]) {
+        lock(&self.tiers).extend(tiers.iter().map(|tier| (node, Arc::clone(tier))));
+    }
+
+    /// What became of the keys of a node with a budget; nothing of one without.
+    fn memory(&self, node: usize) -> MemoryCounts {
+        let tiers = lock(&self.tiers);
+        let of_node = tiers.iter().filter(|(of, _)| *of == node);
+        of_node.map(|(_, tier)| tier.counted()).fold(MemoryCounts::default(), MemoryCounts::plus)
+    }
+
     pub(super) fn add_gauge(&self, gauge: Arc<Gauge>) {
         lock(&self.gauges).push(gauge);
     }
@@ -159,6 +174,7 @@ impl Shared {
             skipped: self.skipped[id].load(Ordering::Relaxed),
             left_out: self.left_out[id].load(Ordering::Relaxed),
             keys: self.keys[id].load(Ordering::Relaxed),
+            memory: self.memory(id),
         });
         counts.collect()
     }

@@ -8,7 +8,7 @@ use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Entries, Expiry, InTable, Keep, KeyedTable, StoredState, shape};
+use crate::state::{Entries, Expiry, InTable, Keep, KeyedTable, StoredState, Taken, shape};
 use crate::time::{Timestamp, Window, micros};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -66,9 +66,9 @@ struct CountStage<K, A, P, S, R, O, F> {
     windows: CountWindows,
     table: KeyedTable<K, Counted<S>>,
     expiry: Expiry<K>,
-    /// At the end: the part of the table that is being emptied, and the next.
+    /// At the end: what was taken out of the table last, and how far it has been emptied.
     left: Entries<K, Counted<S>>,
-    part: usize,
+    taken: Taken,
     functions: Arc<F>,
     local: Local,
     types: PhantomData<fn(A, P, R, O)>,
@@ -101,7 +101,7 @@ where
         table: KeyedTable::new(),
         expiry: Expiry::new(windows.keep),
         left: Entries::default(),
-        part: 0,
+        taken: Taken::default(),
         functions: Arc::clone(&functions),
         local: Local::new(lateness),
         types: PhantomData,
@@ -180,12 +180,11 @@ where
         for _ in 0..RESULTS_PER_CALL {
             let (key, counted) = if watermark == Timestamp::MAX {
                 let Some(entry) = self.left.next() else {
-                    if self.part == self.table.parts() {
+                    let Some(left) = self.table.take_next(&mut self.taken) else {
                         self.table.clear();
                         return Progress::Done;
-                    }
-                    self.left = self.table.take_part(self.part);
-                    self.part += 1;
+                    };
+                    self.left = left;
                     continue;
                 };
                 entry
@@ -248,9 +247,7 @@ where
     }
 
     fn restored(&mut self, _: Timestamp) {
-        for (key, counted) in self.table.iter() {
-            self.expiry.add(key, counted.used);
-        }
+        self.table.each(|key, counted| self.expiry.add(key, counted.used));
     }
 
     fn shape(&self) -> Shape {

@@ -126,9 +126,7 @@ impl<K: Key, A: Stamp, T, O, Emit> InTable for Dedup<K, A, T, O, Emit> {
     }
 
     fn restored(&mut self, _: Timestamp) {
-        for (key, last) in self.table.iter() {
-            self.expiry.add(key, last.0.timestamp());
-        }
+        self.table.each(|key, last| self.expiry.add(key, last.0.timestamp()));
     }
 
     fn shape(&self) -> Shape {

@@ -14,7 +14,9 @@ use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Entries, KeyedTable, Panes, Place, StoredState, restore, shape, write_value};
+use crate::state::{
+    Codec, Entries, KeyedTable, Panes, Place, StoredState, Taken, Tier, restore, shape, write_value,
+};
 use crate::time::{Timestamp, Window};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -74,7 +76,7 @@ enum Firing<K, S> {
     /// Those of a window that has ended.
     Last {
         window: Window,
-        part: usize,
+        taken: Taken,
         entries: Entries<K, Held<S>>,
     },
 }
@@ -211,7 +213,11 @@ where
             }
             if pane.window.end <= watermark {
                 pane.fired = true;
-                self.firing = Firing::Last { window: pane.window, part: 0, entries: Entries::default() };
+                self.firing = Firing::Last {
+                    window: pane.window,
+                    taken: Taken::default(),
+                    entries: Entries::default(),
+                };
                 return true;
             }
         }
@@ -231,12 +237,10 @@ where
     fn fire_and_keep(&mut self, window: Window, outs: &mut O) {
         let pane = self.pane(window);
         let (functions, pane) = (&*self.functions, &mut self.panes[pane]);
-        for part in 0..pane.table.parts() {
-            for (key, held) in pane.table.part_mut(part) {
-                let state = held.unite(window.end, &functions.merge).clone();
-                functions.fire(window, key.clone(), state, window.last(), &mut self.local, outs);
-            }
-        }
+        pane.table.change_each(|key, held| {
+            let state = held.unite(window.end, &functions.merge).clone();
+            functions.fire(window, key.clone(), state, window.last(), &mut self.local, outs);
+        });
     }
 }
 
@@ -278,6 +282,7 @@ where
 
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
         self.panes.iter_mut().for_each(|pane| pane.table.settle());
+        self.tables.make_way(self.panes.iter_mut().map(|pane| &mut pane.table), items.len());
         let mut items = Hashed::new(items);
         while items.load(self.tables.hasher()) {
             for (place, keyed) in items.take_chunk() {
@@ -313,15 +318,14 @@ where
                     self.fire_and_keep(window, outs);
                     self.firing = Firing::Nothing;
                 }
-                Firing::Last { window, part, entries } => {
+                Firing::Last { window, taken, entries } => {
                     // The others end later, and all that ended before are gone.
                     let (window, pane, functions) = (*window, &mut self.panes[0], &*self.functions);
                     if let Some((key, mut held)) = entries.next() {
                         let state = held.unite(window.end, &functions.merge).clone();
                         functions.fire(window, key, state, window.last(), &mut self.local, outs);
-                    } else if *part < pane.table.parts() {
-                        *entries = pane.table.take_part(*part);
-                        *part += 1;
+                    } else if let Some(next) = pane.table.take_next(taken) {
+                        *entries = next;
                     } else {
                         let pane = self.panes.remove(0);
                         self.tables.close(pane.table);
@@ -381,6 +385,10 @@ where
         self.tables.track(write_value);
     }
 
+    fn spill(&mut self, tier: &Arc<Tier>) {
+        self.tables.spill(tier, Codec::new());
+    }
+
     fn begin_snapshot(&mut self) {
         self.tables.begin_snapshot(self.panes.iter_mut().map(|pane| &mut pane.table));
     }
@@ -404,10 +412,13 @@ where
         self.watermark = watermark;
         for pane in &mut self.panes {
             pane.fired = pane.window.end <= watermark;
-            for (key, held) in pane.table.iter().filter(|_| !pane.fired) {
+            if pane.fired {
+                continue;
+            }
+            pane.table.each(|key, held| {
                 let inside = held.parts.iter().filter(|(tick, _)| *tick < pane.window.end);
                 inside.for_each(|(tick, _)| pane.ticking.entry(*tick).or_default().push(key.clone()));
-            }
+            });
         }
     }
 

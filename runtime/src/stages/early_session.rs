@@ -396,16 +396,17 @@ where
 
     fn restored(&mut self, watermark: Timestamp) {
         self.watermark = watermark;
-        for (key, sessions) in self.table.iter_restored() {
+        let windows = self.windows;
+        self.table.each_restored(|key, sessions| {
             for session in &mut sessions.open {
                 session.fired = session.window.end < watermark;
                 for tick in session.state.0.iter().filter_map(|part| part.tick) {
                     self.ticking.entry(tick).or_default().push(key.clone());
                 }
             }
-            sessions.due = sessions.next_due(self.windows);
+            sessions.due = sessions.next_due(windows);
             self.deadlines.set(sessions.due, key.clone());
-        }
+        });
     }
 
     fn shape(&self) -> Shape {

@@ -484,6 +484,15 @@ impl<L: StateData, R: StateData> Stored for Both<L, R> {
         let (left, right) = (Records::of(left, records.left)?, Records::of(right, records.right)?);
         Ok(Both { left, right, due: Timestamp::MAX })
     }
+
+    fn write_rest(&self, to: &mut ValueWriter<'_>) {
+        to.head(&self.due);
+    }
+
+    fn read_rest(&mut self, from: &mut ValueReader<'_>) -> Result<(), Unreadable> {
+        self.due = from.head()?;
+        Ok(())
+    }
 }
 
 impl<K, A, L, R, J, O, F> InTable for JoinStage<K, A, L, R, J, O, F>
@@ -501,10 +510,10 @@ where
 
     fn restored(&mut self, watermark: Timestamp) {
         (self.watermark, self.heard) = (watermark, watermark);
-        for (key, both) in self.table.iter_restored() {
+        self.table.each_restored(|key, both| {
             let next = both.left.due().min(both.right.due());
             note_due(&mut self.deadlines, key, &mut both.due, next);
-        }
+        });
     }
 
     fn shape(&self) -> Shape {

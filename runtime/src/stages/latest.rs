@@ -138,9 +138,7 @@ impl<K: Key, A: Stamp, T: StateData, O, Emit> InTable for Latest<K, A, T, O, Emi
     }
 
     fn restored(&mut self, _: Timestamp) {
-        for (key, held) in self.table.iter() {
-            self.expiry.add(key, held.at.timestamp());
-        }
+        self.table.each(|key, held| self.expiry.add(key, held.at.timestamp()));
     }
 
     fn shape(&self) -> Shape {

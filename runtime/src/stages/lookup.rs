@@ -264,6 +264,15 @@ impl<L: StateData, R: StateData> Stored for Held<L, R> {
         let Lists { waiting, versions } = from.state()?;
         Ok(Held { waiting, versions, due: Timestamp::MAX })
     }
+
+    fn write_rest(&self, to: &mut ValueWriter<'_>) {
+        to.head(&self.due);
+    }
+
+    fn read_rest(&mut self, from: &mut ValueReader<'_>) -> Result<(), Unreadable> {
+        self.due = from.head()?;
+        Ok(())
+    }
 }
 
 impl<K: Key, L: StateData, R: StateData, O, F> InTable for Lookup<K, L, R, O, F> {
@@ -276,9 +285,8 @@ impl<K: Key, L: StateData, R: StateData, O, F> InTable for Lookup<K, L, R, O, F>
 
     fn restored(&mut self, watermark: Timestamp) {
         (self.watermark, self.heard) = (watermark, watermark);
-        for (key, held) in self.table.iter_restored() {
-            note_due(&mut self.deadlines, key, held, self.keep);
-        }
+        let keep = self.keep;
+        self.table.each_restored(|key, held| note_due(&mut self.deadlines, key, held, keep));
     }
 
     fn shape(&self) -> Shape {

@@ -8,7 +8,7 @@ use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::StoredState;
+use crate::state::{StoredState, Tier};
 use crate::time::{Timestamp, Window};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -104,6 +104,10 @@ where
 impl<A, W: StoredState> StoredState for ByWallClock<A, W> {
     fn track(&mut self) {
         self.windows.track();
+    }
+
+    fn spill(&mut self, tier: &Arc<Tier>) {
+        self.windows.spill(tier);
     }
 
     fn begin_snapshot(&mut self) {

@@ -177,6 +177,15 @@ impl<A: Stamp, S: StateData> Stored for Running<A, S> {
         let last = stamp_of(from.head()?);
         Ok(Running { state: from.state()?, last, changed: false })
     }
+
+    fn write_rest(&self, to: &mut ValueWriter<'_>) {
+        to.head(&self.changed);
+    }
+
+    fn read_rest(&mut self, from: &mut ValueReader<'_>) -> Result<(), Unreadable> {
+        self.changed = from.head()?;
+        Ok(())
+    }
 }
 
 impl<K, A, P, S, R, O, Init, Add, Finish, Emit> InTable
@@ -195,9 +204,7 @@ where
     }
 
     fn restored(&mut self, _: Timestamp) {
-        for (key, running) in self.table.iter() {
-            self.expiry.add(key, running.last.timestamp());
-        }
+        self.table.each(|key, running| self.expiry.add(key, running.last.timestamp()));
     }
 
     fn shape(&self) -> Shape {

@@ -354,6 +354,19 @@ impl<S: StateData> Stored for Sessions<S> {
         let open = windows.into_iter().map(session).collect::<Result<_, _>>()?;
         Ok(Sessions { open, due: Timestamp::MAX })
     }
+
+    fn write_rest(&self, to: &mut ValueWriter<'_>) {
+        to.head(&self.due);
+        self.open.iter().for_each(|session| to.head(&session.fired));
+    }
+
+    fn read_rest(&mut self, from: &mut ValueReader<'_>) -> Result<(), Unreadable> {
+        self.due = from.head()?;
+        for session in &mut self.open {
+            session.fired = from.head()?;
+        }
+        Ok(())
+    }
 }
 
 impl<K, P, S, R, O, Init, Add, Merge, Finish, Late, Emit> InTable
@@ -372,11 +385,12 @@ where
 
     fn restored(&mut self, watermark: Timestamp) {
         (self.watermark, self.heard) = (watermark, watermark);
-        for (key, sessions) in self.table.iter_restored() {
+        let windows = self.windows;
+        self.table.each_restored(|key, sessions| {
             sessions.open.iter_mut().for_each(|session| session.fired = session.window.end < watermark);
-            sessions.due = sessions.next_due(self.windows);
+            sessions.due = sessions.next_due(windows);
             self.deadlines.set(sessions.due, key.clone());
-        }
+        });
     }
 
     fn shape(&self) -> Shape {

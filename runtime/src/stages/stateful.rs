@@ -241,10 +241,10 @@ where
 
     fn restored(&mut self, watermark: Timestamp) {
         (self.watermark, self.told) = (watermark, watermark);
-        for (key, held) in self.table.iter() {
+        self.table.each(|key, held| {
             self.expiry.add(key, held.used);
             held.timers.iter().for_each(|&at| self.deadlines.set(at, key.clone()));
-        }
+        });
     }
 
     fn shape(&self) -> Shape {

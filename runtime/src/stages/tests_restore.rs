@@ -3,12 +3,12 @@
 use super::*;
 use crate::checkpoint::value::Migration;
 use crate::checkpoint::{Delta, TableId};
-use crate::graph::{OutletMeta, PortMeta, StageMeta, Subflow};
+use crate::graph::{Budget, OutletMeta, PortMeta, StageMeta, Subflow};
 use crate::hash::{key_group, shard_of};
 use crate::host::{Edge, Host, Timer, Transports};
 use crate::record::{Keyed, Record, Side, Stamp};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Keep, StoredState};
+use crate::state::{Keep, MemoryTier, StoredState, Tier};
 use crate::time::{Timestamp, Window};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
@@ -211,6 +211,12 @@ impl<T: 'static> Case<T> {
         running.watermark = watermark;
         for (place, shard) in running.shards.iter_mut().enumerate() {
             shard.stored().track();
+            // In two of three, all but a few keys leave memory.
+            if store.0.len() % 3 < 2 {
+                let budget = Budget::Keys(1 + (store.0.len() + place) as u64 % 4);
+                let (tier, fail) = (Arc::new(MemoryTier::new()), Arc::new(|error| panic!("{error}")));
+                shard.stored().spill(&Arc::new(Tier::new(tier, (0, place), budget, Duration::ZERO, fail)));
+            }
             for ((table, key), (group, value)) in &store.0 {
                 if shard_of(u32::from(*group), shards) == place {
                     shard.stored().restore(*table, key, value, &Migration::default()).unwrap();

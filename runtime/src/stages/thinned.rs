@@ -301,6 +301,15 @@ impl<S: StateData> Stored for Thinned<S> {
         let parts = parts.into_iter().map(part).collect::<Result<_, _>>()?;
         Ok(Thinned { whole, parts, due: Timestamp::MAX })
     }
+
+    fn write_rest(&self, to: &mut ValueWriter<'_>) {
+        to.head(&self.due);
+    }
+
+    fn read_rest(&mut self, from: &mut ValueReader<'_>) -> Result<(), Unreadable> {
+        self.due = from.head()?;
+        Ok(())
+    }
 }
 
 impl<K, P, S, R, O, Init, Add, Merge, Finish, Emit> InTable
@@ -319,7 +328,7 @@ where
 
     fn restored(&mut self, watermark: Timestamp) {
         self.watermark = watermark;
-        for (key, thinned) in self.table.iter_restored() {
+        self.table.each_restored(|key, thinned| {
             for part in &thinned.parts {
                 self.ticking.entry(part.tick).or_default().push(key.clone());
             }
@@ -327,7 +336,7 @@ where
                 thinned.due = thinned.in_use_until(Timestamp::MIN, keep);
                 self.deadlines.set(thinned.due, key.clone());
             }
-        }
+        });
     }
 
     fn shape(&self) -> Shape {

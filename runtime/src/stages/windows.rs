@@ -13,7 +13,9 @@ use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Entries, KeyedTable, Panes, Place, State, StoredState, restore, shape, write_value};
+use crate::state::{
+    Codec, Entries, KeyedTable, Panes, Place, State, StoredState, Taken, Tier, restore, shape, write_value,
+};
 use crate::time::{Timestamp, Window, micros};
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -105,7 +107,7 @@ struct Pane<K, S> {
 /// A window in the middle of handing over its results.
 struct Firing<K, S> {
     window: Window,
-    part: usize,
+    taken: Taken,
     entries: Entries<K, State<S>>,
 }
 
@@ -293,14 +295,10 @@ where
         for _ in 0..RESULTS_PER_CALL {
             match firing.entries.next() {
                 Some((key, State(state))) => self.emit(firing.window, key, state, outs),
-                None => {
-                    let pane = &mut self.panes[0];
-                    if firing.part == pane.table.parts() {
-                        return true;
-                    }
-                    firing.entries = pane.table.take_part(firing.part);
-                    firing.part += 1;
-                }
+                None => match self.panes[0].table.take_next(&mut firing.taken) {
+                    Some(entries) => firing.entries = entries,
+                    None => return true,
+                },
             }
         }
         self.firing = Some(firing);
@@ -312,12 +310,10 @@ where
         let window = self.windows.window(self.panes[place].start);
         let pane = &mut self.panes[place];
         pane.fired = true;
-        for part in 0..pane.table.parts() {
-            for (key, State(state)) in pane.table.part(part) {
-                let result = (self.functions.finish)(key.clone(), window, state.clone());
-                (self.functions.emit)(result, window.last(), &mut self.local, outs);
-            }
-        }
+        pane.table.each(|key, State(state)| {
+            let result = (self.functions.finish)(key.clone(), window, state.clone());
+            (self.functions.emit)(result, window.last(), &mut self.local, outs);
+        });
     }
 }
 
@@ -340,6 +336,7 @@ where
     type Outs = O;
 
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut O) {
+        self.tables.make_way(self.panes.iter_mut().map(|pane| &mut pane.table), items.len());
         let mut items = Hashed::new(items);
         while items.load(self.tables.hasher()) {
             if self.take_chunk_of_one_window(&mut items) {
@@ -367,7 +364,7 @@ where
             let Some(due) = self.due() else { break };
             if self.windows.allow == 0 {
                 let window = self.windows.window(self.panes[0].start);
-                self.firing = Some(Firing { window, part: 0, entries: Default::default() });
+                self.firing = Some(Firing { window, taken: Taken::default(), entries: Entries::default() });
             } else {
                 self.fire_and_keep(due, outs);
             }
@@ -409,6 +406,10 @@ where
 {
     fn track(&mut self) {
         self.tables.track(write_value);
+    }
+
+    fn spill(&mut self, tier: &Arc<Tier>) {
+        self.tables.spill(tier, Codec::new());
     }
 
     fn begin_snapshot(&mut self) {

@@ -2,10 +2,10 @@
 
 /// A bit for each bucket.
 #[derive(Default)]
-struct Bits(Vec<u64>);
+pub(super) struct Bits(Vec<u64>);
 
 impl Bits {
-    fn of(buckets: usize) -> Bits {
+    pub(super) fn of(buckets: usize) -> Bits {
         Bits(vec![0; buckets.div_ceil(64)])
     }
 
@@ -15,12 +15,12 @@ impl Bits {
     }
 
     #[inline(always)]
-    fn set(&mut self, bucket: usize) {
+    pub(super) fn set(&mut self, bucket: usize) {
         self.0[bucket / 64] |= 1 << (bucket % 64);
     }
 
     #[inline(always)]
-    fn take(&mut self, bucket: usize) -> bool {
+    pub(super) fn take(&mut self, bucket: usize) -> bool {
         let had = self.has(bucket);
         self.0[bucket / 64] &= !(1 << (bucket % 64));
         had
@@ -98,6 +98,12 @@ impl Marks {
     pub(super) fn begin_snapshot(&mut self) {
         debug_assert!(self.due.next(0).is_none(), "the snapshot before is copied to its end");
         std::mem::swap(&mut self.changed, &mut self.due);
+    }
+
+    /// An entry leaves memory, and is not due: whether it has changed, and whether it is in a snapshot.
+    pub(super) fn evict(&mut self, bucket: usize) -> (bool, bool) {
+        debug_assert!(!self.due.has(bucket), "it is copied before");
+        (self.changed.take(bucket), self.stored.take(bucket))
     }
 
     /// Takes over the marks of an entry that moves here.

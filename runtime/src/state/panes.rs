@@ -1,16 +1,21 @@
 //! What snapshots need of a stage with a table for each window.
 
 use super::changes::WriteValue;
+use super::cold::Codec;
 use super::table::KeyedTable;
+use super::tier::Tier;
 use crate::checkpoint::{Delta, TableId};
 use crate::record::Key;
 use hashbrown::DefaultHashBuilder;
+use std::sync::Arc;
 
 /// Makes the tables of windows and sees them off.
 pub(crate) struct Panes<V> {
     hasher: DefaultHashBuilder,
     /// How values are written, in a flow that is durable.
     write: Option<WriteValue<V>>,
+    /// Where what is over the budget goes.
+    tier: Option<(Arc<Tier>, Codec<V>)>,
     /// Of tables that are gone: what belongs to the snapshot at hand.
     ahead: Delta,
     /// The tables that went since the last barrier.
@@ -20,7 +25,7 @@ pub(crate) struct Panes<V> {
 impl<V> Panes<V> {
     pub(crate) fn new() -> Self {
         let hasher = DefaultHashBuilder::default();
-        Panes { hasher, write: None, ahead: Delta::default(), gone: Delta::default() }
+        Panes { hasher, write: None, tier: None, ahead: Delta::default(), gone: Delta::default() }
     }
 
     /// What hashes the keys of all tables.
@@ -32,12 +37,33 @@ impl<V> Panes<V> {
         self.write = Some(write);
     }
 
+    pub(crate) fn spill(&mut self, tier: &Arc<Tier>, codec: Codec<V>) {
+        self.tier = Some((Arc::clone(tier), codec));
+    }
+
     pub(crate) fn open<K: Key>(&self, table: TableId) -> KeyedTable<K, V> {
         let mut opened = KeyedTable::with_hasher(self.hasher.clone());
         if let Some(write) = self.write {
             opened.track(table, write);
         }
+        if let Some((tier, codec)) = &self.tier {
+            opened.spill(Arc::clone(tier), table, *codec);
+        }
         opened
+    }
+
+    /// Lets keys go, before a batch of so many records, if all windows together hold too many: those of the first windows
+    /// first, and of none all at once.
+    pub(crate) fn make_way<'a, K: Key>(
+        &self,
+        open: impl Iterator<Item = &'a mut KeyedTable<K, V>>,
+        records: usize,
+    ) where
+        V: 'a,
+    {
+        if self.tier.is_some() {
+            open.fold(records, |left, table| left - table.evict_some(left));
+        }
     }
 
     /// A window is over.

@@ -1,6 +1,8 @@
 //! The state of a stage as checkpoints see it.
 
+use super::cold::Codec;
 use super::table::KeyedTable;
+use super::tier::Tier;
 use crate::checkpoint::shape::{fields_of, shape_of};
 use crate::checkpoint::value::{
     Migration, Shape, Stored, Unreadable, ValueReader, ValueWriter, defaults_of, read_key,
@@ -11,6 +13,7 @@ use crate::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// The keyed state of one shard of a stage.
 ///
@@ -18,6 +21,9 @@ use std::marker::PhantomData;
 pub trait StoredState {
     /// From here on changes are noted. Before anything is restored.
     fn track(&mut self);
+
+    /// From here on what is over a budget leaves memory. After [`track`](StoredState::track), before anything is restored.
+    fn spill(&mut self, tier: &Arc<Tier>);
 
     /// A barrier has come: what has changed since the one before is what the snapshot that begins here holds. The one
     /// before has been copied to its end.
@@ -62,6 +68,10 @@ pub(crate) trait InTable {
 impl<T: InTable> StoredState for T {
     fn track(&mut self) {
         self.table().track(0, write_value);
+    }
+
+    fn spill(&mut self, tier: &Arc<Tier>) {
+        self.table().spill(Arc::clone(tier), 0, Codec::new());
     }
 
     fn begin_snapshot(&mut self) {

@@ -1,12 +1,15 @@
 //! The hot map: values by key, in small tables.
 
-use super::changes::{Changes, WriteValue};
+use super::changes::{Changes, Kept, WriteValue};
+use super::cold::{Codec, Cold, LOOKED_AT};
 use super::marks::Marks;
+use super::tier::Tier;
 use crate::checkpoint::{Delta, TableId};
 use crate::record::Key;
 use hashbrown::DefaultHashBuilder;
 use hashbrown::hash_table::{self, Entry, HashTable};
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 /// A large map is many small ones, so that none takes long to grow: doubling a table of a million entries
 /// would stop its stage for a fifth of a second.
@@ -16,8 +19,41 @@ const SPLIT_ABOVE: usize = 4096;
 /// Up to here the entries are likely to be in the cache, and looking ahead would only cost.
 const IN_CACHE: usize = 16_384;
 
-/// The entries of a small table, given away.
-pub(crate) type Entries<K, V> = hash_table::IntoIter<(K, V)>;
+/// The entries that leave memory, at the most, where one comes: so the budget is kept without a pass over many.
+const EVICTED_FOR_ONE: usize = 2;
+/// The entries of a tier that are worked on at once.
+const COLD_AT_ONCE: usize = 256;
+
+/// Entries that are given away: those of a small table, or some that were in the tier.
+pub(crate) enum Entries<K, V> {
+    Hot(hash_table::IntoIter<(K, V)>),
+    Cold(std::vec::IntoIter<(K, V)>),
+}
+
+impl<K, V> Default for Entries<K, V> {
+    fn default() -> Self {
+        Entries::Hot(hash_table::IntoIter::default())
+    }
+}
+
+impl<K, V> Iterator for Entries<K, V> {
+    type Item = (K, V);
+
+    #[inline]
+    fn next(&mut self) -> Option<(K, V)> {
+        match self {
+            Entries::Hot(entries) => entries.next(),
+            Entries::Cold(entries) => entries.next(),
+        }
+    }
+}
+
+/// How far the entries of a table have been given away.
+#[derive(Default)]
+pub(crate) struct Taken {
+    part: usize,
+    after: Option<Vec<u8>>,
+}
 
 /// Values by key.
 ///
@@ -30,6 +66,8 @@ pub(crate) struct KeyedTable<K, V> {
     /// `None` in a flow that is not durable: it pays a branch for each look-up. The marks are beside the entries, by
     /// their buckets, so that entries are no larger; of a table that is tracked no entry moves without them.
     changes: Option<Box<Changes<V>>>,
+    /// Where what is over a budget goes; `None` where all is in memory.
+    cold: Option<Box<Cold<V>>>,
 }
 
 /// A key's hash, and the bucket where it was found when it was looked up ahead. By the time it is used the entry may
@@ -56,7 +94,7 @@ impl<K: Key, V> KeyedTable<K, V> {
     }
 
     pub(crate) fn with_hasher(hasher: DefaultHashBuilder) -> Self {
-        KeyedTable { hasher, tables: vec![HashTable::new()], len: 0, changes: None }
+        KeyedTable { hasher, tables: vec![HashTable::new()], len: 0, changes: None, cold: None }
     }
 
     /// What hashes the keys: seeded per process, so that nobody can choose keys that collide.
@@ -64,9 +102,9 @@ impl<K: Key, V> KeyedTable<K, V> {
         &self.hasher
     }
 
-    /// The keys held.
+    /// The keys held, in memory or not.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len + self.cold.as_ref().map_or(0, |cold| cold.len)
     }
 
     /// hashbrown takes the lowest bits of a hash for the place and the highest seven for its tag: these are others.
@@ -108,6 +146,9 @@ impl<K: Key, V> KeyedTable<K, V> {
             if let Some(changes) = &mut self.changes {
                 changes.change(table, bucket, entry);
             }
+            if let Some(cold) = &mut self.cold {
+                cold.hit(table, bucket);
+            }
             let (key, value) = self.tables[table].get_bucket_mut(bucket).expect("it was there just now");
             return ((key, value), false);
         }
@@ -121,6 +162,9 @@ impl<K: Key, V> KeyedTable<K, V> {
         key: K,
         make: impl FnOnce() -> V,
     ) -> ((&K, &mut V), bool) {
+        if self.cold.is_some() && !self.bring(table, hash, &key) {
+            self.make_way(table);
+        }
         self.make_room(table);
         let hasher = &self.hasher;
         let rehash = |(key, _): &(K, V)| hasher.hash_one(key);
@@ -155,10 +199,17 @@ impl<K: Key, V> KeyedTable<K, V> {
     #[cold]
     #[inline(never)]
     fn grow(&mut self, table: usize) {
+        self.rebuild(table);
+        self.count_buckets();
+    }
+
+    fn rebuild(&mut self, table: usize) {
         // Half as many again leave room for as many insertions: half as many buckets, or, where most were left behind by
         // keys that went, as many as now.
         let len = self.tables[table].len();
-        let larger = HashTable::with_capacity(len + len / 2 + 1);
+        let capacity =
+            if self.is_crowded(table) { self.tables[table].num_buckets() / 8 * 7 } else { len + len / 2 + 1 };
+        let larger = HashTable::with_capacity(capacity.max(len + 1));
         let marks = Marks::of(larger.num_buckets());
         let full = std::mem::replace(&mut self.tables[table], larger);
         let old = self.changes.as_mut().map(|changes| {
@@ -166,6 +217,9 @@ impl<K: Key, V> KeyedTable<K, V> {
             std::mem::replace(&mut changes.marks[table], marks)
         });
         self.take_in(full, old);
+        if let Some(cold) = &mut self.cold {
+            cold.reshaped(table, self.tables[table].num_buckets());
+        }
     }
 
     /// Takes the entries of a small table in, with their marks, wherever they belong now.
@@ -197,15 +251,23 @@ impl<K: Key, V> KeyedTable<K, V> {
             old_marks = std::mem::replace(&mut changes.marks, marks);
         }
         let mut old_marks = old_marks.into_iter();
+        if let Some(cold) = &mut self.cold {
+            cold.shaped(split.iter().map(HashTable::num_buckets));
+        }
         for table in std::mem::replace(&mut self.tables, split) {
             self.take_in(table, old_marks.next());
         }
+        self.count_buckets();
     }
 
     /// The value of a key, to look at.
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get(&mut self, key: &K) -> Option<&V> {
         let hash = self.hasher.hash_one(key);
-        self.tables[self.table_of(hash)].find(hash, |(held, _)| held == key).map(|(_, value)| value)
+        let table = self.table_of(hash);
+        if self.cold.is_some() {
+            self.bring(table, hash, key);
+        }
+        self.tables[table].find(hash, |(held, _)| held == key).map(|(_, value)| value)
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
@@ -214,6 +276,9 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     pub(crate) fn get_placed_mut(&mut self, place: Place, key: &K) -> Option<&mut V> {
         let table = self.table_of(place.hash);
+        if self.cold.is_some() {
+            self.bring(table, place.hash, key);
+        }
         let entry = self.tables[table].find_entry(place.hash, |(held, _)| held == key).ok()?;
         if let Some(changes) = &mut self.changes {
             changes.change(table, entry.bucket_index(), entry.get());
@@ -224,34 +289,110 @@ impl<K: Key, V> KeyedTable<K, V> {
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let hash = self.hasher.hash_one(key);
         let table = self.table_of(hash);
-        let found = self.tables[table].find_entry(hash, |(held, _)| held == key).ok()?;
+        let Ok(found) = self.tables[table].find_entry(hash, |(held, _)| held == key) else {
+            return self.remove_cold(key);
+        };
         if let Some(changes) = &mut self.changes {
             changes.remove(table, found.bucket_index(), found.get());
         }
         let value = found.remove().0.1;
         self.len -= 1;
+        if let Some(cold) = &mut self.cold {
+            cold.count(self.len);
+        }
         Some(value)
     }
 
-    /// The small tables there are: a pass over all entries can stop between any two.
-    pub(crate) fn parts(&self) -> usize {
-        self.tables.len()
+    /// Takes the next entries out, some at a time, until none are left. No snapshot hears of that for each key: whoever has
+    /// taken the last says that the table is [clear](KeyedTable::clear). Meanwhile none may come in.
+    pub(crate) fn take_next(&mut self, taken: &mut Taken) -> Option<Entries<K, V>> {
+        if let Some(cold) = &mut self.cold {
+            // Those in memory last: they make room for others as they go.
+            let entries = cold.take_next(&mut taken.after, COLD_AT_ONCE);
+            if !entries.is_empty() {
+                return Some(Entries::Cold(entries.into_iter()));
+            }
+        }
+        if taken.part == self.tables.len() {
+            return None;
+        }
+        let entries = self.take_part(taken.part);
+        taken.part += 1;
+        Some(entries)
     }
 
-    /// Takes all entries out of one of the small tables. No snapshot hears of that for each key: whoever has taken the
-    /// last says that the table is [clear](KeyedTable::clear).
-    pub(crate) fn take_part(&mut self, part: usize) -> Entries<K, V> {
+    /// Takes all entries out of one of the small tables.
+    fn take_part(&mut self, part: usize) -> Entries<K, V> {
         self.copy_part(part);
         let taken = std::mem::take(&mut self.tables[part]);
+        let buckets = self.tables[part].num_buckets();
         if let Some(changes) = &mut self.changes {
-            changes.marks[part] = Marks::of(self.tables[part].num_buckets());
+            changes.marks[part] = Marks::of(buckets);
+        }
+        if let Some(cold) = &mut self.cold {
+            cold.reshaped(part, buckets);
         }
         self.len -= taken.len();
-        taken.into_iter()
+        self.count_buckets();
+        Entries::Hot(taken.into_iter())
+    }
+
+    /// Gives all entries to be changed.
+    pub(crate) fn change_each(&mut self, mut change: impl FnMut(&K, &mut V)) {
+        for part in 0..self.tables.len() {
+            self.part_mut(part).for_each(|(key, value)| change(key, value));
+        }
+        let Some(cold) = &mut self.cold else { return };
+        let mut after = None;
+        loop {
+            let some = cold.next::<K>(&mut after, COLD_AT_ONCE);
+            if some.is_empty() {
+                return;
+            }
+            for (key, mut value, mut kept) in some {
+                change(&key, &mut value);
+                let entry = (key, value);
+                if let Some(changes) = &mut self.changes {
+                    kept = changes.change_cold(&entry, kept);
+                }
+                cold.put(&entry, kept);
+            }
+        }
+    }
+
+    /// Shows all entries.
+    pub(crate) fn each(&self, mut see: impl FnMut(&K, &V)) {
+        self.tables.iter().flatten().for_each(|(key, value)| see(key, value));
+        let Some(cold) = &self.cold else { return };
+        let mut after = None;
+        loop {
+            let some = cold.next::<K>(&mut after, COLD_AT_ONCE);
+            if some.is_empty() {
+                return;
+            }
+            some.iter().for_each(|(key, value, _)| see(key, value));
+        }
+    }
+
+    /// Gives all entries, for what was not stored with them and follows from them: they do not count as changed.
+    pub(crate) fn each_restored(&mut self, mut make: impl FnMut(&K, &mut V)) {
+        self.tables.iter_mut().flatten().for_each(|(key, value)| make(&*key, value));
+        let Some(cold) = &mut self.cold else { return };
+        let mut after = None;
+        loop {
+            let some = cold.next::<K>(&mut after, COLD_AT_ONCE);
+            if some.is_empty() {
+                return;
+            }
+            for (key, mut value, kept) in some {
+                make(&key, &mut value);
+                cold.put(&(key, value), kept);
+            }
+        }
     }
 
     /// Gives all entries of one of the small tables to be changed.
-    pub(crate) fn part_mut(&mut self, part: usize) -> impl Iterator<Item = (&K, &mut V)> {
+    fn part_mut(&mut self, part: usize) -> impl Iterator<Item = (&K, &mut V)> {
         if let Some(changes) = &mut self.changes {
             let table = &self.tables[part];
             for bucket in table.iter_buckets() {
@@ -260,15 +401,129 @@ impl<K: Key, V> KeyedTable<K, V> {
         }
         self.tables[part].iter_mut().map(|(key, value)| (&*key, value))
     }
+}
 
-    /// Shows all entries of one of the small tables.
-    pub(crate) fn part(&self, part: usize) -> impl Iterator<Item = (&K, &V)> {
-        self.tables[part].iter().map(|(key, value)| (key, value))
+/// What a table with a budget does.
+impl<K: Key, V> KeyedTable<K, V> {
+    /// From here on what is over the budget of `tier` leaves memory.
+    pub(crate) fn spill(&mut self, tier: Arc<Tier>, table: TableId, codec: Codec<V>) {
+        let mut cold = Box::new(Cold::new(tier, table, codec));
+        cold.shaped(self.tables.iter().map(HashTable::num_buckets));
+        self.cold = Some(cold);
+        self.count_buckets();
     }
 
-    /// Shows all entries.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.tables.iter().flatten().map(|(key, value)| (key, value))
+    fn count_buckets(&mut self) {
+        if let Some(cold) = &mut self.cold {
+            cold.has_buckets::<K>(self.tables.iter().map(HashTable::num_buckets).sum());
+            cold.count(self.len);
+        }
+    }
+
+    /// Brings a key into memory, if it is there or in the tier; whether it is.
+    fn bring(&mut self, table: usize, hash: u64, key: &K) -> bool {
+        let Some(cold) = &mut self.cold else { return false };
+        if let Some(bucket) = self.tables[table].find_bucket_index(hash, |(held, _)| held == key) {
+            cold.hit(table, bucket);
+            return true;
+        }
+        let Some((value, kept)) = cold.take(key) else { return false };
+        self.make_way(table);
+        self.make_room(table);
+        let hasher = &self.hasher;
+        let entry = (key.clone(), value);
+        let entry = self.tables[table].insert_unique(hash, entry, |(key, _)| hasher.hash_one(key));
+        self.len += 1;
+        if let Some(changes) = &mut self.changes {
+            changes.fetched(table, entry.bucket_index(), kept);
+        }
+        true
+    }
+
+    fn remove_cold(&mut self, key: &K) -> Option<V> {
+        let (value, kept) = self.cold.as_mut()?.take(key)?;
+        if let Some(changes) = &mut self.changes {
+            changes.remove_cold(key, kept);
+        }
+        Some(value)
+    }
+
+    /// Lets entries go where one is about to come into a small table, if there are too many.
+    fn make_way(&mut self, table: usize) {
+        self.measure(table);
+        for _ in 0..EVICTED_FOR_ONE {
+            let Some(cold) = &mut self.cold else { return };
+            cold.count(self.len);
+            if !cold.tier.is_over(1) && !self.is_crowded(table) {
+                return;
+            }
+            let parts = self.tables.len();
+            let from = (0..parts).map(|further| (table + further) % parts);
+            let Some(from) = from.into_iter().find(|&part| !self.tables[part].is_empty()) else { return };
+            self.evict_from(from);
+        }
+    }
+
+    /// Whether a small table is nearly full and must not grow. It stays a little emptier than it could be, so that it need
+    /// not be made anew whenever keys have gone and come.
+    fn is_crowded(&self, table: usize) -> bool {
+        let (table, Some(cold)) = (&self.tables[table], &self.cold) else { return false };
+        let (len, buckets) = (table.len(), table.num_buckets());
+        buckets > 16 && len * 8 >= buckets * 6 && !cold.fits::<K>(buckets)
+    }
+
+    /// Measures an entry near where one comes.
+    fn measure(&mut self, table: usize) {
+        let (Some(cold), part) = (&mut self.cold, &self.tables[table]) else { return };
+        let buckets = part.num_buckets();
+        for _ in 0..buckets.min(4) {
+            if let Some(entry) = part.get_bucket(cold.sample_hand(table, buckets)) {
+                cold.measure(entry);
+                return;
+            }
+        }
+    }
+
+    /// Lets the entry at the hand go, or the next that was not used since the hand came by.
+    fn evict_from(&mut self, part: usize) {
+        let Some(cold) = &mut self.cold else { return };
+        let buckets = self.tables[part].num_buckets();
+        for _ in 0..LOOKED_AT {
+            let bucket = cold.hand(part, buckets);
+            let Some(entry) = self.tables[part].get_bucket(bucket) else { continue };
+            if cold.is_spared(part, bucket) {
+                continue;
+            }
+            let kept = match &mut self.changes {
+                Some(changes) => changes.evict(part, bucket, entry),
+                None => Kept::UNKNOWN,
+            };
+            let bytes = cold.put(entry, kept);
+            if let Ok(entry) = self.tables[part].get_bucket_entry(bucket) {
+                entry.remove();
+            }
+            cold.evicted(bytes);
+            self.len -= 1;
+            cold.count(self.len);
+            return;
+        }
+    }
+
+    /// Lets up to so many entries go while there are too many in the tables of a stage; how many went.
+    pub(crate) fn evict_some(&mut self, most: usize) -> usize {
+        let before = self.len;
+        for place in 0..most {
+            let Some(cold) = &self.cold else { break };
+            if self.len == 0 || !cold.tier.is_over(0) {
+                break;
+            }
+            let (parts, from) = (self.tables.len(), place + self.len);
+            let part = (0..parts)
+                .map(|further| (from + further) % parts)
+                .find(|&part| !self.tables[part].is_empty());
+            part.into_iter().for_each(|part| self.evict_from(part));
+        }
+        before - self.len
     }
 }
 
@@ -327,14 +582,12 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     /// Lets the table go: what belongs to the snapshot at hand, and what happened since the last barrier.
     pub(crate) fn into_rest(mut self) -> (Delta, Delta) {
-        (0..self.parts()).for_each(|part| self.copy_part(part));
+        (0..self.tables.len()).for_each(|part| self.copy_part(part));
         self.clear();
+        if let Some(cold) = self.cold.take() {
+            cold.close();
+        }
         self.changes.map(|changes| changes.into_rest()).unwrap_or_default()
-    }
-
-    /// Gives all entries, for what was not stored with them and follows from them: they do not count as changed.
-    pub(crate) fn iter_restored(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-        self.tables.iter_mut().flatten().map(|(key, value)| (&*key, value))
     }
 
     /// Puts an entry back that is in a snapshot. With `anew` it is to be in the next one too.
@@ -342,6 +595,9 @@ impl<K: Key, V> KeyedTable<K, V> {
         self.settle();
         let hash = self.hasher.hash_one(&key);
         let table = self.table_of(hash);
+        if self.cold.is_some() {
+            self.make_way(table);
+        }
         self.make_room(table);
         let hasher = &self.hasher;
         let entry = self.tables[table].insert_unique(hash, (key, value), |(key, _)| hasher.hash_one(key));
@@ -359,7 +615,10 @@ impl<K: Key, V> KeyedTable<K, V> {
 mod tests {
     use super::*;
     use crate::checkpoint::value::{read_key, write_key};
+    use crate::graph::Budget;
+    use crate::state::{MemoryTier, State, write_value};
     use std::collections::{BTreeMap, HashMap, HashSet};
+    use std::time::Duration;
 
     #[test]
     fn agrees_with_a_plain_map_across_the_split() {
@@ -382,9 +641,9 @@ mod tests {
                 assert_eq!(table.remove(&(i % 9973)), map.remove(&(i % 9973)));
             }
         }
-        assert_eq!(table.parts(), SPLIT);
+        assert_eq!(table.tables.len(), SPLIT);
         assert_eq!(table.len(), map.len());
-        for part in 0..table.parts() {
+        for part in 0..table.tables.len() {
             for (key, value) in table.take_part(part) {
                 assert_eq!(map.remove(&key), Some(value));
             }
@@ -438,7 +697,7 @@ mod tests {
                 _ => *table.upsert(place, key, || 0u64) += step,
             }
             if random(512) == 0 {
-                let part = random(table.parts() as u64) as usize;
+                let part = random(table.tables.len() as u64) as usize;
                 table.part_mut(part).for_each(|(_, value)| *value += 1);
             }
             if random(64) == 0 {
@@ -449,7 +708,8 @@ mod tests {
             }
             match &mut delta {
                 None => {
-                    at_barrier = table.iter().map(|(&key, &value)| (key, value)).collect();
+                    at_barrier.clear();
+                    table.each(|&key, &value| _ = at_barrier.insert(key, value));
                     table.begin_snapshot();
                     delta = Some(Delta::default());
                 }
@@ -463,7 +723,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(table.parts(), SPLIT);
+        assert_eq!(table.tables.len(), SPLIT);
     }
 
     #[test]
@@ -485,8 +745,114 @@ mod tests {
         table.remove(&201);
         assert_eq!(snapshot(&mut table), (2, 1, 0), "of what came and went nothing is said");
         table.remove(&200);
-        (0..table.parts()).for_each(|part| drop(table.take_part(part)));
+        (0..table.tables.len()).for_each(|part| drop(table.take_part(part)));
         table.clear();
         assert_eq!(snapshot(&mut table), (0, 0, 1));
+    }
+
+    /// A tiered table against plain maps: of what it holds, and of what its snapshots say.
+    fn agrees_whatever_leaves_memory(budget: Budget, seed: u64) {
+        let store = MemoryTier::new();
+        let tier = || {
+            let fail = Arc::new(|error| panic!("{error}"));
+            Arc::new(Tier::new(Arc::new(store.clone()), (1, 2), budget, Duration::ZERO, fail))
+        };
+        let mut random = seed;
+        let mut random = |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (random >> 33) % below
+        };
+        let new_table = || {
+            let mut table = KeyedTable::<u64, State<u64>>::new();
+            table.track(0, write_value);
+            table.spill(tier(), 0, Codec::new());
+            table
+        };
+        let (mut table, mut map, mut copy) = (new_table(), BTreeMap::new(), Copy::default());
+        let (mut at_barrier, mut delta) = (BTreeMap::new(), None);
+        for step in 0..20_000u64 {
+            let key = random(1 + (step % 7_000) / 3);
+            let mut place = Place::of_hash(table.hasher().hash_one(key));
+            table.locate(&mut place, &key);
+            match random(16) {
+                0 | 1 => assert_eq!(table.remove(&key).map(|State(value)| value), map.remove(&key)),
+                2 => assert_eq!(table.get(&key).map(|State(value)| *value), map.get(&key).copied()),
+                3 => {
+                    table.get_mut(&key).into_iter().for_each(|State(value)| *value += 1);
+                    map.get_mut(&key).into_iter().for_each(|value| *value += 1);
+                }
+                _ => {
+                    table.upsert(place, key, || State(0)).0 += step;
+                    *map.entry(key).or_insert(0) += step;
+                }
+            }
+            assert_eq!(table.len(), map.len());
+            if let Budget::Keys(keys) = budget {
+                assert!(table.len as u64 <= keys, "{} keys in memory", table.len);
+            }
+            match random(2_000) {
+                0 => {
+                    table.change_each(|_, State(value)| *value += 1);
+                    map.values_mut().for_each(|value| *value += 1);
+                }
+                1 => {
+                    let mut seen = BTreeMap::new();
+                    table.each(|&key, State(value)| assert!(seen.insert(key, *value).is_none()));
+                    assert_eq!(seen, map);
+                }
+                2 if step > 10_000 => {
+                    let (mut taken, mut seen) = (Taken::default(), BTreeMap::new());
+                    while let Some(entries) = table.take_next(&mut taken) {
+                        entries.for_each(|(key, State(value))| assert!(seen.insert(key, value).is_none()));
+                    }
+                    table.clear();
+                    assert_eq!(seen, std::mem::take(&mut map));
+                    assert!(store.is_empty());
+                }
+                _ => {}
+            }
+            if random(64) == 0 {
+                table.settle();
+            }
+            if random(100) != 0 {
+                continue;
+            }
+            match &mut delta {
+                None => {
+                    at_barrier = map.clone();
+                    table.begin_snapshot();
+                    delta = Some(Delta::default());
+                }
+                Some(into) => {
+                    let mut left = 1 + random(1 + step / 20) as usize;
+                    if table.copy_some(&mut left, into) {
+                        delta.iter().for_each(|delta| copy.apply(delta));
+                        assert_eq!(copy.entries(), at_barrier);
+                        delta = None;
+                        if random(10) == 0 {
+                            // It crashes, and begins again.
+                            drop(table);
+                            store.forget_all();
+                            table = new_table();
+                            copy.entries().into_iter().for_each(|(key, value)| {
+                                let anew = key % 10 == 0;
+                                table.restore(key, State(value), anew);
+                            });
+                            map = at_barrier.clone();
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_table_holds_the_same_whatever_leaves_memory() {
+        for seed in 1..=3 {
+            agrees_whatever_leaves_memory(Budget::Keys(seed), seed);
+            agrees_whatever_leaves_memory(Budget::Keys(seed * 100), seed);
+            agrees_whatever_leaves_memory(Budget::Bytes(seed * 4_000), seed);
+            agrees_whatever_leaves_memory(Budget::Bytes(1 << 30), seed);
+        }
     }
 }

@@ -164,6 +164,7 @@ mod tests {
             key: &[],
             state: &[],
             bound: None,
+            memory: None,
             stage: None,
             line: 0,
         };

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// Attaches a port, for one run of the flow.
 type Attach<F> = Box<dyn Fn(Builder<F>, &mut Rng, Failures) -> Builder<F>>;
 
+/// The same, for an output, with where its records go.
+type AttachTo<F> = Box<dyn Fn(Builder<F>, &dyn Any, &mut Rng, Failures) -> Builder<F>>;
+
 /// A test of a flow by simulation: see [`simulate`].
 pub struct Simulation<F: Flow> {
     make: Box<dyn Fn() -> F>,
@@ -32,7 +35,7 @@ struct Collected<F: Flow> {
     name: &'static str,
     /// For each seed anew.
     new_store: Box<dyn Fn() -> Box<dyn Any>>,
-    attach: Box<dyn Fn(Builder<F>, &dyn Any, &mut Rng, Failures) -> Builder<F>>,
+    attach: AttachTo<F>,
 }
 
 /// What is to go wrong.
@@ -151,7 +154,7 @@ impl<F: Flow> Simulation<F> {
         let name = port(F::GRAPH.inputs, "input", name);
         let records = Arc::new(records);
         let attach = move |builder: Builder<F>, rng: &mut Rng, failures: Failures| {
-            let (records, rng) = (Arc::clone(&records), Rng::new(rng.next()));
+            let (records, rng) = (Arc::clone(&records), Rng::new(rng.number()));
             builder.source(name, GivenSource { records, given: 0, rng, fault: failures.fault })
         };
         self.inputs.push((name, Box::new(attach)));
@@ -171,7 +174,7 @@ impl<F: Flow> Simulation<F> {
             attach: Box::new(move |builder, store, rng, failures| {
                 let Some(store) = store.downcast_ref::<SharedStore<T>>() else { return builder };
                 let fails_one_in = if failures.sinks { 20 + rng.below(200) } else { 0 };
-                let (stored, rng) = (Arc::clone(store), Rng::new(rng.next()));
+                let (stored, rng) = (Arc::clone(store), Rng::new(rng.number()));
                 let fault = failures.fault;
                 builder.sink(name, CollectingSink { stored, written: Vec::new(), rng, fails_one_in, fault })
             }),
@@ -249,13 +252,14 @@ impl<F: Flow> Simulation<F> {
                 settings.checkpoint_every = Duration::from_millis(1 + rng.below(20));
                 settings.store_patience = Duration::from_millis(rng.below(500));
             });
+            builder = builder.forced_eviction(rng.number());
             for (_, attach) in &self.inputs {
                 builder = attach(builder, &mut rng, failures.clone());
             }
             for (output, store) in self.outputs.iter().zip(&stores) {
                 builder = (output.attach)(builder, &**store, &mut rng, failures.clone());
             }
-            let mut flow = builder.stepped(rng.next()).unwrap_or_else(|error| panic!("{error}"));
+            let mut flow = builder.stepped(rng.number()).unwrap_or_else(|error| panic!("{error}"));
             let longest = 1 << (3 + rng.below(9));
             let steps = crashing.then(|| 1 + rng.below(longest));
             if crashing && rng.one_in(2) {
