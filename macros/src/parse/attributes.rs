@@ -87,8 +87,8 @@ impl Attributes {
     /// Of an item. Other attributes would promise what nothing keeps: `#[cfg(..)]` most of all.
     pub(super) fn of_item(self, errors: &Diagnostics) -> Attributes {
         for attribute in self.docs.iter().filter(|attribute| !attribute.path().is_ident("doc")) {
-            let message = "only doc comments can stand before an item of a flow, and `#[formerly(name)]` before a node \
-                           that has another name now";
+            let message =
+                "only doc comments can stand before an item of a flow, and `#[formerly(name)]` before a node";
             errors.error(Code::Syntax, attribute, message);
         }
         self.without_migration("what a node holds is migrated by its fields", errors)
