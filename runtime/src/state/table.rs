@@ -614,7 +614,7 @@ impl<K: Key, V> KeyedTable<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::value::{read_key, write_key};
+    use crate::checkpoint::value::{Migration, Stored, ValueReader, read_key, write_key};
     use crate::graph::Budget;
     use crate::state::{MemoryTier, State, write_value};
     use std::collections::{BTreeMap, HashMap, HashSet};
@@ -669,8 +669,12 @@ mod tests {
         }
 
         fn entries(&self) -> BTreeMap<u64, u64> {
-            let entry =
-                |(key, value): (&Vec<u8>, &Vec<u8>)| (read_key(key).unwrap(), read_key(value).unwrap());
+            // A number by itself, or as the one field of a state.
+            let number = |value: &[u8]| {
+                let state = State::<u64>::read(&mut ValueReader::new(value, &Migration::default()));
+                state.map(|State(number)| number).or_else(|_| read_key(value)).unwrap()
+            };
+            let entry = |(key, value): (&Vec<u8>, &Vec<u8>)| (read_key(key).unwrap(), number(value));
             self.0.iter().map(entry).collect()
         }
     }
