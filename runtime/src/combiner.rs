@@ -36,6 +36,10 @@ impl Cell {
     /// Where nothing is united.
     pub(crate) const NONE: Cell = Cell { start: Timestamp::MIN, end: Timestamp::MIN, ends: Timestamp::MIN };
 
+    fn salt(&self) -> u64 {
+        (self.start.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
     fn holds(&self, at: Timestamp) -> bool {
         self.start <= at && at < self.end
     }
@@ -106,32 +110,32 @@ where
         watermark: Timestamp,
         route: &mut dyn FnMut(usize, Keyed<K, Timestamp, P>),
     ) -> usize {
-        let before = self.records;
+        let (slots, open, shards) = (&mut *self.slots, &mut self.open, self.shards);
+        let (mut cell, mut united) = (self.cell, 0);
         for keyed in records.drain(..) {
-            if !self.cell.holds(keyed.at) {
-                self.cell = (self.cell_of)(keyed.at);
+            if !cell.holds(keyed.at) {
+                cell = (self.cell_of)(keyed.at);
             }
-            let Cell { start, ends, .. } = self.cell;
-            if ends > watermark && self.cell.holds(keyed.at) {
-                let hash = self.hasher.hash_one(&keyed.key) ^ (start.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-                let (slot, tag) = (&mut self.slots[hash as usize % SLOTS], (hash >> 32) as u32);
+            if cell.ends > watermark {
+                let hash = self.hasher.hash_one(&keyed.key) ^ cell.salt();
+                let (slot, tag) = (&mut slots[hash as usize % SLOTS], (hash >> 32) as u32);
                 if slot.tag == tag {
-                    let Keyed { key, at, record } = keyed;
-                    self.records += 1;
+                    united += 1;
                     slot.credit = CREDIT.min(slot.credit + 1);
-                    if let Some((_, part)) = self.open.get_mut(slot.part as usize)
-                        && part.at == start
-                        && part.key == key
-                    {
-                        part.records += 1;
-                        (self.add)(&mut part.state, record, at);
-                        continue;
+                    let Keyed { key, at, record } = keyed;
+                    match open.get_mut(slot.part as usize) {
+                        Some((_, part)) if part.key == key && part.at == cell.start => {
+                            part.records += 1;
+                            (self.add)(&mut part.state, record, at);
+                        }
+                        _ => {
+                            slot.part = open.len() as u32;
+                            let mut state = (self.init)();
+                            (self.add)(&mut state, record, at);
+                            let shard = shard_of(key_group(&key), shards);
+                            open.push((shard, Part { key, at: cell.start, state, records: 1 }));
+                        }
                     }
-                    slot.part = self.open.len() as u32;
-                    let shard = shard_of(key_group(&key), self.shards);
-                    let mut state = (self.init)();
-                    (self.add)(&mut state, record, at);
-                    self.open.push((shard, Part { key, at: start, state, records: 1 }));
                     continue;
                 }
                 match slot.credit {
@@ -139,9 +143,11 @@ where
                     _ => slot.credit -= 1,
                 }
             }
-            route(shard_of(key_group(&keyed.key), self.shards), keyed);
+            route(shard_of(key_group(&keyed.key), shards), keyed);
         }
-        self.records - before
+        self.cell = cell;
+        self.records += united;
+        united
     }
 
     fn records(&self) -> usize {

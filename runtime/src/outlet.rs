@@ -47,7 +47,7 @@ pub(crate) type CombinerSlot<T> = Arc<OnceLock<MakeCombiner<T>>>;
 
 /// So many records are united at a time.
 const AT_ONCE: usize = 256;
-/// Of so many records a quarter must be united, or for the next ones nothing is.
+/// Of so many records half must be united, or for the next ones nothing is.
 const SAMPLE: usize = 512;
 const REST: usize = 65_536;
 /// United records count as so many fewer when it is asked whether enough has gathered for a batch: a reader is not woken
@@ -186,6 +186,7 @@ impl<T> Out<T> {
         }
     }
 
+    #[inline(never)]
     /// Unites what has gathered, or divides it among the lanes.
     fn unite(&mut self) {
         let (first, others) = (&mut self.first, &mut self.others);
@@ -200,7 +201,7 @@ impl<T> Out<T> {
         };
         combining.united += combining.combiner.unite(&mut combining.gathered, watermark, &mut route);
         if combining.seen >= SAMPLE {
-            let worth = combining.united * 4 >= combining.seen;
+            let worth = combining.united * 2 >= combining.seen;
             (combining.seen, combining.united, combining.rest) = (0, 0, REST);
             if !worth {
                 self.resting = self.combining.take();
@@ -229,19 +230,17 @@ impl<K: Hash, A: Stamp, T> Out<Keyed<K, A, T>> {
         let keyed = Keyed { key, at, record };
         if self.others.is_empty() {
             self.first.items.push(keyed);
+        } else if let Some(combining) = &mut self.combining {
+            combining.gathered.push(keyed);
+            if combining.gathered.len() == AT_ONCE {
+                self.unite();
+            }
         } else {
             self.route_by_group(keyed);
         }
     }
 
     fn route_by_group(&mut self, keyed: Keyed<K, A, T>) {
-        if let Some(combining) = &mut self.combining {
-            combining.gathered.push(keyed);
-            if combining.gathered.len() == AT_ONCE {
-                self.unite();
-            }
-            return;
-        }
         match shard_of(key_group(&keyed.key), self.others.len() + 1) {
             0 => self.first.items.push(keyed),
             shard => self.others[shard - 1].items.push(keyed),
