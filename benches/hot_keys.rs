@@ -200,7 +200,9 @@ fn contest(
 
 fn main() {
     let (rounds, records) = (argument("--rounds", 7), argument("--records", 4_000_000));
-    println!("| keys | ns a record (least), 1 shard | 2 shards | ratio (spread) | of the least |\n|---|---|---|---|---|");
+    println!(
+        "| keys | ns a record (least), 1 shard | 2 shards | ratio (spread) | of the least |\n|---|---|---|---|---|"
+    );
     let direct = run!(Direct, users_to, |u: &direct::Users| u.user ^ (u.clicks << 20) ^ (u.bytes << 40));
     let rekeyed = run!(Rekeyed, users_to, |u: &rekeyed::Users| u.user ^ (u.clicks << 20) ^ (u.bytes << 40));
     let distributions = [

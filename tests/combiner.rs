@@ -3,6 +3,7 @@
 #[path = "support/cases.rs"]
 mod cases;
 #[path = "support/events.rs"]
+#[allow(dead_code)]
 mod events;
 #[path = "support/naive_windows.rs"]
 #[allow(dead_code)]
@@ -201,7 +202,11 @@ dataflow! {
 fn many(keys: impl IntoIterator<Item = u8>) -> Vec<Event> {
     let event = |(id, key): (u32, u8)| {
         // One in a hundred is late, and another waits for the watermark to pass within its window.
-        let held_up = match id % 100 { 17 => 300, 23 => 25, _ => i64::from(id * 7 % 20) };
+        let held_up = match id % 100 {
+            17 => 300,
+            23 => 25,
+            _ => i64::from(id * 7 % 20),
+        };
         Event { key, at: Timestamp(i64::from(id / 20) - held_up), value: i64::from(id), id }
     };
     (0..).zip(keys).map(event).collect()
@@ -258,7 +263,11 @@ fn hot_keys_give_the_same_for_any_shards_batches_and_capacity() {
             }
             inline.run();
             let late_of = |node: &str| {
-                flow.control.counts().iter().find(|counts| counts.node == node).map_or(0, |counts| counts.late)
+                flow.control
+                    .counts()
+                    .iter()
+                    .find(|counts| counts.node == node)
+                    .map_or(0, |counts| counts.late)
             };
             assert_eq!((late_of("tumbled"), late_of("hopped")), (late, late_for_all));
             inline.block_on(flow.finish()).unwrap();

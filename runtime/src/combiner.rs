@@ -171,3 +171,93 @@ where
         Some(Parts::new(parts, records))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Item = Keyed<u64, Timestamp, u64>;
+
+    fn item(key: u64, at: i64) -> Item {
+        Keyed { key, at: Timestamp(at), record: 1 }
+    }
+
+    /// Windows of 10.
+    fn cell(at: Timestamp) -> Cell {
+        let start = at.align_down(10);
+        Cell { start, end: start.plus_micros(10), ends: start.plus_micros(10) }
+    }
+
+    fn combiner() -> impl Combine<Item> {
+        Combiner::new(3, cell, || 0, |sum: &mut u64, value: u64, _| *sum += value)
+    }
+
+    /// Unites the records: what was routed.
+    fn unite(combiner: &mut impl Combine<Item>, records: Vec<Item>, watermark: i64) -> Vec<(u64, i64)> {
+        let (mut records, mut routed) = (records, Vec::new());
+        let mut route = |shard, item: Item| {
+            assert_eq!(shard, shard_of(key_group(&item.key), 3));
+            routed.push((item.key, item.at.0));
+        };
+        combiner.unite(&mut records, Timestamp(watermark), &mut route);
+        assert!(records.is_empty());
+        routed
+    }
+
+    /// Key, start, sum and records of all parts.
+    fn taken(combiner: &mut impl Combine<Item>) -> Vec<(u64, i64, u64, u64)> {
+        let mut taken = Vec::new();
+        for shard in 0..3 {
+            for part in combiner.take(shard).into_iter().flat_map(Parts::take::<Part<u64, u64>>) {
+                assert_eq!(shard, shard_of(key_group(&part.key), 3));
+                taken.push((part.key, part.at.0, part.state, part.records));
+            }
+        }
+        assert_eq!((combiner.records(), combiner.parts()), (0, 0));
+        taken.sort_unstable();
+        taken
+    }
+
+    #[test]
+    fn a_key_that_comes_again_is_united_and_the_first_of_it_is_not() {
+        let mut combiner = combiner();
+        let routed = unite(&mut combiner, vec![item(7, 1), item(7, 2), item(8, 3), item(7, 4)], 0);
+        assert_eq!(routed, [(7, 1), (8, 3)]);
+        assert_eq!((combiner.records(), combiner.parts()), (2, 1));
+        assert_eq!(taken(&mut combiner), [(7, 0, 2, 2)]);
+        // It is known still, and what was taken is not added to.
+        assert!(unite(&mut combiner, vec![item(7, 5)], 0).is_empty());
+        assert_eq!(taken(&mut combiner), [(7, 0, 1, 1)]);
+    }
+
+    #[test]
+    fn records_of_two_windows_are_two_states() {
+        let mut combiner = combiner();
+        let records = vec![item(7, 1), item(7, 11), item(7, 2), item(7, 12), item(7, 3)];
+        assert_eq!(unite(&mut combiner, records, 0), [(7, 1), (7, 11)]);
+        assert_eq!(taken(&mut combiner), [(7, 0, 2, 2), (7, 10, 1, 1)]);
+    }
+
+    #[test]
+    fn no_record_of_a_window_that_has_ended_is_united() {
+        let mut combiner = combiner();
+        unite(&mut combiner, vec![item(7, 1), item(7, 2)], 9);
+        assert_eq!(unite(&mut combiner, vec![item(7, 3), item(7, 4)], 10), [(7, 3), (7, 4)]);
+        assert_eq!(taken(&mut combiner), [(7, 0, 1, 1)]);
+    }
+
+    #[test]
+    fn no_record_is_lost_whatever_the_keys() {
+        let mut combiner = combiner();
+        let mut all = 0;
+        for round in 0..50u64 {
+            let records: Vec<_> = (0..500u64)
+                .map(|i| item((i * i + round * 31) % 1009 / (1 + i % 7 * 50), (i % 13) as i64))
+                .collect();
+            all += unite(&mut combiner, records, 0).len() as u64 + combiner.records() as u64;
+            let parts = taken(&mut combiner);
+            assert!(parts.iter().all(|(_, _, sum, records)| sum == records));
+        }
+        assert_eq!(all, 50 * 500);
+    }
+}

@@ -27,7 +27,8 @@ pub trait Transport<T>: Send {
 pub(crate) trait Combine<T>: Send {
     /// Takes the records, in order, which come after this watermark. Those that it does not unite go where `route` is told.
     /// How many it united.
-    fn unite(&mut self, records: &mut Vec<T>, watermark: Timestamp, route: &mut dyn FnMut(usize, T)) -> usize;
+    fn unite(&mut self, records: &mut Vec<T>, watermark: Timestamp, route: &mut dyn FnMut(usize, T))
+    -> usize;
 
     /// The united records that wait to be sent.
     fn records(&self) -> usize;
@@ -186,11 +187,12 @@ impl<T> Out<T> {
         }
     }
 
-    #[inline(never)]
     /// Unites what has gathered, or divides it among the lanes.
+    #[inline(never)]
     fn unite(&mut self) {
         let (first, others) = (&mut self.first, &mut self.others);
-        let Some(combining) = self.combining.as_mut().filter(|combining| !combining.gathered.is_empty()) else {
+        let Some(combining) = self.combining.as_mut().filter(|combining| !combining.gathered.is_empty())
+        else {
             return;
         };
         combining.seen += combining.gathered.len();
@@ -410,5 +412,100 @@ impl<T: Record, Rest: Outlets> Outlets for (Out<T>, Rest) {
     fn poll_flush(&mut self, limit: usize, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.0.poll_flush(limit, cx));
         self.1.poll_flush(limit, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::combiner::{Cell, Combiner, Part};
+    use std::sync::Mutex;
+    use std::task::Waker;
+
+    type Item = Keyed<u64, Timestamp, u64>;
+    type Sent = Arc<Mutex<Vec<(usize, Batch<Item>)>>>;
+
+    struct Lanes(Sent);
+
+    impl Transport<Item> for Lanes {
+        fn lanes(&self) -> usize {
+            2
+        }
+
+        fn poll_send(
+            &mut self,
+            lane: usize,
+            batch: &mut Option<Batch<Item>>,
+            _: &mut Context<'_>,
+        ) -> Poll<()> {
+            self.0.lock().unwrap().extend(batch.take().map(|batch| (lane, batch)));
+            Poll::Ready(())
+        }
+
+        fn is_closed(&self) -> bool {
+            false
+        }
+    }
+
+    /// Of one window, which ends at 1000.
+    fn out() -> (Out<Item>, Sent) {
+        let slot: CombinerSlot<Item> = Arc::default();
+        let cell = |_| Cell { start: Timestamp(0), end: Timestamp(1000), ends: Timestamp(1000) };
+        let add = |count: &mut u64, value: u64, _: Timestamp| *count += value;
+        let make: MakeCombiner<Item> =
+            Box::new(move |shards| Box::new(Combiner::new(shards, cell, || 0, add)));
+        assert!(slot.set(make).is_ok());
+        let sent = Sent::default();
+        let mut out = Out::new(Box::new(Lanes(Arc::clone(&sent))), true, slot);
+        out.open();
+        (out, sent)
+    }
+
+    fn flush(out: &mut Out<Item>) {
+        assert!(out.poll_flush(100, &mut Context::from_waker(Waker::noop())).is_ready());
+    }
+
+    #[test]
+    fn what_was_united_is_sent_before_the_watermark_that_was_written_after_it() {
+        let (mut out, sent) = out();
+        (0..10).for_each(|at| out.route(7, Timestamp(at), 1));
+        out.mark(Timestamp(1000));
+        (0..10).for_each(|at| out.route(7, Timestamp(at), 1));
+        assert_eq!(out.buffered(), 20);
+        flush(&mut out);
+        assert_eq!(out.buffered(), 0);
+        let sent = std::mem::take(&mut *sent.lock().unwrap());
+        let (lane, batch) = sent.into_iter().find(|(_, batch)| batch.parts.is_some()).unwrap();
+        assert_eq!(lane, shard_of(key_group(&7u64), 2));
+        assert_eq!((batch.records(), batch.items.len(), batch.marks), (20, 11, vec![(1, Timestamp(1000))]));
+        let parts = batch.parts.unwrap().take::<Part<u64, u64>>();
+        assert_eq!(parts.iter().map(|part| part.state).collect::<Vec<_>>(), [9]);
+    }
+
+    #[test]
+    fn keys_that_do_not_repeat_are_sent_as_they_are_until_it_is_tried_again() {
+        let (mut out, _) = out();
+        let mut key = 0;
+        let mut send = |out: &mut Out<Item>, records: usize| {
+            for _ in 0..records {
+                key += 1;
+                out.route(key, Timestamp(5), 1);
+            }
+            flush(out);
+        };
+        send(&mut out, SAMPLE);
+        assert!(out.combining.is_none());
+        send(&mut out, REST);
+        send(&mut out, 1);
+        send(&mut out, 1);
+        assert!(out.combining.is_some());
+    }
+
+    #[test]
+    fn enough_has_gathered_later_where_records_are_united() {
+        let (mut out, _) = out();
+        (0..8000).for_each(|_| out.route(7, Timestamp(5), 1));
+        assert_eq!(out.buffered(), 8000);
+        assert!((900..1300).contains(&out.gathered()), "{}", out.gathered());
     }
 }

@@ -93,6 +93,10 @@ impl TimeWindows {
 
     /// The records that fall into the same windows as one at that time.
     fn cell(self, at: Timestamp) -> Cell {
+        debug_assert!(
+            !self.stay_open(),
+            "a window that fires for each late record is not given several as one"
+        );
         let width = common_divisor(self.size, self.every);
         let start = at.0.checked_sub(at.0.rem_euclid(width));
         let Some((start, end)) = start.and_then(|start| Some((start, start.checked_add(width)?))) else {
@@ -548,6 +552,29 @@ mod tests {
         assert_eq!(starts, [8, 4, 0]);
         let starts: Vec<_> = windows.starts(Timestamp(-1)).map(|start| start.0).collect();
         assert_eq!(starts, [-4, -8]);
+    }
+
+    #[test]
+    fn what_is_in_one_cell_falls_into_the_same_windows() {
+        for (size, every) in [(10, 10), (10, 4), (12, 8), (4, 10), (7, 3), (3, 7)] {
+            let windows = TimeWindows { size, every, allow: 0, by_side: false };
+            let starts = |at| windows.starts(at).collect::<Vec<_>>();
+            for at in (-50..50).map(Timestamp) {
+                let cell = windows.cell(at);
+                assert!(cell.start <= at && at < cell.end);
+                assert!((cell.start.0..cell.end.0).all(|other| starts(Timestamp(other)) == starts(at)));
+                let ends = starts(at).into_iter().map(|start| windows.window(start).end).min();
+                assert_eq!(cell.ends, ends.unwrap_or(Timestamp::MIN));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_united_where_time_begins_and_ends() {
+        let windows = TimeWindows::tumbling(Duration::from_micros(10), Duration::ZERO);
+        for at in [i64::MIN, i64::MIN + 3, i64::MAX - 3, i64::MAX] {
+            assert_eq!(windows.cell(Timestamp(at)).ends, Timestamp::MIN);
+        }
     }
 
     #[test]
