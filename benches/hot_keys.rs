@@ -193,13 +193,16 @@ fn contest(
         assert_eq!(sums[0], sums[1], "two shards give something else");
     }
     let (ratio, least, most) = spread(two.iter().zip(&one).map(|(two, one)| two / one).collect());
-    let (one, two) = (spread(one).0, spread(two).0);
-    println!("| {title} | {one:.1} | {two:.1} | {ratio:.2} ({least:.2}–{most:.2}) |");
+    let (one, two) = (spread(one), spread(two));
+    let (ones, twos) = (format!("{:.1} ({:.1})", one.0, one.1), format!("{:.1} ({:.1})", two.0, two.1));
+    println!("| {title} | {ones} | {twos} | {ratio:.2} ({least:.2}–{most:.2}) | {:.2} |", two.1 / one.1);
 }
 
 fn main() {
     let (rounds, records) = (argument("--rounds", 7), argument("--records", 4_000_000));
-    println!("| keys | ns a record, 1 shard | 2 shards | ratio (spread) |\n|---|---|---|---|");
+    println!(
+        "| keys | ns a record (least), 1 shard | 2 shards | ratio (spread) | of the least |\n|---|---|---|---|---|"
+    );
     let direct = run!(Direct, users_to, |u: &direct::Users| u.user ^ (u.clicks << 20) ^ (u.bytes << 40));
     let rekeyed = run!(Rekeyed, users_to, |u: &rekeyed::Users| u.user ^ (u.clicks << 20) ^ (u.bytes << 40));
     let distributions = [

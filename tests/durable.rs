@@ -95,7 +95,12 @@ dataflow! {
             -> session(10 s, early every 15 s)
             -> aggregate { n: u64 = count() };
         all = timed -> tumbling(30 s) -> aggregate { n: u64 = count(), least: i64 = min(|e| e.value) };
-        output sums; output hops; output visits; output early; output all; output seen;
+        /// Whose records are united by those who send them.
+        hot = timed
+            -> key_by(even: bool = |e| e.value % 2 == 0)
+            -> hopping(1 min, every 20 s)
+            -> aggregate { n: u64 = count(), sum: i64 = sum(|e| e.value), kinds: u64 = distinct(|e| e.key) };
+        output sums; output hops; output visits; output early; output all; output hot; output seen;
         output late: Late<Event>;
     }
 }
@@ -125,6 +130,11 @@ fn sessions_that_fire_early() {
 #[test]
 fn windows_without_a_key() {
     survives::<_, windows::All>(|| Windows, &[("events", events(14, 300))], "all");
+}
+
+#[test]
+fn windows_of_hot_keys() {
+    survives::<_, windows::Hot>(|| Windows, &[("events", events(15, 400))], "hot");
 }
 
 #[test]

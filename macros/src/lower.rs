@@ -467,8 +467,22 @@ pub(crate) fn needs_records(node: &Node) -> bool {
 }
 
 /// Whether the window of a node is spread over several tasks, each of which takes some of the records, and their parts
-/// united: it has no key by which to divide them, fires once, and its functions give the same however they are divided.
+/// united: it has no key by which to divide them.
 fn is_spread(graph: &Graph, id: Id) -> bool {
+    gives_the_same_divided(graph, id) && !has_key(graph, id)
+}
+
+/// Whether records of one key may be united before they are sent to the shard that has the key.
+pub(crate) fn is_combined(graph: &Graph, id: Id) -> bool {
+    gives_the_same_divided(graph, id) && has_key(graph, id)
+}
+
+fn has_key(graph: &Graph, id: Id) -> bool {
+    graph.node(id).core().is_some_and(|core| graph.before(id, core).key.is_some())
+}
+
+/// Whether the windows of a node fire once, and its functions give the same however the records are divided.
+fn gives_the_same_divided(graph: &Graph, id: Id) -> bool {
     let node = graph.node(id);
     let (Some(core), Some(window)) = (node.core(), node.window()) else { return false };
     let Args::Aggregate(fields) = &node.ops()[core].args else { return false };
@@ -476,7 +490,6 @@ fn is_spread(graph: &Graph, id: Id) -> bool {
         && matches!(window.row.effect, Effect::Window(WindowKind::Tumbling | WindowKind::Hopping))
         && window.allow.is_none();
     fires_once
-        && graph.before(id, core).key.is_none()
         && !needs_records(node)
         && fields.iter().all(|field| match field.row.unites {
             Unites::Always => true,

@@ -1,7 +1,7 @@
 //! Where a flow runs: the seam between the stages that the macro wires and what drives them.
 
 use crate::graph::{OutletMeta, PortMeta, StageMeta, Subflow};
-use crate::outlet::{Outlets, Transport};
+use crate::outlet::{CombinerSlot, MakeCombiner, Outlets, Transport};
 use crate::record::Record;
 use crate::stage::Stage;
 use std::future::Future;
@@ -73,11 +73,22 @@ pub type Transports<T> = Vec<Box<dyn Transport<T>>>;
 /// An edge that nobody reads yet, carrying records of type `T`.
 ///
 /// A nominal type, so that rustc can infer `T` through the closures of the stages on both of its sides.
-pub struct Edge<H: Host, T: 'static>(H::Edge<T>, Vec<H::Edge<T>>);
+pub struct Edge<H: Host, T: 'static>(H::Edge<T>, Vec<H::Edge<T>>, CombinerSlot<T>);
 
 impl<H: Host, T: 'static> Edge<H, T> {
     pub(crate) fn one(edge: H::Edge<T>) -> Self {
-        Edge(edge, Vec::new())
+        Edge(edge, Vec::new(), CombinerSlot::default())
+    }
+
+    pub(crate) fn combiner(&self) -> CombinerSlot<T> {
+        Arc::clone(&self.2)
+    }
+
+    /// Asks those who write to unite records before they divide them among the shards that read.
+    pub(crate) fn combined(self, make: MakeCombiner<T>) -> Self {
+        // Who reads an edge is placed once.
+        let _ = self.2.set(make);
+        self
     }
 
     /// This edge and another, both to be read by one stage: the two sides of a join.

@@ -4,7 +4,7 @@
 //! imports only from those before it:
 //!
 //! - words: [`time`], [`requirement`], [`record`], [`failed`], [`graph`], [`error`];
-//! - one stage: [`aggregate`], [`ops`], [`asked`], [`clock`], [`outlet`], [`stage`], [`stages`];
+//! - one stage: [`aggregate`], [`ops`], [`asked`], [`clock`], `combiner`, [`outlet`], [`stage`], [`stages`];
 //! - the seam: [`host`], [`flow`];
 //! - hosts: [`embedded`], with [`connect`] for sources and sinks.
 
@@ -15,6 +15,7 @@ pub mod asked;
 pub mod batch;
 pub mod checkpoint;
 pub mod clock;
+mod combiner;
 pub mod connect;
 pub mod embedded;
 pub mod error;

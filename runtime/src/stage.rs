@@ -1,5 +1,6 @@
 //! What one task runs: a head, which may keep state, and the stateless operators after it.
 
+use crate::batch::Parts;
 use crate::clock::Clock;
 use crate::error::NodeError;
 use crate::outlet::Outlets;
@@ -42,6 +43,10 @@ pub trait Stage: Send + 'static {
 
     /// Takes records, in the order in which they came.
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut Self::Outs);
+
+    /// Takes what stands for records that their sender has united: only a stage that has asked senders to do so
+    /// ([`crate::host::Edge::combined`]) is given any.
+    fn on_parts(&mut self, _parts: Parts) {}
 
     /// The next records are from a sender that has said of itself that none before `watermark` is to be expected. Where
     /// several feed a stage this can be ahead of the stage's own watermark, which is the least of theirs, and it does not
@@ -159,19 +164,25 @@ impl Local {
     /// Counts a late record of a node that has no `else`.
     #[cold]
     pub fn late(&mut self, node: NodeId) {
-        count(&mut self.late, node);
+        count(&mut self.late, node, 1);
+    }
+
+    /// Counts late records that came as one.
+    #[cold]
+    pub(crate) fn all_late(&mut self, node: NodeId, records: u64) {
+        count(&mut self.late, node, records);
     }
 
     /// Counts a record that `else skip` let go.
     #[cold]
     pub fn skip(&mut self, node: NodeId) {
-        count(&mut self.skipped, node);
+        count(&mut self.skipped, node, 1);
     }
 
     /// Counts a record that an operator is there to leave out: a duplicate, or one out of date.
     #[inline]
     pub fn leave_out(&mut self, node: NodeId) {
-        count(&mut self.left_out, node);
+        count(&mut self.left_out, node, 1);
     }
 
     /// Ends the flow with an error: `else fail`.
@@ -214,9 +225,9 @@ pub(crate) struct Counts {
 }
 
 /// A stage counts for a node or two: a short list is quicker than a map.
-fn count(counts: &mut Vec<(NodeId, u64)>, node: NodeId) {
+fn count(counts: &mut Vec<(NodeId, u64)>, node: NodeId, records: u64) {
     match counts.iter_mut().find(|(counted, _)| *counted == node) {
-        Some((_, n)) => *n += 1,
-        None => counts.push((node, 1)),
+        Some((_, n)) => *n += records,
+        None => counts.push((node, records)),
     }
 }

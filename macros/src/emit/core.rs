@@ -8,7 +8,7 @@ use super::wire::duration;
 use crate::ast::{AggregateField, Args, Duration, FunctionArgs, Stateful};
 use crate::compile::own;
 use crate::graph::{Id, Node};
-use crate::lower::{Head, needs_records};
+use crate::lower::{Head, is_combined, needs_records};
 use crate::operators::{Effect, Projection, Syntax, WindowKind};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -163,7 +163,12 @@ impl Writer<'_> {
             (ticks, self.merge(id, false))
         });
         let stage = if node.is_by_wall_clock() { "processing_windows" } else { "time_windows" };
+        let united = is_combined(self.context.graph, id).then(|| (node_number(id), self.merge(id, false)));
         let time_windows = |writer: &mut Self, windows: TokenStream, copy: TokenStream| match &early {
+            None if let Some((number, merge)) = &united => writer.placed(
+                "combined_windows",
+                &quote!(#head, #windows, #number, #copy, #init, #add, #merge, #finish, #late, #emit),
+            ),
             None => writer.placed(stage, &quote!(#head, #windows, #copy, #init, #add, #finish, #late, #emit)),
             Some((ticks, merge)) => writer.placed(
                 "early_windows",

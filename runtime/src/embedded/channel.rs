@@ -147,7 +147,7 @@ impl<T> Receiver<T> {
 
     /// Gives up: counts the records that nobody will read.
     fn abandon(&mut self) -> u64 {
-        let records = |batch: Batch<T>| batch.items.len() as u64;
+        let records = |batch: Batch<T>| batch.records() as u64;
         match self {
             Receiver::Pushed(reader) => {
                 reader.receiver.close();

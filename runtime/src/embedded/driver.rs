@@ -6,7 +6,7 @@ use super::executor::Executor;
 use super::gauge::Gauge;
 use super::shared::{Place, Shared};
 use super::tasks::{Panic, caught};
-use crate::batch::{Batch, Status};
+use crate::batch::{Batch, Parts, Status};
 use crate::checkpoint::Delta;
 use crate::checkpoint::manifest::{SenderAt, ShardAt};
 use crate::error::FlowError;
@@ -74,6 +74,7 @@ struct Sender {
 /// A batch that is being worked on.
 struct Current<T> {
     sender: usize,
+    parts: Option<Parts>,
     items: vec::IntoIter<T>,
     done: usize,
     marks: vec::IntoIter<(usize, Timestamp)>,
@@ -87,7 +88,13 @@ impl<T> Current<T> {
         let mut marks = batch.marks.into_iter();
         let next_mark = marks.next();
         let (watermark, status) = (batch.watermark, batch.status);
-        Current { sender, items: batch.items.into_iter(), done: 0, marks, next_mark, watermark, status }
+        let (parts, items) = (batch.parts, batch.items.into_iter());
+        Current { sender, parts, items, done: 0, marks, next_mark, watermark, status }
+    }
+
+    /// The records that it has not given yet.
+    fn records(&self) -> usize {
+        self.items.len() + self.parts.as_ref().map_or(0, Parts::records)
     }
 
     /// The records before the next mark, or all.
@@ -423,10 +430,11 @@ impl<S: Stage> StageTask for Task<S> {
             Received::Broken => Taken::Broken,
             Received::Batch(sender, batch) => {
                 // Who sends records is not idle, whatever it has become since.
-                if batch.status == Status::Active || !batch.items.is_empty() {
+                let has_records = batch.records() > 0;
+                if batch.status == Status::Active || has_records {
                     self.update_status(sender, Status::Active);
                 }
-                if !self.shown.came && !batch.items.is_empty() {
+                if !self.shown.came && has_records {
                     self.shown.came = true;
                     self.gauge.records_came();
                 }
@@ -473,6 +481,9 @@ impl<S: Stage> StageTask for Task<S> {
             // All before the barrier is sent before anything after it is made.
             return if self.pass_barrier() { Progress::More } else { Progress::Done };
         };
+        if let Some(parts) = current.parts.take() {
+            self.stage.on_parts(parts);
+        }
         let (sender, items) = (current.sender, current.next_items(self.stage.room()));
         if !items.is_empty() {
             self.stage.on_sender(self.senders[sender].watermark);
@@ -517,7 +528,7 @@ impl<S: Stage> StageTask for Task<S> {
 
     fn is_full(&mut self) -> bool {
         let (limit, mut full) = (self.limit, false);
-        self.outs.visit(&mut |_, outlet| full |= outlet.buffered() >= limit, 0);
+        self.outs.visit(&mut |_, outlet| full |= outlet.gathered() >= limit, 0);
         full
     }
 
@@ -569,7 +580,7 @@ impl<S: Stage> StageTask for Task<S> {
     }
 
     fn abandon(&mut self) -> u64 {
-        let current = self.current.as_ref().map_or(0, |current| current.items.len());
+        let current = self.current.as_ref().map_or(0, Current::records);
         let mut buffered = 0;
         self.outs.visit(&mut |_, outlet| buffered += outlet.buffered(), 0);
         self.inbox.abandon() + (current + buffered + self.stage.in_flight()) as u64

@@ -41,7 +41,7 @@ pub use stateless::stateless;
 pub use thinned::{Ticks, thinned};
 pub use united::united;
 pub use window_join::{session_join, time_window_join};
-pub use windows::{TimeWindows, taken_once, time_windows};
+pub use windows::{TimeWindows, combined_windows, taken_once, time_windows};
 
 /// The results a stage gives before what it has said is sent on, so that a window of a million keys does not
 /// become a batch of a million records.

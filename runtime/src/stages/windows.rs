@@ -6,11 +6,14 @@
 
 use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
+use crate::batch::Parts;
 use crate::checkpoint::value::{Migration, Shape, Unreadable};
 use crate::checkpoint::{Delta, TableId};
+use crate::combiner::{Cell, Combiner, Part};
 use crate::graph::StageMeta;
 use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
+use crate::panic::NodeId;
 use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
 use crate::state::{
@@ -18,6 +21,7 @@ use crate::state::{
 };
 use crate::time::{Timestamp, Window, micros};
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,6 +92,26 @@ impl TimeWindows {
             std::iter::successors(Some(last), move |start| start.0.checked_sub(self.every).map(Timestamp));
         starts.take_while(move |&start| self.window(start).end > at)
     }
+
+    /// The records that fall into the same windows as one at that time.
+    fn cell(self, at: Timestamp) -> Cell {
+        debug_assert!(
+            !self.stay_open(),
+            "a window that fires for each late record is not given several as one"
+        );
+        let width = common_divisor(self.size, self.every);
+        let start = at.0.checked_sub(at.0.rem_euclid(width));
+        let Some((start, end)) = start.and_then(|start| Some((start, start.checked_add(width)?))) else {
+            // Where time begins and ends: too few records to unite.
+            return Cell::NONE;
+        };
+        let ends = self.starts(at).last().map_or(Timestamp::MIN, |first| self.window(first).end);
+        Cell { start: Timestamp(start), end: Timestamp(end), ends }
+    }
+}
+
+fn common_divisor(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
 /// For windows in which each record is needed once: see [`time_windows`].
@@ -120,6 +144,12 @@ pub(super) struct Functions<Init, Add, Copy, Finish, Late, Emit> {
     pub(super) emit: Emit,
 }
 
+/// What is done with what senders have united.
+struct Uniting<S> {
+    node: NodeId,
+    merge: Arc<dyn Fn(&mut S, S) + Send + Sync>,
+}
+
 pub(super) struct Windowed<K, P, S, R, O, F> {
     windows: TimeWindows,
     watermark: Timestamp,
@@ -132,6 +162,7 @@ pub(super) struct Windowed<K, P, S, R, O, F> {
     hint: usize,
     firing: Option<Firing<K, S>>,
     functions: Arc<F>,
+    uniting: Option<Uniting<S>>,
     local: Local,
     types: PhantomData<fn(P, R, O)>,
 }
@@ -163,6 +194,46 @@ where
     place(host, meta, vec![input], || Windowed::new(windows, Arc::clone(&functions), lateness))
 }
 
+/// As [`time_windows`], where those who send may unite records of a key before they send them.
+///
+/// `merge` makes one state of two. Late records have no stream; they are counted for `node`. A window must be closed once
+/// it has fired.
+#[allow(clippy::too_many_arguments)]
+pub fn combined_windows<H: Host, K: Key, P: Record, S, R, O: Outlets>(
+    host: &mut H,
+    meta: &'static StageMeta,
+    input: Edge<H, Keyed<K, Timestamp, P>>,
+    lateness: &[Duration],
+    windows: TimeWindows,
+    node: NodeId,
+    copy: impl Fn(&P) -> P + Send + Sync + 'static,
+    init: impl Fn() -> S + Send + Sync + 'static,
+    add: impl Fn(&mut S, P, Timestamp) + Send + Sync + 'static,
+    merge: impl Fn(&mut S, S) + Send + Sync + 'static,
+    finish: impl Fn(K, Window, S) -> R + Send + Sync + 'static,
+    late: impl Fn(P, Timestamp, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+    emit: impl Fn(R, Timestamp, &mut Local, &mut O) + Send + Sync + 'static,
+) -> O::Edges<H>
+where
+    S: StateData,
+    R: 'static,
+{
+    let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
+    let merge: Arc<dyn Fn(&mut S, S) + Send + Sync> = Arc::new(merge);
+    let of_sender = Arc::clone(&functions);
+    let input = input.combined(Box::new(move |shards| {
+        let (begins, adds) = (Arc::clone(&of_sender), Arc::clone(&of_sender));
+        let init = move || (begins.init)();
+        let add = move |state: &mut S, record: P, at: Timestamp| (adds.add)(state, record, at);
+        Box::new(Combiner::new(shards, move |at| windows.cell(at), init, add))
+    }));
+    place(host, meta, vec![input], || {
+        let mut stage = Windowed::new(windows, Arc::clone(&functions), lateness);
+        stage.uniting = Some(Uniting { node, merge: Arc::clone(&merge) });
+        stage
+    })
+}
+
 impl<K, P, S, R, O, F> Windowed<K, P, S, R, O, F> {
     pub(super) fn new(windows: TimeWindows, functions: Arc<F>, lateness: &[Duration]) -> Self {
         Windowed {
@@ -174,6 +245,7 @@ impl<K, P, S, R, O, F> Windowed<K, P, S, R, O, F> {
             hint: 0,
             firing: None,
             functions,
+            uniting: None,
             local: Local::new(lateness),
             types: PhantomData,
         }
@@ -249,6 +321,14 @@ where
     fn emit(&mut self, window: Window, key: K, state: S, outs: &mut O) {
         let result = (self.functions.finish)(key, window, state);
         (self.functions.emit)(result, window.last(), &mut self.local, outs);
+    }
+
+    fn add_part(&mut self, start: Timestamp, place: Place, key: K, part: S, merge: &dyn Fn(&mut S, S)) {
+        let at_pane = self.pane(start);
+        let table = &mut self.panes[at_pane].table;
+        table.settle();
+        let State(state) = table.upsert(place, key, || State((self.functions.init)()));
+        merge(state, part);
     }
 
     /// Takes a chunk whose records all fall into the tumbling window of the record before, as most do: that takes no
@@ -345,6 +425,24 @@ where
             for (place, keyed) in items.take_chunk() {
                 self.on_record(place, keyed, outs);
             }
+        }
+    }
+
+    fn on_parts(&mut self, parts: Parts) {
+        let Some(Uniting { node, merge }) = &self.uniting else { return };
+        let (node, merge, windows) = (*node, Arc::clone(merge), self.windows);
+        for Part { key, at, state, records } in parts.take::<Part<K, S>>() {
+            let place = Place::of_hash(self.tables.hasher().hash_one(&key));
+            let watermark = self.watermark;
+            let mut open = windows.starts(at).filter(|&start| !windows.is_closed(start, watermark));
+            let Some(first) = open.next() else {
+                self.local.all_late(node, records);
+                continue;
+            };
+            for start in open {
+                self.add_part(start, place, key.clone(), state.clone(), &*merge);
+            }
+            self.add_part(first, place, key, state, &*merge);
         }
     }
 
@@ -455,6 +553,29 @@ mod tests {
         assert_eq!(starts, [8, 4, 0]);
         let starts: Vec<_> = windows.starts(Timestamp(-1)).map(|start| start.0).collect();
         assert_eq!(starts, [-4, -8]);
+    }
+
+    #[test]
+    fn what_is_in_one_cell_falls_into_the_same_windows() {
+        for (size, every) in [(10, 10), (10, 4), (12, 8), (4, 10), (7, 3), (3, 7)] {
+            let windows = TimeWindows { size, every, allow: 0, by_side: false };
+            let starts = |at| windows.starts(at).collect::<Vec<_>>();
+            for at in (-50..50).map(Timestamp) {
+                let cell = windows.cell(at);
+                assert!(cell.start <= at && at < cell.end);
+                assert!((cell.start.0..cell.end.0).all(|other| starts(Timestamp(other)) == starts(at)));
+                let ends = starts(at).into_iter().map(|start| windows.window(start).end).min();
+                assert_eq!(cell.ends, ends.unwrap_or(Timestamp::MIN));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_united_where_time_begins_and_ends() {
+        let windows = TimeWindows::tumbling(Duration::from_micros(10), Duration::ZERO);
+        for at in [i64::MIN, i64::MIN + 3, i64::MAX - 3, i64::MAX] {
+            assert_eq!(windows.cell(Timestamp(at)).ends, Timestamp::MIN);
+        }
     }
 
     #[test]
