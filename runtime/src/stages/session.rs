@@ -365,6 +365,10 @@ where
         &mut self.table
     }
 
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![&mut self.deadlines]
+    }
+
     fn restored(&mut self, watermark: Timestamp) {
         (self.watermark, self.heard) = (watermark, watermark);
         let allow = self.windows.allow;
