@@ -3,8 +3,8 @@
 //! One test, because the allocator counts what all threads do.
 
 use cap::Cap;
+use psdf::dataflow;
 use psdf::storage::MemoryTier;
-use psdf::{Flow, dataflow};
 use std::alloc::System;
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ dataflow! {
 
 /// A word of its own for each key.
 fn word(key: u64) -> String {
-    format!("{key:0>1$}", 10 + usize::try_from(key % 30).unwrap_or(0))
+    format!("{key:0>width$}", width = 10 + usize::try_from(key % 30).unwrap_or(0))
 }
 
 dataflow! {
@@ -51,7 +51,7 @@ macro_rules! measured {
             std::env::temp_dir().join(format!("psdf-measured-{}-{}", $flow::GRAPH.flow, std::process::id()));
         drop(std::fs::remove_dir_all(&folder));
         let builder = $flow {}.builder().durable(&folder).tier_in(MemoryTier::new());
-        let (mut flow, mut inline) = builder.inline().unwrap();
+        let (flow, mut inline) = builder.inline().unwrap();
         let before = ALLOCATED.allocated();
         for first in (0..$keys).step_by(1_000) {
             inline.block_on(flow.keys.send_batch((first..first + 1_000).collect())).unwrap();
