@@ -8,7 +8,7 @@ use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Entries, Expiry, InTable, Keep, KeyedTable, StoredState, Taken, shape};
+use crate::state::{Deadlines, Entries, Expiry, InTable, Keep, KeyedTable, StoredState, Taken, shape};
 use crate::time::{Timestamp, Window, micros};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -244,6 +244,10 @@ where
 
     fn table(&mut self) -> &mut KeyedTable<K, Counted<S>> {
         &mut self.table
+    }
+
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![self.expiry.deadlines()]
     }
 
     fn restored(&mut self, _: Timestamp) {

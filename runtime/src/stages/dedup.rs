@@ -9,7 +9,9 @@ use crate::outlet::Outlets;
 use crate::panic::NodeId;
 use crate::record::{Key, Keyed, Record, Stamp};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Expiry, InTable, Keep, KeyedTable, StoredState, shape, stamp_of, stored_stamp};
+use crate::state::{
+    Deadlines, Expiry, InTable, Keep, KeyedTable, StoredState, shape, stamp_of, stored_stamp,
+};
 use crate::time::Timestamp;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -123,6 +125,10 @@ impl<K: Key, A: Stamp, T, O, Emit> InTable for Dedup<K, A, T, O, Emit> {
 
     fn table(&mut self) -> &mut KeyedTable<K, Last<A>> {
         &mut self.table
+    }
+
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![self.expiry.deadlines()]
     }
 
     fn restored(&mut self, _: Timestamp) {

@@ -372,7 +372,7 @@ where
 }
 
 /// Sees to it that a key is looked at when the watermark passes `bound`.
-fn note_due<K: Clone>(deadlines: &mut Deadlines<K>, key: &K, due: &mut Timestamp, bound: Timestamp) {
+fn note_due<K: Key>(deadlines: &mut Deadlines<K>, key: &K, due: &mut Timestamp, bound: Timestamp) {
     if bound < *due {
         *due = bound;
         deadlines.set(bound, key.clone());
@@ -506,6 +506,10 @@ where
 
     fn table(&mut self) -> &mut KeyedTable<K, Both<L, R>> {
         &mut self.table
+    }
+
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![&mut self.deadlines]
     }
 
     fn restored(&mut self, watermark: Timestamp) {

@@ -9,7 +9,9 @@ use crate::outlet::Outlets;
 use crate::panic::NodeId;
 use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Expiry, InTable, Keep, KeyedTable, StoredState, shape, stamp_of, stored_stamp};
+use crate::state::{
+    Deadlines, Expiry, InTable, Keep, KeyedTable, StoredState, shape, stamp_of, stored_stamp,
+};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
@@ -135,6 +137,10 @@ impl<K: Key, A: Stamp, T: StateData, O, Emit> InTable for Latest<K, A, T, O, Emi
 
     fn table(&mut self) -> &mut KeyedTable<K, Held<A, T>> {
         &mut self.table
+    }
+
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![self.expiry.deadlines()]
     }
 
     fn restored(&mut self, _: Timestamp) {

@@ -182,7 +182,7 @@ where
     }
 }
 
-fn note_due<K: Clone, L, R>(deadlines: &mut Deadlines<K>, key: &K, held: &mut Held<L, R>, keep: Option<i64>) {
+fn note_due<K: Key, L, R>(deadlines: &mut Deadlines<K>, key: &K, held: &mut Held<L, R>, keep: Option<i64>) {
     let due = held.next_due(keep);
     if due < held.due {
         held.due = due;
@@ -281,6 +281,10 @@ impl<K: Key, L: StateData, R: StateData, O, F> InTable for Lookup<K, L, R, O, F>
 
     fn table(&mut self) -> &mut KeyedTable<K, Held<L, R>> {
         &mut self.table
+    }
+
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![&mut self.deadlines]
     }
 
     fn restored(&mut self, watermark: Timestamp) {

@@ -8,7 +8,9 @@ use crate::host::{Edge, Host, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
-use crate::state::{Expiry, InTable, Keep, KeyedTable, Place, StoredState, shape, stamp_of, stored_stamp};
+use crate::state::{
+    Deadlines, Expiry, InTable, Keep, KeyedTable, Place, StoredState, shape, stamp_of, stored_stamp,
+};
 use crate::time::Timestamp;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -201,6 +203,10 @@ where
 
     fn table(&mut self) -> &mut KeyedTable<K, Running<A, S>> {
         &mut self.table
+    }
+
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![self.expiry.deadlines()]
     }
 
     fn restored(&mut self, _: Timestamp) {

@@ -383,6 +383,10 @@ where
         &mut self.table
     }
 
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![&mut self.deadlines]
+    }
+
     fn restored(&mut self, watermark: Timestamp) {
         (self.watermark, self.heard) = (watermark, watermark);
         let windows = self.windows;

@@ -140,7 +140,7 @@ where
 }
 
 impl<S> Held<S> {
-    fn arm<K: Clone>(&mut self, key: &K, armed: &mut Vec<Timestamp>, deadlines: &mut Deadlines<K>) {
+    fn arm<K: Key>(&mut self, key: &K, armed: &mut Vec<Timestamp>, deadlines: &mut Deadlines<K>) {
         for at in armed.drain(..) {
             if !self.timers.contains(&at) {
                 self.timers.push(at);
@@ -237,6 +237,10 @@ where
 
     fn table(&mut self) -> &mut KeyedTable<K, Held<S>> {
         &mut self.table
+    }
+
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![&mut self.deadlines, self.expiry.deadlines()]
     }
 
     fn restored(&mut self, watermark: Timestamp) {

@@ -326,6 +326,10 @@ where
         &mut self.table
     }
 
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![&mut self.deadlines]
+    }
+
     fn restored(&mut self, watermark: Timestamp) {
         self.watermark = watermark;
         self.table.each_restored(|key, thinned| {

@@ -1,6 +1,7 @@
 //! The state of a stage as checkpoints see it.
 
 use super::cold::Codec;
+use super::expiry::Deadlines;
 use super::table::KeyedTable;
 use super::tier::Tier;
 use crate::checkpoint::shape::{fields_of, shape_of};
@@ -51,12 +52,18 @@ pub trait StoredState {
     fn shape(&self) -> Shape;
 }
 
+/// Where deadlines are in a tier: no table is there.
+const DEADLINES: [TableId; 2] = [i64::MIN, i64::MIN + 1];
+
 /// A stage that keeps what it keeps in one table.
 pub(crate) trait InTable {
     type Key: Key;
     type Value: Stored;
 
     fn table(&mut self) -> &mut KeyedTable<Self::Key, Self::Value>;
+
+    /// When keys of it are due.
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<Self::Key>>;
 
     /// See [`StoredState::restored`].
     fn restored(&mut self, watermark: Timestamp);
@@ -72,6 +79,9 @@ impl<T: InTable> StoredState for T {
 
     fn spill(&mut self, tier: &Arc<Tier>) {
         self.table().spill(Arc::clone(tier), 0, Codec::new());
+        for (deadlines, table) in self.deadlines().into_iter().zip(DEADLINES) {
+            deadlines.spill(tier, table);
+        }
     }
 
     fn begin_snapshot(&mut self) {

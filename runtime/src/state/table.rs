@@ -240,6 +240,9 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     /// Grows by splitting, if it is time to. Between batches, so that it is not asked for each record.
     pub(crate) fn settle(&mut self) {
+        if self.cold.is_some() {
+            self.measure_some();
+        }
         if self.tables.len() == SPLIT || self.len <= SPLIT_ABOVE {
             return;
         }
@@ -482,6 +485,17 @@ impl<K: Key, V> KeyedTable<K, V> {
                 return;
             }
         }
+    }
+
+    /// Measures some entries of all small tables, which may have grown since they came, and lets some go if that is too much.
+    fn measure_some(&mut self) {
+        for part in 0..SPLIT {
+            self.measure(part % self.tables.len());
+        }
+        if let Some(cold) = &mut self.cold {
+            cold.count(self.len);
+        }
+        self.evict_some(SPLIT);
     }
 
     /// Lets the entry at the hand go, or the next that was not used since the hand came by.

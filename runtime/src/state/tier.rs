@@ -146,6 +146,10 @@ impl Tier {
         }
     }
 
+    pub(super) fn budget(&self) -> Budget {
+        self.budget
+    }
+
     /// What the keys of a table begin with.
     pub(super) fn prefix(&self, table: i64) -> Vec<u8> {
         let mut prefix = self.scope.to_vec();
