@@ -119,8 +119,16 @@ pub enum StartError {
         /// What is wrong with which.
         what: &'static str,
     },
-    /// What the flow evaluates once, before it runs, panicked: a window of no width, or an expression that makes a
-    /// closure.
+    /// A node cannot run as the params have it: a window of no width, hops that are longer than their windows.
+    Node {
+        /// The flow.
+        flow: &'static str,
+        /// The node.
+        node: &'static str,
+        /// What is wrong, and what would be right.
+        what: &'static str,
+    },
+    /// What the flow evaluates once, before it runs, panicked: the expression of a duration, or one that makes a closure.
     Panicked {
         /// The flow.
         flow: &'static str,
@@ -143,6 +151,9 @@ impl fmt::Display for StartError {
                  `enable_all()`"
             ),
             StartError::Setting { flow, what } => write!(f, "flow `{flow}` cannot start: {what}"),
+            StartError::Node { flow, node, what } => {
+                write!(f, "flow `{flow}` cannot start: node `{node}`: {what}")
+            }
             StartError::Panicked { flow, message } => write!(f, "flow `{flow}` cannot start: {message}"),
         }
     }

@@ -122,7 +122,7 @@ impl<F: Flow> Builder<F> {
             flow: F::GRAPH.flow,
             message: panic::message(&*payload),
         })?;
-        for task in host.take_tasks() {
+        for task in host.take_tasks()? {
             control.spawn(task);
         }
         control.has_started();

@@ -9,7 +9,7 @@ use super::hashed::Hashed;
 use super::session::{Session, SessionWindows, Sessions, touch};
 use super::thinned::Ticks;
 use crate::graph::StageMeta;
-use crate::host::{Edge, Host, place};
+use crate::host::{Edge, Host, check, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record};
 use crate::stage::{Local, Progress, Stage};
@@ -80,6 +80,7 @@ where
     S: Clone + Send + 'static,
     R: 'static,
 {
+    check(host, meta, windows.wrong().or(ticks.wrong()));
     let functions = Arc::new(Functions { init, add, merge, finish, late, emit });
     place(host, meta, vec![input], || EarlySessionStage {
         windows,

@@ -2,7 +2,7 @@
 
 use super::windows::{Functions, TimeWindows, Windowed};
 use crate::graph::StageMeta;
-use crate::host::{Edge, Host, place};
+use crate::host::{Edge, Host, check, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, Stamp};
 use crate::stage::{Local, Progress, Stage};
@@ -42,6 +42,7 @@ where
     S: Clone + Send + 'static,
     R: 'static,
 {
+    check(host, meta, windows.wrong());
     let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
     place(host, meta, vec![input], || ByWallClock::<A, _> {
         windows: Windowed::new(windows, Arc::clone(&functions), lateness),
