@@ -74,7 +74,7 @@ async fn a_flow_that_never_goes_idle_runs_on_tokio_too() {
 
 /// What keeps a flow from starting: the node, and what is wrong with it.
 fn wrong(flow: Hourly) -> (&'static str, &'static str) {
-    match flow.builder().shards(2).inline().unwrap_err() {
+    match flow.builder().shards(2).inline().expect_err("it cannot run") {
         StartError::Node { flow: "Hourly", node, what } => (node, what),
         other => panic!("{other}"),
     }
@@ -114,7 +114,7 @@ dataflow! {
 
 #[test]
 fn a_node_of_a_flow_inside_is_named_with_the_way_to_it() {
-    let error = Around::default().builder().inline().unwrap_err();
+    let error = Around.builder().inline().unwrap_err();
     let StartError::Node { flow: "Around", node, .. } = error else { panic!("{error}") };
     assert_eq!(node, "hours.hops");
 }
