@@ -269,8 +269,9 @@ proptest! {
         let (late, wide) = (micros(lateness), micros(size));
         let tumbling = Tumbling { lateness: late, size: wide, least, q: 0.5 };
         check!(tumbling, &feeding, &events, in_windows(&events, size, size), least, run);
-        let hopping = Hopping { lateness: late, size: wide, least, q: 0.5 };
-        check!(hopping, &feeding, &events, in_windows(&events, size, 7), least, run);
+        let wider = size.max(7);
+        let hopping = Hopping { lateness: late, size: micros(wider), least, q: 0.5 };
+        check!(hopping, &feeding, &events, in_windows(&events, wider, 7), least, run);
         let sessions = Sessions { lateness: late, size: wide, least, q: 0.5 };
         check!(sessions, &feeding, &events, in_sessions(&events, size), least, run);
     }

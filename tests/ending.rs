@@ -3,7 +3,7 @@
 #[path = "support/threads.rs"]
 mod threads;
 
-use futures_util::{FutureExt, Sink as _, StreamExt};
+use futures_util::{FutureExt, Sink as _, SinkExt, StreamExt};
 use psdf::{Dropped, FlowError, Output, Refusal, Sink, SinkError, Timestamp, dataflow, sources};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -410,6 +410,52 @@ fn a_flow_that_is_stopped_at_work_accounts_for_every_record() {
                 assert_eq!(read + all, given, "{read} read, {dropped:?}");
             }
         }
+    }
+}
+
+/// Stops a flow while several send into it, each in its own way: how many records they were told had been taken, how
+/// many were read, and what the flow says it dropped.
+async fn stopped_while_sending() -> (u64, u64, Vec<Dropped>) {
+    let mut flow = Line.builder().capacity(4).batch_limit(2).spawn().expect("the settings are good");
+    let taken = Arc::new(AtomicU64::new(0));
+    for way in [0, 1, 2, 3, 3, 3, 3] {
+        let (mut numbers, taken) = (flow.numbers.clone(), Arc::clone(&taken));
+        tokio::spawn(async move {
+            loop {
+                let sent = match way {
+                    0 => numbers.send(1).await.map_or(0, |()| 1),
+                    1 => numbers
+                        .send_batch(vec![1; 5])
+                        .await
+                        .map_or_else(|error| 5 - error.unsent.len(), |()| 5),
+                    2 => SinkExt::send(&mut numbers, 1).await.map_or(0, |()| 1),
+                    _ => numbers.try_send(1).map_or(0, |()| 1),
+                };
+                taken.fetch_add(sent as u64, Ordering::Relaxed);
+                if numbers.is_closed() {
+                    break;
+                }
+                if way == 3 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+    }
+    let again = Output::take(&mut flow.again);
+    let reader = tokio::spawn(async move { again.count().await as u64 });
+    until(|| taken.load(Ordering::Relaxed) >= 50).await;
+    let dropped = flow.shutdown(Duration::ZERO).await.expect("nothing failed");
+    // When the last clone is gone, so are those who send.
+    until(|| Arc::strong_count(&taken) == 1).await;
+    (taken.load(Ordering::Relaxed), reader.await.expect("it reads to the end"), dropped)
+}
+
+#[test]
+fn a_record_that_was_taken_while_the_flow_was_stopped_is_accounted_for() {
+    for _ in 0..300 {
+        let (taken, read, dropped) = on_threads(stopped_while_sending());
+        let all: u64 = dropped.iter().map(|dropped| dropped.records).sum();
+        assert_eq!(read + all, taken, "{read} read, {dropped:?}");
     }
 }
 

@@ -289,6 +289,7 @@ proptest! {
         (lateness, events) in in_time(60), size in 1i64..60, every in 1i64..60, gap in 1i64..30,
         feeding in Feeding::any(),
     ) {
+        let every = every.min(size);
         let flow =
             Windowed { lateness: micros(lateness), size: micros(size), every: micros(every), gap: micros(gap) };
         let (tumbled, left_tumbled, full_tumbled, hopped, joined, late, late_for_sessions, counts, late_results) = run!(
@@ -314,6 +315,7 @@ proptest! {
         events in events_in_any_order(60), lateness in 0i64..60, size in 1i64..60, every in 1i64..60, gap in 1i64..30,
         feeding in Feeding::any(),
     ) {
+        let every = every.min(size);
         let flow =
             Windowed { lateness: micros(lateness), size: micros(size), every: micros(every), gap: micros(gap) };
         let (tumbled, _, full_tumbled, hopped, joined, late, late_for_sessions, _, _) = run!(

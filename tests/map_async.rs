@@ -494,8 +494,8 @@ fn a_flow_that_could_never_call_does_not_start() {
     inline.block_on(flow.numbers.send_batch((0..100).collect())).unwrap();
     assert_eq!(inline.block_on(flow.finish()).unwrap().answered, (0..100).collect::<Vec<_>>());
     let refused = Sized { concurrency: 0 }.builder().inline().unwrap_err();
-    let StartError::Panicked { message, .. } = refused else { panic!("{refused}") };
-    assert_eq!(message, "`map_async` needs a `concurrency` of at least 1");
+    let what = "`map_async` needs a `concurrency` of at least 1";
+    assert_eq!(refused, StartError::Node { flow: "Sized", node: "answered", what });
 }
 
 async fn length(word: String) -> Result<usize, std::convert::Infallible> {

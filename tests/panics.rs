@@ -594,9 +594,9 @@ fn else_skip_counts_and_else_name_routes() {
     let words = ["1", "x", "22", "yy", "3"].map(String::from).to_vec();
     inline.block_on(flow.words.send_batch(words)).unwrap();
     inline.run();
-    let skipped =
-        |node| flow.control.counts().into_iter().find(|counts| counts.node == node).unwrap().skipped;
-    assert_eq!([skipped("skipping"), skipped("routing"), skipped("naming")], [2, 2, 0]);
+    let of = |node| flow.control.counts().into_iter().find(|counts| counts.node == node).unwrap();
+    assert_eq!(["skipping", "routing", "naming"].map(|node| of(node).skipped), [2, 0, 0]);
+    assert_eq!(of("routing").left_out, 2, "what no arm takes has not failed");
     assert_eq!(inline.block_on(flow.skipping.next_batch()), Some(vec![1, 22, 3]));
     let unread = inline.block_on(flow.finish()).unwrap();
     assert_eq!(unread.naming, [1, 22, 3]);

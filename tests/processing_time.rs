@@ -85,6 +85,7 @@ proptest! {
         steps in prop::collection::vec((0i64..20, prop::collection::vec(0i64..100, 0..6)), 0..12),
         size in 1i64..40, hop in 1i64..40, shards in 1usize..=4,
     ) {
+        let hop = hop.min(size);
         let flow = ByClock { size: micros(size), hop: micros(hop) };
         let (mut flow, mut inline) = flow.builder().shards(shards).inline().unwrap();
         let (mut now, mut sent) = (0, Vec::new());

@@ -341,15 +341,6 @@ fn hops_need_not_divide_the_size() {
 }
 
 #[test]
-fn a_record_between_windows_is_not_late() {
-    let flow = Edges { every: micros(25), ..Edges::default() };
-    let (flow, mut inline) = flow.builder().inline().unwrap();
-    send(&mut inline, &flow.times, &[5, 15, 25]);
-    let late = flow.control.counts().into_iter().find(|counts| counts.node == "hopped").unwrap().late;
-    assert_eq!(late, 0, "the record at 15 is not behind anything");
-}
-
-#[test]
 fn windows_before_the_epoch_are_like_those_after_it() {
     let [tumbled, hopped, sessions] = edges(Edges::default(), &[-21, -11, -10, -1, 0]);
     assert_eq!(tumbled, [(-30, -20, 1), (-20, -10, 1), (-10, 0, 2), (0, 10, 1)]);

@@ -11,6 +11,8 @@ mod chart;
 mod disorder;
 #[path = "../examples/web_traffic/generate.rs"]
 mod generate;
+#[path = "../examples/support/gzip.rs"]
+mod gzip;
 #[path = "../examples/web_traffic/hours.rs"]
 mod hours;
 #[path = "../examples/web_traffic/line.rs"]
@@ -29,6 +31,8 @@ mod server;
 mod session;
 #[path = "../examples/web_traffic/site.rs"]
 mod site;
+#[path = "../examples/web_traffic/size.rs"]
+mod size;
 #[path = "../examples/web_traffic/spikes.rs"]
 mod spikes;
 #[path = "../examples/web_traffic/text.rs"]

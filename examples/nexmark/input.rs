@@ -6,11 +6,11 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
 use psdf::{Source, SourceError};
 
 use crate::event::Event;
 use crate::generate;
+use crate::gzip::Gunzip;
 
 /// As many as a flow likes at a time.
 const BATCH: usize = 4096;
@@ -80,7 +80,7 @@ impl Source for Events {
 fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     let mut file = BufReader::with_capacity(1 << 16, File::open(path)?);
     if file.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file))));
+        return Ok(Box::new(BufReader::with_capacity(1 << 16, Gunzip::new(file))));
     }
     Ok(Box::new(file))
 }

@@ -11,6 +11,8 @@ mod csv;
 mod digits;
 mod event;
 mod generate;
+#[path = "../support/gzip.rs"]
+mod gzip;
 mod input;
 mod money;
 mod partitions;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::size::Size;
 use crate::text::Text;
 
 /// An eighth to eight eighths of a character, from the left.
@@ -57,9 +58,9 @@ pub(crate) fn thousands(number: impl fmt::Display) -> String {
 }
 
 /// Bytes in the largest unit that leaves at least one of it.
-pub(crate) fn size(bytes: u128) -> String {
+pub(crate) fn size(bytes: &Size) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-    let mut amount = bytes as f64;
+    let mut amount = bytes.to_f64();
     let mut unit = 0;
     while amount >= 1024.0 && unit + 1 < units.len() {
         amount /= 1024.0;
@@ -125,7 +126,7 @@ mod tests {
         let shown = [0, 999, 1000, 1_234_567].map(thousands);
         assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(
-            (size(1023), size(1536), size(1 << 80)),
+            (size(&Size::from(1023)), size(&Size::from(1536)), size(&Size::from(1 << 80))),
             ("1023 B".into(), "1.5 KiB".into(), "1073741824.0 PiB".into())
         );
     }

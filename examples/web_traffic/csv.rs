@@ -198,7 +198,7 @@ fn summary(results: &Results, rows: &mut Rows) -> io::Result<()> {
     pair("hosts", number(totals, |all| all.hosts))?;
     pair("visitors", number(totals, |all| all.visitors))?;
     pair("paths", number(totals, |all| all.paths))?;
-    pair("bytes_sent", number(totals, |all| all.bytes))?;
+    pair("bytes_sent", number(totals, |all| all.bytes.clone()))?;
     pair("first_event", totals.map_or(String::new(), |all| Iso(all.first).to_string()))?;
     pair("last_event", totals.map_or(String::new(), |all| Iso(all.last).to_string()))?;
     pair("max_seconds_behind", number(totals, |all| all.disorder.most_seconds_behind))?;

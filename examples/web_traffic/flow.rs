@@ -11,6 +11,7 @@ use crate::hours::{HourGaps, SiteHour};
 use crate::line::Line;
 use crate::request::{Reason, Reject, Request, Visitor};
 use crate::session::Session;
+use crate::size::Size;
 use crate::spikes::{Baseline, Clue, Gate, PageSpike, Spike};
 use crate::text::Text;
 
@@ -59,7 +60,7 @@ dataflow! {
             -> aggregate {
                 requests: u64 = count(),
                 page_views: u64 = sum(|r| u64::from(r.is_page_view())),
-                bytes: u128 = sum(|r| r.bytes),
+                bytes: Size = sum(|r| r.bytes.clone()),
                 first: Timestamp = min(|r| r.at),
                 last: Timestamp = max(|r| r.at),
                 hosts: u64 = distinct(|r| &r.visitor.host),

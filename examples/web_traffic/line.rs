@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::vec;
 
-use flate2::read::MultiGzDecoder;
+use crate::gzip::Gunzip;
 
 /// A gzip member opens with two magic bytes and its only method, deflate.
 const GZIP_OPENING: [u8; 3] = [0x1f, 0x8b, 0x08];
@@ -129,7 +129,7 @@ fn plain_or_unzipped(mut raw: impl Read + Send + 'static) -> io::Result<Box<dyn 
     let zipped = opening == GZIP_OPENING;
     let whole = BufReader::with_capacity(BUFFER_BYTES, Cursor::new(opening).chain(raw));
     if zipped {
-        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(whole))));
+        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, Gunzip::new(whole))));
     }
     Ok(Box::new(whole))
 }

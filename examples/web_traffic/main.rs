@@ -11,6 +11,8 @@ mod csv;
 mod disorder;
 mod flow;
 mod generate;
+#[path = "../support/gzip.rs"]
+mod gzip;
 mod hours;
 mod line;
 mod log_format;
@@ -23,6 +25,7 @@ mod results;
 mod server;
 mod session;
 mod site;
+mod size;
 mod spikes;
 mod text;
 

@@ -59,7 +59,7 @@ impl<W: Write> Report<W> {
             (thousands(sessions), "sessions"),
             (thousands(totals.visitors), "visitors"),
             (thousands(totals.hosts), "hosts"),
-            (size(totals.bytes), "sent"),
+            (size(&totals.bytes), "sent"),
         ];
         let line = |part: for<'a> fn(&'a (String, &'static str)) -> &'a str| -> String {
             counts.iter().map(|count| format!("{:<16}", part(count))).collect()

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::line::Line;
 use crate::log_format::Fields;
 use crate::path;
+use crate::size::Size;
 use crate::text::Text;
 
 /// How much of what was refused is kept to be shown: its beginning, and as much of its end.
@@ -22,7 +23,7 @@ pub(crate) struct Request {
     /// The target without scheme, authority, query and fragment.
     pub(crate) path: Text,
     pub(crate) status: u16,
-    pub(crate) bytes: u128,
+    pub(crate) bytes: Size,
 }
 
 /// The results tell GET from all the others, and no more.

@@ -170,6 +170,15 @@ pub enum StartError {
         /// What is missing, and what to do.
         what: String,
     },
+    /// A node cannot run as the params have it: a window of no width, hops that are longer than their windows.
+    Node {
+        /// The flow.
+        flow: &'static str,
+        /// The node.
+        node: &'static str,
+        /// What is wrong, and what would be right.
+        what: &'static str,
+    },
     /// A flow that had come to its end was started again.
     Finished {
         /// The flow.
@@ -182,8 +191,7 @@ pub enum StartError {
         /// The input that it feeds.
         input: &'static str,
     },
-    /// What the flow evaluates once, before it runs, panicked: a window of no width, or an expression that makes a
-    /// closure.
+    /// What the flow evaluates once, before it runs, panicked: the expression of a duration, or one that makes a closure.
     Panicked {
         /// The flow.
         flow: &'static str,
@@ -222,6 +230,9 @@ impl fmt::Display for StartError {
                 "flow `{flow}` cannot be durable: the source of input `{input}` cannot begin again from where it stood; \
                  it must implement `Source::position` and `Source::seek`"
             ),
+            StartError::Node { flow, node, what } => {
+                write!(f, "flow `{flow}` cannot start: node `{node}`: {what}")
+            }
             StartError::Panicked { flow, message } => write!(f, "flow `{flow}` cannot start: {message}"),
         }
     }

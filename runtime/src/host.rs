@@ -35,6 +35,9 @@ pub trait Host: Sized + 'static {
         shards: Vec<(S, S::Outs)>,
     );
 
+    /// A stage cannot run as the flow's params have it, and `what` says why: the flow is not to start.
+    fn refuse(&mut self, stage: &'static StageMeta, what: &'static str);
+
     /// The clock that stages wait by, where they wait for something outside of the flow.
     fn timer(&self) -> Arc<dyn Timer>;
 
@@ -178,6 +181,13 @@ impl<H: Host> AnyEdge<H> {
     /// Leads this edge out at a port.
     pub fn output(self, host: &mut H, port: &'static PortMeta) {
         (self.0)(host, port);
+    }
+}
+
+/// Has the flow not start where there is something wrong with a stage.
+pub(crate) fn check<H: Host>(host: &mut H, meta: &'static StageMeta, wrong: Option<&'static str>) {
+    if let Some(what) = wrong {
+        host.refuse(meta, what);
     }
 }
 

@@ -179,7 +179,7 @@ impl Local {
         count(&mut self.skipped, node, 1);
     }
 
-    /// Counts a record that an operator is there to leave out: a duplicate, or one out of date.
+    /// Counts a record that an operator is there to leave out: a duplicate, one out of date, or one that no arm takes.
     #[inline]
     pub fn leave_out(&mut self, node: NodeId) {
         count(&mut self.left_out, node, 1);

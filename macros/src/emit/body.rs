@@ -427,7 +427,7 @@ impl<'a> Writer<'a> {
             Some(Branch::To(body)) => self.block(body, cursor.clone()),
             Some(Branch::Skip | Branch::Fail) | None => {
                 let local = ident("local");
-                quote!(#local.skip(#id);)
+                quote!(#local.leave_out(#id);)
             }
         };
         quote!(#tokens { #rest })

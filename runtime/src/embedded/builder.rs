@@ -287,13 +287,14 @@ impl<F: Flow> Builder<F> {
             flow: F::GRAPH.flow,
             message: panic::message(&*payload),
         })?;
+        let tasks = host.take_tasks()?;
         if let Some(durable) = host.take_durability() {
             let Settings { checkpoint_every: every, store_patience: patience, kept_epochs: keep, .. } =
                 settings;
             let checkpointer = durable.finish(&shared, &executor, Schedule { every, patience, keep })?;
             control.spawn(checkpointer.run());
         }
-        for task in host.take_tasks() {
+        for task in tasks {
             control.spawn(task);
         }
         control.has_started();

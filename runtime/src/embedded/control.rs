@@ -46,7 +46,8 @@ pub struct NodeCounts {
     pub late: u64,
     /// Records that failed and that `else skip` let go.
     pub skipped: u64,
-    /// Records that the node is there to leave out: the duplicates of `dedup`, what is out of date for `latest`.
+    /// Records that the node is there to leave out: the duplicates of `dedup`, what is out of date for `latest`, what no
+    /// arm of a `route` with `else skip` takes.
     pub left_out: u64,
     /// The keys that the node holds state for, each counted once for every open window.
     pub keys: u64,

@@ -13,6 +13,7 @@ use super::queue::{QueueWriter, queue};
 use super::shared::{Place, Shared};
 use super::tasks::{self, Begin};
 use crate::connect::{Sink, Source};
+use crate::error::StartError;
 use crate::graph::{Graph, OutletMeta, PortMeta, StageMeta, Subflow, TimeMeta};
 use crate::host::{Host, Timer, Transports};
 use crate::record::Record;
@@ -53,6 +54,8 @@ pub struct EmbeddedHost {
     outputs: HashMap<&'static str, AnyOutput>,
     /// The stages placed so far.
     placed: usize,
+    /// Why the flow cannot start.
+    refused: Option<StartError>,
 }
 
 /// A flow among those that stand in each other.
@@ -144,6 +147,7 @@ impl EmbeddedHost {
             inputs: HashMap::new(),
             outputs: HashMap::new(),
             placed: 0,
+            refused: None,
         }
     }
 
@@ -155,8 +159,9 @@ impl EmbeddedHost {
         self.durable.take()
     }
 
-    pub(super) fn take_tasks(&mut self) -> Vec<BoxFuture> {
-        std::mem::take(&mut self.tasks)
+    /// The tasks of the flow, if it can start.
+    pub(super) fn take_tasks(&mut self) -> Result<Vec<BoxFuture>, StartError> {
+        self.refused.take().map_or_else(|| Ok(std::mem::take(&mut self.tasks)), Err)
     }
 
     /// Gives an output its part in epochs; answers what its sink prepared for the one that is restored.
@@ -294,6 +299,11 @@ impl Host for EmbeddedHost {
         let wired = wire(self);
         self.scope = outer;
         wired
+    }
+
+    fn refuse(&mut self, stage: &'static StageMeta, what: &'static str) {
+        let (flow, node) = (self.shared.graph.flow, self.scope.place(stage.name).name);
+        self.refused.get_or_insert(StartError::Node { flow, node, what });
     }
 
     fn timer(&self) -> Arc<dyn Timer> {

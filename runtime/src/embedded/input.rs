@@ -3,7 +3,7 @@
 use super::channel::Sender;
 use super::epochs::Epochs;
 use super::shared::Shared;
-use super::tasks::send_in_batches;
+use super::tasks::in_batches;
 use crate::batch::Batch;
 use crate::error::{Refusal, SendError};
 use std::pin::Pin;
@@ -84,6 +84,17 @@ impl<T: Send + 'static> Input<T> {
         Ok(())
     }
 
+    /// Sends what there is room for, unless the tasks have been stopped since: then nobody would read it, nor count it.
+    fn put<V>(&self, records: V, send: impl FnOnce(V)) -> Result<(), SendError<V>> {
+        match self.shared.leave_to_send() {
+            Some(_leave) => {
+                send(records);
+                Ok(())
+            }
+            None => Err(self.refused(records)),
+        }
+    }
+
     fn refused<V>(&self, unsent: V) -> SendError<V> {
         let reason = match self.shared.error() {
             Some(error) => Refusal::Failed(error),
@@ -102,10 +113,7 @@ impl<T: Send + 'static> Input<T> {
     pub async fn send(&self, record: T) -> Result<(), SendError<T>> {
         let Some(sender) = &self.sender else { return Err(self.refused(record)) };
         match sender.reserve().await {
-            Ok(room) => {
-                room.send(Batch::of(vec![record]));
-                Ok(())
-            }
+            Ok(room) => self.put(record, |record| room.send(Batch::of(vec![record]))),
             Err(_) => Err(self.refused(record)),
         }
     }
@@ -119,8 +127,18 @@ impl<T: Send + 'static> Input<T> {
     /// If the future is dropped before it is ready, some of the records may have been sent.
     pub async fn send_batch(&self, records: Vec<T>) -> Result<(), SendError<Vec<T>>> {
         let Some(sender) = &self.sender else { return Err(self.refused(records)) };
-        let sent = send_in_batches(sender, records, self.limit).await;
-        sent.map_err(|unsent| self.refused(unsent))
+        let mut batches = in_batches(records, self.limit);
+        while let Some(batch) = batches.next() {
+            let sent = match sender.reserve().await {
+                Ok(room) => self.put(batch, |batch| room.send(Batch::of(batch))),
+                Err(_) => Err(self.refused(batch)),
+            };
+            if let Err(SendError { mut unsent, reason }) = sent {
+                unsent.extend(batches.flatten());
+                return Err(SendError { unsent, reason });
+            }
+        }
+        Ok(())
     }
 
     /// Sends a record if there is room now.
@@ -130,10 +148,7 @@ impl<T: Send + 'static> Input<T> {
     pub fn try_send(&self, record: T) -> Result<(), SendError<T>> {
         let Some(sender) = &self.sender else { return Err(self.refused(record)) };
         match sender.try_reserve() {
-            Ok(room) => {
-                room.send(Batch::of(vec![record]));
-                Ok(())
-            }
+            Ok(room) => self.put(record, |record| room.send(Batch::of(vec![record]))),
             Err(TrySendError::Full(())) => Err(SendError { unsent: record, reason: Refusal::Full }),
             Err(TrySendError::Closed(())) => Err(self.refused(record)),
         }
@@ -156,9 +171,16 @@ impl<T: Send + 'static> Input<T> {
                 Poll::Pending
             }
             Poll::Ready(Ok(())) => {
-                // It can fail only if the flow ended just now, as it can for any record on its way.
-                let _ = polled.send_item(Batch::of(vec![record]));
-                Poll::Ready(Ok(()))
+                let Some(_leave) = self.shared.leave_to_send() else {
+                    polled.abort_send();
+                    return Poll::Ready(Err(self.refused(Some(record))));
+                };
+                let batch = Batch::of(vec![record]);
+                let sent = polled.send_item(batch).map_err(|unsent| unsent.into_inner());
+                Poll::Ready(sent.map_err(|unsent| {
+                    let record = unsent.and_then(|batch| batch.items.into_iter().next());
+                    self.refused(record)
+                }))
             }
             Poll::Ready(Err(_)) => Poll::Ready(Err(self.refused(Some(record)))),
         }

@@ -10,7 +10,7 @@ use crate::stage::Counts;
 use crate::state::{MemoryCounts, Tier};
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use tokio_util::sync::CancellationToken;
 
 /// Locks; what these mutexes guard is whole between any two statements, so a panic elsewhere does not spoil it.
@@ -49,6 +49,8 @@ pub(super) struct Shared {
     /// Every task is to stop where it stands.
     pub(super) stopped: CancellationToken,
     error: Mutex<Option<FlowError>>,
+    /// Whether inputs take nothing any more, because what they hold is being counted, or soon will be.
+    shut: RwLock<bool>,
     dropped: Mutex<Vec<Dropped>>,
     late: Vec<AtomicU64>,
     skipped: Vec<AtomicU64>,
@@ -70,6 +72,7 @@ impl Shared {
             quitting: CancellationToken::new(),
             stopped: CancellationToken::new(),
             error: Mutex::new(None),
+            shut: RwLock::new(false),
             dropped: Mutex::new(Vec::new()),
             late: counters(),
             skipped: counters(),
@@ -101,7 +104,15 @@ impl Shared {
             *first = Some(error);
         }
         drop(first);
+        *self.shut.write().unwrap_or_else(PoisonError::into_inner) = true;
         self.stopped.cancel();
+    }
+
+    /// Leave to put records into an input, for as long as it is held: the tasks are not stopped before it is given back,
+    /// so the task that reads the input finds them. `None` once they are.
+    pub(super) fn leave_to_send(&self) -> Option<RwLockReadGuard<'_, bool>> {
+        let shut = self.shut.read().unwrap_or_else(PoisonError::into_inner);
+        (!*shut).then_some(shut)
     }
 
     /// Ends the flow because something panicked on this thread: the closure of a node, or what belongs to `place`.

@@ -1,6 +1,6 @@
 //! Tasks that are not stages: those of sources and sinks. And the guard around every task.
 
-use super::channel::{Sender, SourceAt};
+use super::channel::SourceAt;
 use super::epochs::Note;
 use super::output::{Output, Taken};
 use super::queue::QueueWriter;
@@ -118,30 +118,12 @@ async fn pass_on<S: Source>(
 }
 
 /// Cuts records into batches of at most `limit`.
-fn in_batches<T>(mut items: Vec<T>, limit: usize) -> impl Iterator<Item = Vec<T>> {
+pub(super) fn in_batches<T>(mut items: Vec<T>, limit: usize) -> impl Iterator<Item = Vec<T>> {
     std::iter::from_fn(move || {
         let rest = if items.len() > limit { items.split_off(limit) } else { Vec::new() };
         let batch = std::mem::replace(&mut items, rest);
         (!batch.is_empty()).then_some(batch)
     })
-}
-
-/// Sends records in batches of at most `limit`; what could not be sent comes back.
-pub(super) async fn send_in_batches<T>(
-    sender: &Sender<T>,
-    mut items: Vec<T>,
-    limit: usize,
-) -> Result<(), Vec<T>> {
-    while !items.is_empty() {
-        let rest = if items.len() > limit { items.split_off(limit) } else { Vec::new() };
-        if let Err(unsent) = sender.send(Batch::of(items)).await {
-            let mut unsent = unsent.0.items;
-            unsent.extend(rest);
-            return Err(unsent);
-        }
-        items = rest;
-    }
-    Ok(())
 }
 
 /// Empties an output into a sink, until the flow ends.

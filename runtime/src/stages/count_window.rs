@@ -4,7 +4,7 @@ use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
 use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
-use crate::host::{Edge, Host, place};
+use crate::host::{Edge, Host, check, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
@@ -23,13 +23,14 @@ pub struct CountWindows {
 
 impl CountWindows {
     /// `count_window(size) .. keep`.
-    ///
-    /// # Panics
-    /// If `size` is zero.
     #[must_use]
     pub fn new(size: u64, keep: Keep) -> Self {
-        assert!(size > 0, "a window needs at least one record");
         CountWindows { size, keep }
+    }
+
+    /// What keeps a stage of such windows from running.
+    fn wrong(self) -> Option<&'static str> {
+        (self.size == 0).then_some("a window needs at least one record")
     }
 
     /// The time of what a key leaves behind when it expires, or would if time went on.
@@ -95,6 +96,7 @@ where
     S: StateData,
     R: 'static,
 {
+    check(host, meta, windows.wrong());
     let functions = Arc::new(Functions { init, add, finish, emit });
     place(host, meta, vec![input], || CountStage {
         windows,

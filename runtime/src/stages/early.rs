@@ -10,7 +10,7 @@ use super::windows::TimeWindows;
 use crate::checkpoint::value::{Migration, Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::checkpoint::{Delta, TableId};
 use crate::graph::StageMeta;
-use crate::host::{Edge, Host, place};
+use crate::host::{Edge, Host, check, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
@@ -129,6 +129,7 @@ where
     S: StateData,
     R: 'static,
 {
+    check(host, meta, windows.wrong().or(ticks.wrong()));
     let functions = Arc::new(Functions { init, add, copy, merge, finish, late, emit });
     place(host, meta, vec![input], || EarlyStage {
         windows,
@@ -173,9 +174,7 @@ where
         let (windows, watermark) = (self.windows, self.watermark);
         let mut open = windows.starts(at).filter(|&start| !windows.is_closed(start, watermark));
         let Some(first) = open.next() else {
-            if !windows.leaves_out(at) {
-                (self.functions.late)(record, at, watermark, &mut self.local, outs);
-            }
+            (self.functions.late)(record, at, watermark, &mut self.local, outs);
             return;
         };
         for start in open {

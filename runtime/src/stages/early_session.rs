@@ -10,7 +10,7 @@ use super::session::{Session, SessionWindows, Sessions, touch};
 use super::thinned::Ticks;
 use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
-use crate::host::{Edge, Host, place};
+use crate::host::{Edge, Host, check, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
@@ -81,6 +81,7 @@ where
     S: StateData,
     R: 'static,
 {
+    check(host, meta, windows.wrong().or(ticks.wrong()));
     let functions = Arc::new(Functions { init, add, merge, finish, late, emit });
     place(host, meta, vec![input], || EarlySessionStage {
         windows,
@@ -378,6 +379,19 @@ impl<S: StateData> Stored for Sessions<Parts<S>> {
         }
         Ok(Sessions { open, due: Timestamp::MAX })
     }
+
+    fn write_rest(&self, to: &mut ValueWriter<'_>) {
+        to.head(&self.due);
+        self.open.iter().for_each(|session| to.head(&session.fired));
+    }
+
+    fn read_rest(&mut self, from: &mut ValueReader<'_>) -> Result<(), Unreadable> {
+        self.due = from.head()?;
+        for session in &mut self.open {
+            session.fired = from.head()?;
+        }
+        Ok(())
+    }
 }
 
 impl<K, P, S, R, O, Init, Add, Merge, Finish, Late, Emit> InTable
@@ -392,6 +406,10 @@ where
 
     fn table(&mut self) -> &mut KeyedTable<K, Sessions<Parts<S>>> {
         &mut self.table
+    }
+
+    fn deadlines(&mut self) -> Vec<&mut Deadlines<K>> {
+        vec![&mut self.deadlines]
     }
 
     fn restored(&mut self, watermark: Timestamp) {

@@ -13,7 +13,7 @@ use super::calls::Calls;
 use crate::asked::Waiting;
 use crate::failed::{AsyncError, Failed};
 use crate::graph::StageMeta;
-use crate::host::{Edge, Host, Timer, place};
+use crate::host::{Edge, Host, Timer, check, place};
 use crate::outlet::Outlets;
 use crate::panic::{NodeId, on_behalf_of};
 use crate::record::{Record, Stamp};
@@ -42,13 +42,14 @@ pub struct AsyncCalls {
 
 impl AsyncCalls {
     /// At most `concurrency` records at a time, each tried once and `retry` times more, each try for at most `timeout`.
-    ///
-    /// # Panics
-    /// If `concurrency` is 0.
     #[must_use]
     pub fn new(concurrency: usize, ordered: bool, timeout: Option<Duration>, retry: u32) -> Self {
-        assert!(concurrency > 0, "`map_async` needs a `concurrency` of at least 1");
         AsyncCalls { concurrency, ordered, timeout, retry }
+    }
+
+    /// What keeps a stage of such calls from running.
+    fn wrong(self) -> Option<&'static str> {
+        (self.concurrency == 0).then_some("`map_async` needs a `concurrency` of at least 1")
     }
 }
 
@@ -166,6 +167,7 @@ where
     U: Send + 'static,
     E: Send + 'static,
 {
+    check(host, meta, options.wrong());
     let caller = Arc::new(Caller { node, options, timer: host.timer(), again, call });
     let each = Arc::new(each);
     place(host, meta, vec![input], || {

@@ -4,7 +4,7 @@ use super::windows::{Functions, TimeWindows, Windowed};
 use crate::checkpoint::value::{Migration, Shape, Unreadable};
 use crate::checkpoint::{Delta, TableId};
 use crate::graph::StageMeta;
-use crate::host::{Edge, Host, place};
+use crate::host::{Edge, Host, check, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, Stamp, StateData};
 use crate::stage::{Local, Progress, Stage};
@@ -45,6 +45,7 @@ where
     S: StateData,
     R: 'static,
 {
+    check(host, meta, windows.wrong());
     let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
     place(host, meta, vec![input], || ByWallClock::<A, _> {
         windows: Windowed::new(windows, Arc::clone(&functions), lateness),

@@ -7,7 +7,7 @@ use super::RESULTS_PER_CALL;
 use super::hashed::Hashed;
 use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
-use crate::host::{Edge, Host, place};
+use crate::host::{Edge, Host, check, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
@@ -28,14 +28,14 @@ pub struct SessionWindows {
 
 impl SessionWindows {
     /// `session(gap)`: two records exactly `gap` apart are still in one session.
-    ///
-    /// # Panics
-    /// If `gap` is below a microsecond.
     #[must_use]
     pub fn new(gap: Duration, allow: Duration) -> Self {
-        let (gap, allow) = (micros(gap), micros(allow));
-        assert!(gap > 0, "a session needs a gap of at least a microsecond");
-        SessionWindows { gap, allow, by_side: false }
+        SessionWindows { gap: micros(gap), allow: micros(allow), by_side: false }
+    }
+
+    /// What keeps a stage of such sessions from running.
+    pub(super) fn wrong(&self) -> Option<&'static str> {
+        (self.gap <= 0).then_some("a session needs a gap of at least a microsecond")
     }
 
     /// The same for a join. Whether a session has ended depends on both sides, so here a record is late as soon as it is
@@ -116,6 +116,7 @@ where
     S: StateData,
     R: 'static,
 {
+    check(host, meta, windows.wrong());
     let functions = Arc::new(Functions { init, add, merge, finish, late, emit });
     place(host, meta, vec![input], || SessionStage {
         windows,

@@ -86,6 +86,10 @@ impl Host for Bench {
         self.placed.extend(shards.into_iter().map(|shard| Box::new(shard) as Box<dyn Driven>));
     }
 
+    fn refuse(&mut self, _: &'static StageMeta, what: &'static str) {
+        panic!("{what}")
+    }
+
     fn timer(&self) -> Arc<dyn Timer> {
         unreachable!("no stage here waits")
     }

@@ -8,7 +8,7 @@ use super::hashed::Hashed;
 use super::running::Changes;
 use crate::checkpoint::value::{Shape, Stored, Unreadable, ValueReader, ValueWriter};
 use crate::graph::StageMeta;
-use crate::host::{Edge, Host, place};
+use crate::host::{Edge, Host, check, place};
 use crate::outlet::Outlets;
 use crate::record::{Key, Keyed, Record, StateData};
 use crate::stage::{Local, Progress, Stage};
@@ -26,14 +26,16 @@ pub struct Ticks(i64);
 
 impl Ticks {
     /// `every d`.
-    ///
-    /// # Panics
-    /// If `every` is below a microsecond.
     #[must_use]
     pub fn every(every: Duration) -> Ticks {
-        let every = micros(every);
-        assert!(every > 0, "`every` needs at least a microsecond");
-        Ticks(every)
+        Ticks(micros(every))
+    }
+
+    /// What keeps a stage with such ticks from running.
+    pub(super) fn wrong(self) -> Option<&'static str> {
+        (self.0 <= 0).then_some(
+            "it cannot give results more often than every microsecond; make its `every` at least that long",
+        )
     }
 
     /// The tick that a record counts for: the first after it, or, for one that the watermark has passed, after that.
@@ -107,6 +109,7 @@ where
     S: StateData,
     R: 'static,
 {
+    check(host, meta, ticks.wrong());
     let functions = Arc::new(Functions { init, add, merge, finish, emit });
     place(host, meta, vec![input], || ThinnedStage {
         ticks,

@@ -11,7 +11,7 @@ use crate::checkpoint::value::{Migration, Shape, Unreadable};
 use crate::checkpoint::{Delta, TableId};
 use crate::combiner::{Cell, Combiner, Part};
 use crate::graph::StageMeta;
-use crate::host::{Edge, Host, place};
+use crate::host::{Edge, Host, check, place};
 use crate::outlet::Outlets;
 use crate::panic::NodeId;
 use crate::record::{Key, Keyed, Record, StateData};
@@ -39,22 +39,15 @@ pub struct TimeWindows {
 
 impl TimeWindows {
     /// `tumbling(size)`: each record falls into one window.
-    ///
-    /// # Panics
-    /// If `size` is below a microsecond.
     #[must_use]
     pub fn tumbling(size: Duration, allow: Duration) -> Self {
         Self::hopping(size, size, allow)
     }
 
     /// `hopping(size, every d)`: each record falls into about `size / d` windows.
-    ///
-    /// # Panics
-    /// If one of the durations is below a microsecond.
     #[must_use]
     pub fn hopping(size: Duration, every: Duration, allow: Duration) -> Self {
         let (size, every, allow) = (micros(size), micros(every), micros(allow));
-        assert!(size > 0 && every > 0, "a window needs a width of at least a microsecond");
         TimeWindows { size, every, allow, by_side: false }
     }
 
@@ -62,6 +55,20 @@ impl TimeWindows {
     /// side has come.
     pub(super) fn by_side(self) -> Self {
         TimeWindows { by_side: true, ..self }
+    }
+
+    /// What keeps a stage of such windows from running.
+    pub(super) fn wrong(&self) -> Option<&'static str> {
+        if self.size <= 0 {
+            return Some("a window needs a width of at least a microsecond");
+        }
+        if self.every <= 0 {
+            return Some(
+                "a new window can begin every microsecond at most; make its `every` at least that long",
+            );
+        }
+        (self.every > self.size)
+            .then_some("its `every` is longer than its windows, and what falls between two would be lost; make it no longer")
     }
 
     pub(super) fn window(&self, start: Timestamp) -> Window {
@@ -75,13 +82,6 @@ impl TimeWindows {
 
     pub(super) fn is_closed(&self, start: Timestamp, watermark: Timestamp) -> bool {
         self.window(start).end.plus_micros(self.allow) <= watermark
-    }
-
-    /// Whether a time lies between two windows, as there is room where a hop is longer than its window: what comes
-    /// then belongs nowhere, and is not late. (A time so near the end of all that no window holds it is not meant:
-    /// its window would be over when the stream is.)
-    pub(super) fn leaves_out(self, at: Timestamp) -> bool {
-        at.0.saturating_sub(at.align_down(self.every).0) >= self.size
     }
 
     /// The starts of the windows that a record falls into, the latest first.
@@ -190,6 +190,7 @@ where
     S: StateData,
     R: 'static,
 {
+    check(host, meta, windows.wrong());
     let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
     place(host, meta, vec![input], || Windowed::new(windows, Arc::clone(&functions), lateness))
 }
@@ -357,9 +358,6 @@ where
         let (windows, watermark) = (self.windows, self.heard);
         let mut open = windows.starts(at).filter(|&start| !windows.is_closed(start, watermark));
         let Some(first) = open.next() else {
-            if windows.leaves_out(at) {
-                return;
-            }
             (self.functions.late)(record, at, watermark, &mut self.local, outs);
             return;
         };
@@ -576,16 +574,5 @@ mod tests {
         for at in [i64::MIN, i64::MIN + 3, i64::MAX - 3, i64::MAX] {
             assert_eq!(windows.cell(Timestamp(at)).ends, Timestamp::MIN);
         }
-    }
-
-    #[test]
-    fn only_what_lies_between_two_windows_is_left_out() {
-        let windows =
-            TimeWindows::hopping(Duration::from_micros(10), Duration::from_micros(25), Duration::ZERO);
-        let left_out: Vec<_> = (-25..50).filter(|&at| windows.leaves_out(Timestamp(at))).collect();
-        let expected: Vec<_> = (-15..0).chain(10..25).chain(35..50).collect();
-        assert_eq!(left_out, expected);
-        let windows = TimeWindows::tumbling(Duration::from_micros(10), Duration::ZERO);
-        assert!([i64::MIN, 0, i64::MAX - 1, i64::MAX].iter().all(|&at| !windows.leaves_out(Timestamp(at))));
     }
 }
