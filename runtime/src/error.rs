@@ -177,9 +177,7 @@ impl fmt::Display for StartError {
                  `enable_all()`"
             ),
             StartError::Setting { flow, what } => write!(f, "flow `{flow}` cannot start: {what}"),
-            StartError::Store { flow, what } => {
-                write!(f, "flow `{flow}` cannot start from its store: {what}")
-            }
+            StartError::Store { flow, what } => write!(f, "flow `{flow}` cannot start from its store: {what}"),
             StartError::Finished { flow } => write!(
                 f,
                 "flow `{flow}` has finished: with `finish` its inputs came to their end. Stop a flow that is to go on \

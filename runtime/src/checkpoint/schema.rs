@@ -87,8 +87,7 @@ impl fmt::Display for SchemaError {
 impl std::error::Error for SchemaError {}
 
 fn of_key(schema: &StateSchema) -> String {
-    let fields: Vec<String> =
-        schema.key.iter().map(|field| format!("{}: {}", field.name, field.ty)).collect();
+    let fields: Vec<String> = schema.key.iter().map(|field| format!("{}: {}", field.name, field.ty)).collect();
     fields.join(", ")
 }
 
@@ -124,8 +123,7 @@ pub fn compare(
         let found = stored.fields.iter().position(|before| before.name == field.name);
         let Some(found) = found else {
             let default = shape.defaults.get(place).cloned();
-            let default = default
-                .ok_or_else(|| SchemaError::NoDefault { node: node.name, field: field.name.clone() })?;
+            let default = default.ok_or_else(|| SchemaError::NoDefault { node: node.name, field: field.name.clone() })?;
             fields.push(Migrated::Default(default));
             continue;
         };
@@ -136,8 +134,7 @@ pub fn compare(
         }
         fields.push(Migrated::Stored(found));
     }
-    let in_place =
-        |(place, field): (usize, &Migrated)| matches!(field, Migrated::Stored(stored) if *stored == place);
+    let in_place = |(place, field): (usize, &Migrated)| matches!(field, Migrated::Stored(stored) if *stored == place);
     let as_it_was = fields.len() == stored.fields.len() && fields.iter().enumerate().all(in_place);
     Ok(Migration { fields: (!as_it_was).then_some(fields) })
 }

@@ -199,11 +199,7 @@ impl<F: Flow> Simulation<F> {
     pub fn check(self, check: impl Fn(&Outcome)) {
         for input in F::GRAPH.inputs {
             let given = self.inputs.iter().any(|(name, _)| *name == input.name);
-            assert!(
-                given,
-                "the input `{}` is given nothing: say `.input(\"{}\", ..)`",
-                input.name, input.name
-            );
+            assert!(given, "the input `{}` is given nothing: say `.input(\"{}\", ..)`", input.name, input.name);
         }
         for seed in self.seeds.clone() {
             let told = Told { flow: F::GRAPH.flow, seed };
@@ -255,9 +251,7 @@ impl<F: Flow> Simulation<F> {
             match end {
                 End::Drained => break,
                 End::Crashed => crashes += 1,
-                End::Failed(FlowError::Sink { .. } | FlowError::Checkpoint { .. }) if crashing => {
-                    crashes += 1
-                }
+                End::Failed(FlowError::Sink { .. } | FlowError::Checkpoint { .. }) if crashing => crashes += 1,
                 End::Failed(error) => panic!("{error}"),
                 End::Stuck => panic!("no task can go on, and the flow has not come to its end"),
             }
@@ -323,8 +317,6 @@ impl Drop for Told {
     fn drop(&mut self) {
         let Told { flow, seed } = self;
         let next = *seed + 1;
-        eprintln!(
-            "simulation of flow `{flow}`: seed {seed} failed; `.seeds({seed}..{next})` gives this run again"
-        );
+        eprintln!("simulation of flow `{flow}`: seed {seed} failed; `.seeds({seed}..{next})` gives this run again");
     }
 }
