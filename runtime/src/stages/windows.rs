@@ -144,10 +144,13 @@ pub(super) struct Functions<Init, Add, Copy, Finish, Late, Emit> {
     pub(super) emit: Emit,
 }
 
+/// Makes one state of two.
+type Merge<S> = dyn Fn(&mut S, S) + Send + Sync;
+
 /// What is done with what senders have united.
 struct Uniting<S> {
     node: NodeId,
-    merge: Arc<dyn Fn(&mut S, S) + Send + Sync>,
+    merge: Arc<Merge<S>>,
 }
 
 pub(super) struct Windowed<K, P, S, R, O, F> {
@@ -220,7 +223,7 @@ where
     R: 'static,
 {
     let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
-    let merge: Arc<dyn Fn(&mut S, S) + Send + Sync> = Arc::new(merge);
+    let merge: Arc<Merge<S>> = Arc::new(merge);
     let of_sender = Arc::clone(&functions);
     let input = input.combined(Box::new(move |shards| {
         let (begins, adds) = (Arc::clone(&of_sender), Arc::clone(&of_sender));
