@@ -301,7 +301,8 @@ pub(crate) fn line(at: &impl Spanned) -> usize {
 }
 
 /// The duration of a window or of `keep`, as it was written.
-pub(crate) fn bound(node: &Node) -> Option<String> {
+pub(crate) fn bound(graph: &Graph, id: Id) -> Option<String> {
+    let node = graph.node(id);
     let counted = match node.window().map(|op| (op, &op.args)) {
         Some((op, Args::Window { size, every, by_wall_clock, .. })) => {
             let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));
@@ -320,7 +321,7 @@ pub(crate) fn bound(node: &Node) -> Option<String> {
             JoinBound::Until(f) => format!("until {}", crate::emit::written(f)),
         });
     }
-    let keep = node.keep()?;
+    let keep = graph.keeper(id).keep()?;
     let duration = keep.duration.as_ref().map_or("forever", |duration: &Duration| &duration.written);
     Some(format!("{counted}keep {duration}"))
 }
