@@ -37,7 +37,8 @@ fn send(flow: &words::Handle, inline: &mut Inline, words: &str) {
 }
 
 fn counts(flow: &mut words::Handle) -> String {
-    let mut counts: Vec<String> = std::iter::from_fn(|| flow.counts.next_now()).map(|(w, n)| format!("{w}{n}")).collect();
+    let mut counts: Vec<String> =
+        std::iter::from_fn(|| flow.counts.next_now()).map(|(w, n)| format!("{w}{n}")).collect();
     counts.sort();
     counts.join(" ")
 }
@@ -162,7 +163,10 @@ fn the_guarantee_of_each_way_is_told() {
         assert_eq!((all.len(), all[0].input, all[0].output), (1, "words", "counts"));
         (all[0].delivery, all[0].to_string())
     };
-    assert_eq!(guarantee(Words.builder()), (Delivery::AtMostOnce, "words -> counts: at most once".to_owned()));
+    assert_eq!(
+        guarantee(Words.builder()),
+        (Delivery::AtMostOnce, "words -> counts: at most once".to_owned())
+    );
     let durable = Words.builder().durable_in(MemoryStorage::new());
     let (delivery, text) = guarantee(durable);
     assert_eq!(delivery, Delivery::AtLeastOnce);
@@ -374,7 +378,10 @@ fn fields_come_and_go_and_what_changes_is_refused() {
     assert_eq!(versions::with_less::run(&storage, &[2]).unwrap(), ["4"]);
     assert_eq!(versions::first::run(&storage, &[1]).unwrap(), ["34"]);
     let error = versions::of_other_type::run(&storage, &[]).unwrap_err().to_string();
-    assert!(error.contains("the field `sum` of the state of node `totals` is stored as `i64`, and is `f64` now"), "{error}");
+    assert!(
+        error.contains("the field `sum` of the state of node `totals` is stored as `i64`, and is `f64` now"),
+        "{error}"
+    );
     let error = versions::by_other_key::run(&storage, &[]).unwrap_err().to_string();
     assert!(error.contains("is stored by the key (key: u32), and its key is (key: u64) now"), "{error}");
     // A refused start changes nothing.

@@ -578,6 +578,13 @@ fn nothing_is_held_that_can_meet_no_more() {
 }
 
 #[test]
+fn a_lookup_without_its_own_keep_is_bounded_by_that_of_the_latest() {
+    let bound = |node| Enriched::GRAPH.node(node).and_then(|node| node.bound);
+    assert_eq!([bound("found"), bound("ever")], [Some("keep keep"), Some("keep forever")]);
+    assert_eq!([bound("of_current"), bound("of_unread")], [Some("keep keep"); 2]);
+}
+
+#[test]
 fn the_graph_tells_both_sides_and_what_is_held_of_them() {
     let node = Paid::GRAPH.node("paid").unwrap();
     let reads: Vec<_> = node.reads.iter().map(|&id| Paid::GRAPH.nodes[id].name).collect();

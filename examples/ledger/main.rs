@@ -111,7 +111,8 @@ fn transfer(number: u64) -> Transfer {
     let mixed = (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let (from, to) = (mixed >> 7, mixed >> 23);
     // About ten a second, a little out of order. The accounts at hand change slowly, so that some fall asleep.
-    let millis = i64::try_from(number).unwrap_or(i64::MAX) * 100 - i64::try_from(mixed >> 40 & 0xff).unwrap_or(0);
+    let millis =
+        i64::try_from(number).unwrap_or(i64::MAX) * 100 - i64::try_from(mixed >> 40 & 0xff).unwrap_or(0);
     let base = number / 500 * 7;
     Transfer {
         at: Timestamp::from_millis(1_700_000_000_000 + millis),

@@ -319,6 +319,7 @@ pub(crate) fn line(at: &impl Spanned) -> usize {
     at.span().start().line
 }
 
+<<<<<<< HEAD
 /// What bounds the state of a node: the duration of a window or of `keep`, and its budget, as they were written.
 pub(crate) fn bound(node: &Node) -> Option<String> {
     let memory = node.memory().map(|memory| format!("memory {}", memory.written));
@@ -329,6 +330,11 @@ pub(crate) fn bound(node: &Node) -> Option<String> {
 }
 
 fn bound_in_time(node: &Node) -> Option<String> {
+=======
+/// The duration of a window or of `keep`, as it was written.
+pub(crate) fn bound(graph: &Graph, id: Id) -> Option<String> {
+    let node = graph.node(id);
+>>>>>>> early
     let counted = match node.window().map(|op| (op, &op.args)) {
         Some((op, Args::Window { size, every, by_wall_clock, .. })) => {
             let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));
@@ -347,7 +353,7 @@ fn bound_in_time(node: &Node) -> Option<String> {
             JoinBound::Until(f) => format!("until {}", crate::emit::written(f)),
         });
     }
-    let keep = node.keep()?;
+    let keep = graph.keeper(id).keep()?;
     let duration = keep.duration.as_ref().map_or("forever", |duration: &Duration| &duration.written);
     Some(format!("{counted}keep {duration}"))
 }

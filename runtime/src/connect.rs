@@ -110,7 +110,11 @@ pub trait Sink: Send + 'static {
     ///
     /// # Errors
     /// As for [`Sink::write`].
-    fn commit(&mut self, _epoch: u64, _prepared: Vec<u8>) -> impl Future<Output = Result<(), SinkError>> + Send {
+    fn commit(
+        &mut self,
+        _epoch: u64,
+        _prepared: Vec<u8>,
+    ) -> impl Future<Output = Result<(), SinkError>> + Send {
         async { Ok(()) }
     }
 

@@ -20,6 +20,7 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
         let reads = node.sources();
         let core = node.core();
         let key = core.and_then(|core| graph.before(id, core).key).unwrap_or_default();
+<<<<<<< HEAD
         let key = key.iter().map(|(name, ty)| field(rt, &text(name), &written(ty), None));
         let state = super::join::held(context, id).unwrap_or_else(|| state_fields(context, node));
         let formerly = node.formerly.iter().map(text);
@@ -28,6 +29,11 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
             Budget::Bytes(bytes) => quote!(#rt::graph::Budget::Bytes(#bytes)),
             Budget::Keys(keys) => quote!(#rt::graph::Budget::Keys(#keys)),
         }));
+=======
+        let key = fields(rt, &key);
+        let state = super::join::held(context, id).unwrap_or_else(|| fields(rt, &state_fields(node)));
+        let bound = option(bound(graph, id).map(|bound| quote!(#bound)));
+>>>>>>> early
         let stage = option(stage_of[id].map(|stage| quote!(#stage)));
         let line = u32::try_from(line(&node.name)).unwrap_or(0);
         quote!(#rt::graph::Node {
@@ -203,11 +209,11 @@ fn note_names(body: &Body, stage: usize, stages: &mut [Option<usize>]) {
 
 /// The graph for the docs: a line for each node.
 pub(super) fn listing(graph: &Graph) -> Vec<String> {
-    let lines = graph.nodes.iter().map(|node| {
+    let lines = graph.nodes.iter().enumerate().map(|(id, node)| {
         let reads: Vec<_> = node.sources().iter().map(|&id| graph.node(id).shown(graph)).collect();
         let from = if reads.is_empty() { "input".to_string() } else { reads.join(", ") };
         let chain: Vec<String> = std::iter::once(from).chain(operators(graph, node)).collect();
-        let bound = bound(node).map_or_else(String::new, |bound| format!("   [{bound}]"));
+        let bound = bound(graph, id).map_or_else(String::new, |bound| format!("   [{bound}]"));
         format!("{} = {}{bound}", node.shown(graph), chain.join(" -> "))
     });
     let outputs = graph.outputs.iter().map(|output| format!("output {}", output.name));

@@ -138,8 +138,7 @@ impl Writer<'_> {
         let (late, emit) = (self.late(id), self.emit());
         let joining: Ident = ident(match kind(node) {
             Some(JoinKind::Lookup) => {
-                let kept = self.context.graph.latest_looked_up(id).filter(|_| node.keep().is_none());
-                let keep = self.keep(kept.map_or(node, |(latest, _)| self.context.graph.node(latest)));
+                let keep = self.keep(self.context.graph.keeper(id));
                 return self.placed("lookup", &quote!(#head, #keep, #late, #emit));
             }
             Some(JoinKind::Left) => "LeftOuter",

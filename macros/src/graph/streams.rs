@@ -129,6 +129,13 @@ impl Graph {
         Some((other, place))
     }
 
+    /// The node whose `keep` bounds the state of this one: itself, or the `latest` that a `lookup` without its own looks up.
+    pub(crate) fn keeper(&self, id: Id) -> &Node {
+        let node = &self.nodes[id];
+        let latest = self.latest_looked_up(id).filter(|_| node.keep().is_none());
+        latest.map_or(node, |(latest, _)| &self.nodes[latest])
+    }
+
     /// The stream that the join of a node names.
     pub(crate) fn joined_stream(&self, id: Id) -> Option<Stream> {
         match self.latest_looked_up(id) {

@@ -151,11 +151,13 @@ impl Coordinator {
     #[must_use]
     pub fn new(plan: Plan, recovered: Option<&Manifest>, next: u64) -> Self {
         let input = |name: &String| {
-            let known = recovered.and_then(|manifest| manifest.inputs.iter().find(|input| input.name == *name));
+            let known =
+                recovered.and_then(|manifest| manifest.inputs.iter().find(|input| input.name == *name));
             known.map_or(0, |input| input.position)
         };
         let output = |name: &String| {
-            let known = recovered.and_then(|manifest| manifest.outputs.iter().find(|output| output.name == *name));
+            let known =
+                recovered.and_then(|manifest| manifest.outputs.iter().find(|output| output.name == *name));
             let records = known.map_or(0, |output| output.records);
             let at = OutputAt { name: name.clone(), records, ..OutputAt::default() };
             Output { at, ended: None, commits: false }
@@ -192,16 +194,20 @@ impl Coordinator {
     #[must_use]
     pub fn waits_for(&self) -> Option<String> {
         let running = self.running.as_ref()?;
-        let stages = running.shards.iter().enumerate().filter(|(task, shard)| {
-            shard.is_none() && self.ended[*task].is_none()
-        });
+        let stages = running
+            .shards
+            .iter()
+            .enumerate()
+            .filter(|(task, shard)| shard.is_none() && self.ended[*task].is_none());
         let stages = stages.map(|(task, _)| {
             let (stage, shard) = self.plan.tasks[task];
             format!("node `{}` (shard {shard})", self.plan.stages[stage].node.trim_start_matches('~'))
         });
-        let outputs = self.outputs.iter().zip(&running.outputs).filter(|(output, at)| {
-            at.is_none() && output.ended.is_none()
-        });
+        let outputs = self
+            .outputs
+            .iter()
+            .zip(&running.outputs)
+            .filter(|(output, at)| at.is_none() && output.ended.is_none());
         let outputs = outputs.map(|(output, _)| format!("output `{}`", output.at.name));
         let all: Vec<String> = stages.chain(outputs).collect();
         (!all.is_empty()).then(|| all.join(", "))
@@ -223,7 +229,9 @@ impl Coordinator {
                 self.ended[task] = Some(at);
                 inputs.into_iter().for_each(|(input, position)| self.ended_inputs[input] = Some(position));
             }
-            Event::Output { output, epoch, at, ended: true } => self.outputs[output].ended = Some((epoch, at)),
+            Event::Output { output, epoch, at, ended: true } => {
+                self.outputs[output].ended = Some((epoch, at))
+            }
             Event::Output { output, epoch, at, ended: false } => {
                 if let Some(running) = self.running.as_mut().filter(|running| running.epoch == epoch) {
                     running.outputs[output] = Some(at);
@@ -276,8 +284,11 @@ impl Coordinator {
         let running = self.running.as_mut().filter(|running| !running.creating)?;
         let shards_are_there =
             running.shards.iter().zip(&self.ended).all(|(shard, ended)| shard.is_some() || ended.is_some());
-        let outputs_are_there =
-            running.outputs.iter().zip(&self.outputs).all(|(at, output)| at.is_some() || output.ended.is_some());
+        let outputs_are_there = running
+            .outputs
+            .iter()
+            .zip(&self.outputs)
+            .all(|(at, output)| at.is_some() || output.ended.is_some());
         if !shards_are_there || !outputs_are_there {
             return None;
         }

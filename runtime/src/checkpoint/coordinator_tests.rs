@@ -278,7 +278,9 @@ impl World {
     }
 
     fn sink_commits(&mut self) -> bool {
-        let Some((epoch, part)) = self.prepared.filter(|(epoch, _)| self.announced >= *epoch) else { return false };
+        let Some((epoch, part)) = self.prepared.filter(|(epoch, _)| self.announced >= *epoch) else {
+            return false;
+        };
         let _ = epoch;
         self.prepared = None;
         self.commit(part);
@@ -303,7 +305,10 @@ fn explore(first: World) -> (usize, usize) {
             let visible: u64 = world.visible.iter().map(|(_, records)| records).sum();
             let manifest = world.manifest.as_ref().expect("an end is committed");
             assert_eq!(visible, manifest.outputs[0].records, "what is committed is visible, once");
-            assert!(visible == RECORDS || !manifest.finished, "a flow that has come to its end lacks nothing");
+            assert!(
+                visible == RECORDS || !manifest.finished,
+                "a flow that has come to its end lacks nothing"
+            );
             continue;
         }
         let next = world.next();

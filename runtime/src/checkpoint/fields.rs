@@ -390,14 +390,19 @@ mod tests {
         assert_eq!(read::<Before>(&mut from, &Migration::default()), Ok(before()));
         assert!(from.is_empty());
         for pair in [(3u8, -4i64), (0, i64::MAX)] {
-            assert_eq!(read(&mut written(&pair).as_slice(), &Migration::default()), Ok(pair), "what is no struct");
+            assert_eq!(
+                read(&mut written(&pair).as_slice(), &Migration::default()),
+                Ok(pair),
+                "what is no struct"
+            );
         }
     }
 
     #[test]
     fn fields_move_go_come_and_change() {
         let bytes = written(&before());
-        let convert = |bytes: &[u8]| Ok(postcard::to_stdvec(&u64::from(whole::<u32>(bytes)?)).unwrap_or_default());
+        let convert =
+            |bytes: &[u8]| Ok(postcard::to_stdvec(&u64::from(whole::<u32>(bytes)?)).unwrap_or_default());
         let new = postcard::to_stdvec(&Some("new")).unwrap_or_default();
         let fields = vec![Migrated::Converted(2, convert), Migrated::Stored(0), Migrated::Default(new)];
         let after = read::<After>(&mut bytes.as_slice(), &Migration { fields: Some(fields) });

@@ -87,7 +87,8 @@ impl fmt::Display for SchemaError {
 impl std::error::Error for SchemaError {}
 
 fn of_key(schema: &StateSchema) -> String {
-    let fields: Vec<String> = schema.key.iter().map(|field| format!("{}: {}", field.name, field.ty)).collect();
+    let fields: Vec<String> =
+        schema.key.iter().map(|field| format!("{}: {}", field.name, field.ty)).collect();
     fields.join(", ")
 }
 
@@ -131,7 +132,8 @@ pub fn compare(
         let found = find(stored, &field.name, formerly);
         let Some(found) = found else {
             let default = shape.defaults.get(place).cloned();
-            let default = default.ok_or_else(|| SchemaError::NoDefault { node: node.name, field: field.name.clone() })?;
+            let default = default
+                .ok_or_else(|| SchemaError::NoDefault { node: node.name, field: field.name.clone() })?;
             fields.push(Migrated::Default(default));
             continue;
         };
@@ -149,7 +151,8 @@ pub fn compare(
         }
         fields.push(Migrated::Stored(found));
     }
-    let in_place = |(place, field): (usize, &Migrated)| matches!(field, Migrated::Stored(stored) if *stored == place);
+    let in_place =
+        |(place, field): (usize, &Migrated)| matches!(field, Migrated::Stored(stored) if *stored == place);
     let as_it_was = fields.len() == stored.fields.len() && fields.iter().enumerate().all(in_place);
     Ok(Migration { fields: (!as_it_was).then_some(fields) })
 }

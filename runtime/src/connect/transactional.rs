@@ -38,7 +38,8 @@ impl Part {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Part> {
-        let mut numbers = bytes.chunks_exact(8).filter_map(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
+        let mut numbers =
+            bytes.chunks_exact(8).filter_map(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
         Some(Part { epoch: numbers.next()?, begin: numbers.next()?, len: numbers.next()? })
     }
 }
@@ -108,7 +109,9 @@ impl<T> TransactionalFileSink<T> {
             let entry = entry?.path();
             let rest = names(&entry).and_then(|name| Some(name.strip_prefix(&prefix)?.to_owned()));
             // Of a longer name that only begins so it is not.
-            let ours = |rest: &str| rest.is_empty() || rest.strip_prefix('-').is_some_and(|n| n.parse::<u64>().is_ok());
+            let ours = |rest: &str| {
+                rest.is_empty() || rest.strip_prefix('-').is_some_and(|n| n.parse::<u64>().is_ok())
+            };
             if rest.is_some_and(|rest| ours(&rest)) {
                 fs::remove_file(entry)?;
             }

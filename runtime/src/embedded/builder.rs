@@ -289,7 +289,8 @@ impl<F: Flow> Builder<F> {
         })?;
         let tasks = host.take_tasks()?;
         if let Some(durable) = host.take_durability() {
-            let Settings { checkpoint_every: every, store_patience: patience, kept_epochs: keep, .. } = settings;
+            let Settings { checkpoint_every: every, store_patience: patience, kept_epochs: keep, .. } =
+                settings;
             let checkpointer = durable.finish(&shared, &executor, Schedule { every, patience, keep })?;
             control.spawn(checkpointer.run());
         }

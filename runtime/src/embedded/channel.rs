@@ -360,7 +360,8 @@ impl<T> Inbox<T> {
                     }
                     return Poll::Ready(Received::Batch(sender, batch));
                 }
-                Poll::Ready(None) if self.alignment.as_mut().is_some_and(|alignment| alignment.stops(sender)) => {}
+                Poll::Ready(None)
+                    if self.alignment.as_mut().is_some_and(|alignment| alignment.stops(sender)) => {}
                 Poll::Ready(None) if is_input => {
                     self.ended[sender] = true;
                     let mut last = Batch::of(Vec::new());

@@ -255,7 +255,9 @@ impl<S: Stage> Task<S> {
         if self.stage.in_flight() > 0 {
             return false;
         }
-        let Some(epoch) = self.durable.as_mut().and_then(|durable| durable.barrier.take()) else { return false };
+        let Some(epoch) = self.durable.as_mut().and_then(|durable| durable.barrier.take()) else {
+            return false;
+        };
         // What the last epoch has of it is whole: else this one would not have begun.
         self.copy(usize::MAX);
         self.mark_outlets_of_clocks();

@@ -83,7 +83,8 @@ impl Durability {
         };
         let manifest = recovered.as_ref().map(|recovered| &recovered.manifest);
         let position = |name: &String| {
-            let known = manifest.and_then(|manifest| manifest.inputs.iter().find(|input| input.name == *name));
+            let known =
+                manifest.and_then(|manifest| manifest.inputs.iter().find(|input| input.name == *name));
             known.map_or(0, |input| input.position)
         };
         let positions: Vec<u64> = plan.inputs.iter().map(position).collect();
@@ -125,7 +126,10 @@ impl Durability {
     /// The place of an output, and what it was; `None` of that if nothing is restored.
     pub(super) fn output(&self, port: &str) -> (usize, Option<&OutputAt>) {
         let place = self.plan.outputs.iter().position(|name| name == port).unwrap_or(0);
-        (place, self.manifest().and_then(|manifest| manifest.outputs.iter().find(|output| output.name == port)))
+        (
+            place,
+            self.manifest().and_then(|manifest| manifest.outputs.iter().find(|output| output.name == port)),
+        )
     }
 
     /// The records of an output that were held for the epoch that is restored, as they were stored.
@@ -185,7 +189,8 @@ impl Durability {
         if keeps {
             return name.to_owned();
         }
-        let count = self.plan.stages.iter().filter(|stage| stage.node.split('#').next() == Some(&format!("~{name}")));
+        let count =
+            self.plan.stages.iter().filter(|stage| stage.node.split('#').next() == Some(&format!("~{name}")));
         match count.count() {
             0 => format!("~{name}"),
             n => format!("~{name}#{n}"),

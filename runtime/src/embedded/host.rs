@@ -165,7 +165,12 @@ impl EmbeddedHost {
     }
 
     /// Gives an output its part in epochs; answers what its sink prepared for the one that is restored.
-    fn make_durable<T: Record>(&mut self, port: &'static str, output: &mut Output<T>, has_sink: bool) -> Prepared {
+    fn make_durable<T: Record>(
+        &mut self,
+        port: &'static str,
+        output: &mut Output<T>,
+        has_sink: bool,
+    ) -> Prepared {
         let durable = self.durable.as_mut()?;
         let hold = self.attached.holds.remove(port).and_then(|hold| hold.downcast::<Hold<T>>().ok());
         let (place, at) = durable.output(port);
@@ -176,7 +181,9 @@ impl EmbeddedHost {
             let bytes = durable.held(at);
             match (hold.decode)(&bytes) {
                 Ok(records) => held = records,
-                Err(error) => durable.refuse(format!("the records held for output `{port}` cannot be read: {error}")),
+                Err(error) => {
+                    durable.refuse(format!("the records held for output `{port}` cannot be read: {error}"))
+                }
             }
         }
         let epoch = epochs.restored;

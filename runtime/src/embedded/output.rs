@@ -240,10 +240,12 @@ impl<T> Output<T> {
                 return Poll::Ready(Some(batch));
             }
             match ready!(self.poll_taken(cx)) {
-                Taken::Records(records) => match self.durable.as_mut().and_then(|durable| durable.hold.as_mut()) {
-                    Some(holding) => holding.records.extend(records),
-                    None => return Poll::Ready(Some(records)),
-                },
+                Taken::Records(records) => {
+                    match self.durable.as_mut().and_then(|durable| durable.hold.as_mut()) {
+                        Some(holding) => holding.records.extend(records),
+                        None => return Poll::Ready(Some(records)),
+                    }
+                }
                 Taken::Barrier(epoch) => self.prepared(epoch, Vec::new(), false),
                 Taken::Ended => {
                     let Some(durable) = self.durable.as_ref().filter(|_| self.inbox.is_some()) else {
