@@ -41,17 +41,10 @@ dataflow! {
 
 /// The ends and counts of the results that each event, at a time and of one key, brings about.
 fn results_of(flow: Early, times: &[i64]) -> Vec<Vec<(i64, u64)>> {
-<<<<<<< HEAD
-    let (mut flow, mut inline) = flow.builder().inline().expect("it runs");
-    let mut results = |at: &i64| {
-        let event = Event { key: 1, at: Timestamp(*at), value: 0, id: 0 };
-        inline.block_on(flow.events.send(event)).expect("it runs");
-=======
     let (mut flow, mut inline) = flow.builder().inline().expect("the settings are good");
     let mut results = |at: &i64| {
         let event = Event { key: 1, at: Timestamp(*at), value: 0, id: 0 };
         inline.block_on(flow.events.send(event)).expect("the flow runs");
->>>>>>> early
         inline.run();
         std::iter::from_fn(|| flow.visits.next_now()).map(|r| (r.window.end.0, r.count)).collect()
     };

@@ -57,7 +57,7 @@ dataflow! {
 fn events(n: u64, keys: u64) -> Vec<Event> {
     let mut rng = Rng::new(7);
     let event = |second: u64| Event {
-        at: Timestamp::from_secs(i64::try_from(second * 20).unwrap()),
+        at: Timestamp::from_secs(i64::try_from(second * 20).expect("it is small")),
         key: rng.below(keys),
     };
     (0..n).map(event).collect()
@@ -140,7 +140,7 @@ fn count(
     builder: counts::Builder,
     events: &[Event],
 ) -> (Result<BTreeMap<u64, u64>, FlowError>, MemoryCounts) {
-    let (mut flow, mut inline) = builder.inline().unwrap();
+    let (mut flow, mut inline) = builder.inline().expect("it starts");
     let watch = flow.control.watch();
     let mut counted = BTreeMap::new();
     for event in events {
@@ -152,7 +152,7 @@ fn count(
             counted.insert(count.key, count.n);
         }
     }
-    let memory = watch.counts().iter().find(|counts| counts.node == "counts").unwrap().memory;
+    let memory = watch.counts().iter().find(|counts| counts.node == "counts").expect("the node is there").memory;
     let stopped = inline.block_on(flow.control.stop_with_checkpoint(&mut [&mut flow.counts]));
     (stopped.map(|_| counted), memory)
 }

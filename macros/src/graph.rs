@@ -319,22 +319,17 @@ pub(crate) fn line(at: &impl Spanned) -> usize {
     at.span().start().line
 }
 
-<<<<<<< HEAD
 /// What bounds the state of a node: the duration of a window or of `keep`, and its budget, as they were written.
-pub(crate) fn bound(node: &Node) -> Option<String> {
-    let memory = node.memory().map(|memory| format!("memory {}", memory.written));
-    match (bound_in_time(node), memory) {
+pub(crate) fn bound(graph: &Graph, id: Id) -> Option<String> {
+    let memory = graph.node(id).memory().map(|memory| format!("memory {}", memory.written));
+    match (bound_in_time(graph, id), memory) {
         (Some(time), Some(memory)) => Some(format!("{time}, {memory}")),
         (time, memory) => time.or(memory),
     }
 }
 
-fn bound_in_time(node: &Node) -> Option<String> {
-=======
-/// The duration of a window or of `keep`, as it was written.
-pub(crate) fn bound(graph: &Graph, id: Id) -> Option<String> {
+fn bound_in_time(graph: &Graph, id: Id) -> Option<String> {
     let node = graph.node(id);
->>>>>>> early
     let counted = match node.window().map(|op| (op, &op.args)) {
         Some((op, Args::Window { size, every, by_wall_clock, .. })) => {
             let every = every.as_ref().map_or_else(String::new, |every| format!(", every {}", every.written));

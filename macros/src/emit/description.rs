@@ -20,20 +20,14 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
         let reads = node.sources();
         let core = node.core();
         let key = core.and_then(|core| graph.before(id, core).key).unwrap_or_default();
-<<<<<<< HEAD
         let key = key.iter().map(|(name, ty)| field(rt, &text(name), &written(ty), None));
         let state = super::join::held(context, id).unwrap_or_else(|| state_fields(context, node));
         let formerly = node.formerly.iter().map(text);
-        let bound = option(bound(node).map(|bound| quote!(#bound)));
+        let bound = option(bound(graph, id).map(|bound| quote!(#bound)));
         let memory = option(node.memory().map(|memory| match memory.budget {
             Budget::Bytes(bytes) => quote!(#rt::graph::Budget::Bytes(#bytes)),
             Budget::Keys(keys) => quote!(#rt::graph::Budget::Keys(#keys)),
         }));
-=======
-        let key = fields(rt, &key);
-        let state = super::join::held(context, id).unwrap_or_else(|| fields(rt, &state_fields(node)));
-        let bound = option(bound(graph, id).map(|bound| quote!(#bound)));
->>>>>>> early
         let stage = option(stage_of[id].map(|stage| quote!(#stage)));
         let line = u32::try_from(line(&node.name)).unwrap_or(0);
         quote!(#rt::graph::Node {
