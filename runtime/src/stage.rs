@@ -45,7 +45,7 @@ pub trait Stage: Send + 'static {
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut Self::Outs);
 
     /// Takes what stands for records that their sender has united: only a stage that has asked senders to do so
-    /// ([`crate::host::Edge::combined`]) is given any.
+    /// (`Edge::combined`) is given any.
     fn on_parts(&mut self, _parts: Parts) {}
 
     /// The next records are from a sender that has said of itself that none before `watermark` is to be expected. Where
