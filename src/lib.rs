@@ -74,8 +74,8 @@ pub mod storage {
 pub mod testing {
     pub use psdf_runtime::checkpoint::storage::{Fate, MemoryStorage};
     pub use psdf_runtime::testing::{
-        EpochOutcome, Outcome, Point, Rng, Simulation, assert_in_sequence, assert_state_schema, assert_sum,
-        simulate,
+        Point, Rng, Simulated, SimulatedEpoch, Simulation, assert_in_sequence, assert_state_schema,
+        assert_sum, simulate,
     };
 }
 

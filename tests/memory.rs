@@ -152,7 +152,8 @@ fn count(
             counted.insert(count.key, count.n);
         }
     }
-    let memory = watch.counts().iter().find(|counts| counts.node == "counts").expect("the node is there").memory;
+    let memory =
+        watch.counts().iter().find(|counts| counts.node == "counts").expect("the node is there").memory;
     let stopped = inline.block_on(flow.control.stop_with_checkpoint(&mut [&mut flow.counts]));
     (stopped.map(|_| counted), memory)
 }

@@ -10,7 +10,7 @@ pub enum Delivery {
     /// At most once: the flow is not durable, and what is in it when the process dies is gone.
     AtMostOnce,
     /// At least once: after a crash the records since the last checkpoint come out again, with the
-    /// [numbers](crate::embedded::Number) that they had where all that leads to them is in the same order again.
+    /// [numbers](crate::embedded::RecordNumber) that they had where all that leads to them is in the same order again.
     AtLeastOnce,
     /// Exactly once: the sink shows what is committed and nothing else.
     ExactlyOnce,

@@ -32,4 +32,4 @@ pub use host::EmbeddedHost;
 pub use inline::Inline;
 pub(crate) use inline::Stepped;
 pub use input::Input;
-pub use output::{AnyOutput, Drain, Number, Output, WrongType, drain};
+pub use output::{AnyOutput, Drain, Output, RecordNumber, WrongType, drain};

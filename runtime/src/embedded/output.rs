@@ -23,7 +23,7 @@ pub struct Output<T> {
     waiting: VecDeque<T>,
     shared: Arc<Shared>,
     /// The number of the next record.
-    next: Number,
+    next: RecordNumber,
     /// In a durable flow.
     durable: Option<Partaker<T>>,
 }
@@ -31,7 +31,7 @@ pub struct Output<T> {
 /// What a record of an output is known by: the same record has the same number after a crash, where all that leads to it
 /// is in the same order again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Number {
+pub struct RecordNumber {
     /// The epoch that it is part of: it is committed when that is. 0 where the flow is not durable.
     pub epoch: u64,
     /// How many came out here before it, since the flow first began.
@@ -137,25 +137,25 @@ pub(super) enum Taken<T> {
 
 impl<T> Output<T> {
     pub(super) fn new(inbox: Option<Inbox<T>>, shared: Arc<Shared>) -> Self {
-        Output { inbox, waiting: VecDeque::new(), shared, next: Number::default(), durable: None }
+        Output { inbox, waiting: VecDeque::new(), shared, next: RecordNumber::default(), durable: None }
     }
 
     /// Takes part in epochs. `held` are records of the restored epoch that were held for it.
     pub(super) fn take_part_in_epochs(&mut self, durable: Partaker<T>, held: Vec<T>) {
         let sequence = durable.records - (held.len() as u64).min(durable.records);
-        self.next = Number { epoch: durable.epochs.restored, sequence };
+        self.next = RecordNumber { epoch: durable.epochs.restored, sequence };
         self.waiting = held.into();
         self.durable = Some(durable);
     }
 
     /// The number of the record that is given next.
     #[must_use]
-    pub fn number(&self) -> Number {
+    pub fn number(&self) -> RecordNumber {
         let epoch = match &self.durable {
             Some(durable) if self.waiting.is_empty() => durable.epoch,
             _ => self.next.epoch,
         };
-        Number { epoch, ..self.next }
+        RecordNumber { epoch, ..self.next }
     }
 
     /// Gives up: counts the records that nobody will read.

@@ -11,4 +11,4 @@ pub use checks::{assert_in_sequence, assert_sum};
 pub use ports::Point;
 pub use rng::Rng;
 pub use schema_lock::assert_state_schema;
-pub use simulate::{EpochOutcome, Outcome, Simulation, simulate};
+pub use simulate::{Simulated, SimulatedEpoch, Simulation, simulate};

@@ -46,7 +46,7 @@ struct Failures {
 }
 
 /// What came of one run of a simulation, with all its crashes.
-pub struct Outcome {
+pub struct Simulated {
     /// The seed, which gives the same run again.
     pub seed: u64,
     /// How often the flow was started again.
@@ -60,14 +60,14 @@ pub struct Outcome {
 }
 
 /// What was visible when an epoch had been committed.
-pub struct EpochOutcome<'a> {
+pub struct SimulatedEpoch<'a> {
     /// The number of the epoch.
     pub epoch: u64,
     positions: &'a [u64],
-    outcome: &'a Outcome,
+    outcome: &'a Simulated,
 }
 
-impl EpochOutcome<'_> {
+impl SimulatedEpoch<'_> {
     /// How many records of an input are part of it.
     ///
     /// # Panics
@@ -82,7 +82,7 @@ impl EpochOutcome<'_> {
     /// What was committed to an output up to then, in order.
     ///
     /// # Panics
-    /// As [`Outcome::output`].
+    /// As [`Simulated::output`].
     #[must_use]
     pub fn output<T: Clone + Send + 'static>(&self, name: &str) -> Vec<T> {
         let stored = lock(self.outcome.store::<T>(name));
@@ -91,10 +91,14 @@ impl EpochOutcome<'_> {
     }
 }
 
-impl Outcome {
+impl Simulated {
     /// Each epoch that was seen to be committed, in order: what had come in and what had come out is one whole.
-    pub fn epochs(&self) -> impl Iterator<Item = EpochOutcome<'_>> {
-        self.epochs.iter().map(|(epoch, positions)| EpochOutcome { epoch: *epoch, positions, outcome: self })
+    pub fn epochs(&self) -> impl Iterator<Item = SimulatedEpoch<'_>> {
+        self.epochs.iter().map(|(epoch, positions)| SimulatedEpoch {
+            epoch: *epoch,
+            positions,
+            outcome: self,
+        })
     }
 
     /// All that was committed to an output, in order.
@@ -211,7 +215,7 @@ impl<F: Flow> Simulation<F> {
     ///
     /// # Panics
     /// If the check does, if the flow does not come to its end, or if an input is given nothing. The message names the seed.
-    pub fn check(self, check: impl Fn(&Outcome)) {
+    pub fn check(self, check: impl Fn(&Simulated)) {
         for input in F::GRAPH.inputs {
             let given = self.inputs.iter().any(|(name, _)| *name == input.name);
             assert!(
@@ -228,7 +232,7 @@ impl<F: Flow> Simulation<F> {
         }
     }
 
-    fn run(&self, seed: u64) -> Outcome {
+    fn run(&self, seed: u64) -> Simulated {
         let mut rng = Rng::new(seed);
         let storage = MemoryStorage::new();
         let stores: Vec<Box<dyn Any>> = self.outputs.iter().map(|output| (output.new_store)()).collect();
@@ -287,7 +291,7 @@ impl<F: Flow> Simulation<F> {
         }
         let outputs = self.outputs.iter().map(|output| output.name).zip(stores).collect();
         let inputs = F::GRAPH.inputs.iter().map(|input| input.name).collect();
-        Outcome { seed, crashes, shards, outputs, epochs, inputs }
+        Simulated { seed, crashes, shards, outputs, epochs, inputs }
     }
 }
 
