@@ -15,7 +15,7 @@ pub use psdf_runtime::aggregate::Aggregate;
 pub use psdf_runtime::connect::{self, Sink, Source};
 pub use psdf_runtime::embedded::{
     AnyOutput, Builder, Delivery, Dropped, FlowControl, FlowWatch, Guarantee, Inline, Input, NodeCounts,
-    Number, Output, Settings, WrongType,
+    Output, RecordNumber, Settings, WrongType,
 };
 pub use psdf_runtime::error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};
 pub use psdf_runtime::failed::{AsyncError, Failed};
