@@ -207,9 +207,13 @@ impl<K: Key, V> KeyedTable<K, V> {
         // Half as many again leave room for as many insertions: half as many buckets, or, where most were left behind by
         // keys that went, as many as now.
         let len = self.tables[table].len();
-        let capacity =
-            if self.is_crowded(table) { self.tables[table].num_buckets() / 8 * 7 } else { len + len / 2 + 1 };
-        let larger = HashTable::with_capacity(capacity.max(len + 1));
+        let (buckets, mut capacity) = (self.tables[table].num_buckets(), len + len / 2 + 1);
+        // Where more buckets are over the budget, what was left behind by keys that went makes the room.
+        let fits = self.cold.as_ref().is_none_or(|cold| cold.fits::<K>(buckets));
+        if !fits && len + 1 < buckets / 8 * 7 {
+            capacity = buckets / 8 * 7;
+        }
+        let larger = HashTable::with_capacity(capacity);
         let marks = Marks::of(larger.num_buckets());
         let full = std::mem::replace(&mut self.tables[table], larger);
         let old = self.changes.as_mut().map(|changes| {
@@ -243,7 +247,8 @@ impl<K: Key, V> KeyedTable<K, V> {
         if self.cold.is_some() {
             self.measure_some();
         }
-        if self.tables.len() == SPLIT || self.len <= SPLIT_ABOVE {
+        let fits = self.cold.as_ref().is_none_or(|cold| cold.fits::<K>(4 * SPLIT_ABOVE));
+        if self.tables.len() == SPLIT || self.len <= SPLIT_ABOVE || !fits {
             return;
         }
         let split: Vec<_> = (0..SPLIT).map(|_| HashTable::with_capacity(2 * SPLIT_ABOVE / SPLIT)).collect();
