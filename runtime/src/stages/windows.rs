@@ -222,6 +222,7 @@ where
     S: StateData,
     R: 'static,
 {
+    check(host, meta, windows.wrong());
     let functions = Arc::new(Functions { init, add, copy, finish, late, emit });
     let merge: Arc<Merge<S>> = Arc::new(merge);
     let of_sender = Arc::clone(&functions);
