@@ -64,6 +64,7 @@ pub mod sinks {
 
 /// Where durable flows keep their checkpoints, and what is over a node's budget of memory.
 pub mod storage {
+    pub use psdf_runtime::checkpoint::savepoint::{SavepointError, export_savepoint, import_savepoint};
     pub use psdf_runtime::checkpoint::storage::{DirStorage, Storage};
     #[cfg(feature = "disk")]
     pub use psdf_runtime::state::DiskTier;

@@ -1,9 +1,10 @@
 //! What a service sees of a durable flow: what is committed, how it stops and goes on, and why it does not start.
 
-use psdf::storage::Storage;
+use psdf::storage::{SavepointError, Storage, export_savepoint, import_savepoint};
 use psdf::testing::{Fate, MemoryStorage};
 use psdf::{Delivery, FlowError, Inline, Late, Refusal, StartError, Timestamp, dataflow, sinks, sources};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -324,6 +325,42 @@ fn a_torn_or_lost_write_at_any_place_costs_nothing_that_was_committed() {
             let (flow, _) = start(&storage, 1).unwrap();
             let committed = flow.words.committed();
             assert!(committed == 2 || committed == 5, "{committed} after a crash at write {write}, {fate:?}");
+        }
+    }
+}
+
+#[test]
+fn a_savepoint_begins_a_flow_elsewhere() {
+    let mut file = Vec::new();
+    let nothing = export_savepoint(Arc::new(MemoryStorage::new()), &mut file);
+    assert!(matches!(nothing, Err(SavepointError::Nothing)), "{nothing:?}");
+    let storage = committed("a b a");
+    assert_eq!(export_savepoint(Arc::new(storage.clone()), &mut file).unwrap(), 1);
+    let full = import_savepoint(&storage, file.as_slice());
+    assert!(matches!(full, Err(SavepointError::NotEmpty)), "{full:?}");
+    let elsewhere = MemoryStorage::new();
+    assert_eq!(import_savepoint(&elsewhere, file.as_slice()).unwrap(), 1);
+    let (mut flow, mut inline) = start(&elsewhere, 3).unwrap();
+    assert_eq!(flow.words.committed(), 3);
+    send(&flow, &mut inline, "a b");
+    assert_eq!(counts(&mut flow), "a3 b2");
+}
+
+#[test]
+fn a_damaged_savepoint_begins_nothing() {
+    let mut file = Vec::new();
+    export_savepoint(Arc::new(committed("a b a")), &mut file).unwrap();
+    let refused = |bytes: &[u8]| {
+        let elsewhere = MemoryStorage::new();
+        let error = import_savepoint(&elsewhere, bytes).expect_err("it is damaged");
+        assert!(elsewhere.list("manifests/").unwrap().is_empty(), "{error}");
+    };
+    (0..file.len()).for_each(|len| refused(&file[..len]));
+    for place in 0..file.len() {
+        for bit in 0..8 {
+            let mut flipped = file.clone();
+            flipped[place] ^= 1 << bit;
+            refused(&flipped);
         }
     }
 }

@@ -21,6 +21,7 @@ pub mod names;
 pub mod object;
 pub mod recovery;
 pub mod rescale;
+pub mod savepoint;
 pub mod schema;
 pub mod segment;
 pub mod shape;
