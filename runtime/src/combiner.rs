@@ -159,8 +159,15 @@ where
     }
 
     fn take(&mut self, shard: usize) -> Option<Parts> {
+        // At once as large as it can get: what grows step by step begins in a small piece of memory, and where the
+        // records' own pieces were just freed, glibc sorts through all of them for each larger one.
+        let open = self.open.len();
         for (shard, part) in self.open.drain(..) {
-            self.closed[shard].push(part);
+            let closed = &mut self.closed[shard];
+            if closed.is_empty() {
+                closed.reserve_exact(open);
+            }
+            closed.push(part);
         }
         if self.closed[shard].is_empty() {
             return None;
