@@ -4,13 +4,13 @@ use psdf::{Timestamp, dataflow};
 
 #[derive(Clone, Debug)]
 pub struct Payment {
-    id: u64,
-    second: i64,
-    cents: u64,
+    pub id: u64,
+    pub second: i64,
+    pub cents: u64,
 }
 
 dataflow! {
-    flow Payments {
+    pub flow Payments {
         input payments: Payment;
 
         /// One with an id that was there within the last hour is the same one again.

@@ -5,20 +5,20 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
-    second: i64,
-    currency: String,
-    amount: f64,
+    pub second: i64,
+    pub currency: String,
+    pub amount: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    second: i64,
-    currency: String,
-    euros: f64,
+    pub second: i64,
+    pub currency: String,
+    pub euros: f64,
 }
 
 dataflow! {
-    flow Exchange {
+    pub flow Exchange {
         input orders: Order;
         input rates: Rate;
 

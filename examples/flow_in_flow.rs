@@ -7,9 +7,9 @@ type Line = &'static str;
 /// What a sensor measured, and when: a second.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    sensor: String,
-    at: i64,
-    celsius: f64,
+    pub sensor: String,
+    pub at: i64,
+    pub celsius: f64,
 }
 
 fn parse(line: Line) -> Option<Reading> {
@@ -31,7 +31,7 @@ dataflow! {
     }
 
     /// Two sites, of which one is a foundry; the hottest minute of each sensor.
-    flow Sites {
+    pub flow Sites {
         input office: Line;
         input foundry: Line;
         hot = Minutes { limit: 2000.0 }(lines = foundry);

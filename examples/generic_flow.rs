@@ -3,10 +3,11 @@
 use psdf::{Timestamp, dataflow};
 
 /// A quote of a share.
+#[derive(Clone)]
 pub struct Quote {
-    share: &'static str,
-    cents: u64,
-    at: i64,
+    pub share: &'static str,
+    pub cents: u64,
+    pub at: i64,
 }
 
 dataflow! {
@@ -31,7 +32,7 @@ dataflow! {
     }
 
     /// Shares that are traded often: a flow with types stands in one without.
-    flow Traded {
+    pub flow Traded {
         param least: u64 = 2;
         input quotes: Quote;
         dear = Counts::<Quote, String, fn(&Quote) -> bool> {
@@ -51,7 +52,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut counts: Vec<_> = hand.block_on(words.finish())?.counts.iter().map(|c| (c.key, c.n)).collect();
     counts.sort_unstable();
     assert_eq!(counts, [(3, 2), (4, 1)]);
-
     let (shares, mut hand) = Traded::default().builder().inline()?;
     let quote = |share, cents, at| Quote { share, cents, at };
     hand.block_on(shares.quotes.send_batch(vec![quote("A", 120, 1), quote("B", 99, 2), quote("A", 130, 3)]))?;

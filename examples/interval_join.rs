@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Order {
-    id: u64,
-    minute: i64,
-    cents: u64,
+    pub id: u64,
+    pub minute: i64,
+    pub cents: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Payment {
-    order: u64,
-    minute: i64,
-    cents: u64,
+    pub order: u64,
+    pub minute: i64,
+    pub cents: u64,
 }
 
 fn minute(minute: i64) -> Timestamp {
@@ -22,7 +22,7 @@ fn minute(minute: i64) -> Timestamp {
 }
 
 dataflow! {
-    flow Payments {
+    pub flow Payments {
         input orders: Order;
         input payments: Payment;
 

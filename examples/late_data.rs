@@ -3,7 +3,7 @@
 use psdf::{Timestamp, dataflow};
 
 dataflow! {
-    flow Readings {
+    pub flow Readings {
         /// Meter, minute, value.
         input readings: (u32, i64, u64);
 

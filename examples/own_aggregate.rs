@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug)]
 pub struct Trade {
-    second: i64,
-    stock: String,
-    shares: f64,
-    price: f64,
+    pub second: i64,
+    pub stock: String,
+    pub shares: f64,
+    pub price: f64,
 }
 
 /// It is its own state, so it is data: the weighted sum, and the sum of the weights.
@@ -33,7 +33,7 @@ impl Aggregate for WeightedMean {
 }
 
 dataflow! {
-    flow Prices {
+    pub flow Prices {
         input trades: Trade;
         hourly = trades
             -> event_time(|t| Timestamp::from_secs(t.second), lateness 1 min)

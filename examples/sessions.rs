@@ -4,13 +4,13 @@ use psdf::{Timestamp, dataflow};
 
 #[derive(Clone, Debug)]
 pub struct Click {
-    visitor: &'static str,
-    minute: i64,
-    page: &'static str,
+    pub visitor: &'static str,
+    pub minute: i64,
+    pub page: &'static str,
 }
 
 dataflow! {
-    flow Visits {
+    pub flow Visits {
         input clicks: Click;
 
         visits = clicks

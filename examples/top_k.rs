@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sale {
-    shop: u32,
-    minute: i64,
-    article: String,
-    cents: u64,
+    pub shop: u32,
+    pub minute: i64,
+    pub article: String,
+    pub cents: u64,
 }
 
 dataflow! {
-    flow Shops {
+    pub flow Shops {
         input sales: Sale;
 
         by_shop = sales

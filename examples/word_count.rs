@@ -3,7 +3,7 @@
 use psdf::{dataflow, sources};
 
 dataflow! {
-    flow WordCount {
+    pub flow WordCount {
         input lines: String;
 
         words = lines -> flat_map(|line| line.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>());

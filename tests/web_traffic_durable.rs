@@ -62,7 +62,8 @@ fn lines() -> Vec<Line> {
 
 /// All that is told, in an order of its own.
 fn all<T: Clone + Debug + Send + 'static>(outcome: &Simulated, output: &str) -> String {
-    let mut told: Vec<String> = outcome.output::<T>(output).iter().map(|record| format!("{record:?}")).collect();
+    let mut told: Vec<String> =
+        outcome.output::<T>(output).iter().map(|record| format!("{record:?}")).collect();
     told.sort();
     format!("{output}\n{}\n", told.join("\n"))
 }
