@@ -111,6 +111,8 @@ where
         route: &mut dyn FnMut(usize, Keyed<K, Timestamp, P>),
     ) -> usize {
         let (slots, open, shards) = (&mut *self.slots, &mut self.open, self.shards);
+        // Here, where the task runs, and large: see `take`.
+        open.reserve(SLOTS);
         let (mut cell, mut united) = (self.cell, 0);
         for keyed in records.drain(..) {
             if !cell.holds(keyed.at) {
