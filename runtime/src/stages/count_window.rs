@@ -145,7 +145,7 @@ where
         let (functions, local, windows) = (&*self.functions, &mut self.local, self.windows);
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
-            items.locate(&self.table);
+            items.locate(&mut self.table);
             for (place, Keyed { key, at, record }) in items.take_chunk() {
                 let at = at.timestamp();
                 let ((key, counted), new) =

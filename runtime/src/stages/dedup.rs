@@ -68,7 +68,7 @@ where
         self.table.settle();
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
-            items.locate(&self.table);
+            items.locate(&mut self.table);
             for (place, Keyed { key, at, record }) in items.take_chunk() {
                 let ((key, Last(last)), new) = self.table.find_or_insert(place, key, || Last(at));
                 if new {

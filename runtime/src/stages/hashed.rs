@@ -31,12 +31,11 @@ impl<K: Key, A, P> Hashed<K, A, P> {
         self.loaded > 0
     }
 
-    /// Looks the keys of the chunk just loaded up in the table where they will be needed.
-    pub(super) fn locate<V>(&mut self, table: &KeyedTable<K, V>) {
+    /// Looks the keys of the chunk just loaded up in the table where their values will be changed.
+    pub(super) fn locate<V>(&mut self, table: &mut KeyedTable<K, V>) {
         if table.is_worth_locating() {
-            for (place, keyed) in self.places[..self.loaded].iter_mut().zip(self.items.as_slice()) {
-                table.locate(place, &keyed.key);
-            }
+            let keys = self.items.as_slice().iter().map(|keyed| &keyed.key);
+            table.locate(&mut self.places[..self.loaded], keys);
         }
     }
 

@@ -73,7 +73,7 @@ where
         self.table.settle();
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
-            items.locate(&self.table);
+            items.locate(&mut self.table);
             for (place, Keyed { key, at, record }) in items.take_chunk() {
                 let ((key, held), new) = self.table.find_or_insert(place, key, || Held { at, record: None });
                 if new {

@@ -116,7 +116,7 @@ where
         let functions = &*self.functions;
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
-            items.locate(&self.table);
+            items.locate(&mut self.table);
             for (place, Keyed { key, at, record }) in items.take_chunk() {
                 let (entry, new) = self.table.find_or_insert(place, key, || Running {
                     state: (functions.init)(),

@@ -172,7 +172,7 @@ where
         self.table.settle();
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
-            items.locate(&self.table);
+            items.locate(&mut self.table);
             for (place, keyed) in items.take_chunk() {
                 self.on_record(place, keyed, outs);
             }

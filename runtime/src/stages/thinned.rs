@@ -235,7 +235,7 @@ where
         let functions = &*self.functions;
         let mut items = Hashed::new(items);
         while items.load(self.table.hasher()) {
-            items.locate(&self.table);
+            items.locate(&mut self.table);
             for (place, Keyed { key, at, record }) in items.take_chunk() {
                 let tick = self.ticks.of(at, self.watermark);
                 let ((key, thinned), _) = self.table.find_or_insert(place, key, || Thinned {

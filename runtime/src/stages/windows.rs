@@ -348,7 +348,7 @@ where
             return false;
         }
         pane.table.settle();
-        items.locate(&pane.table);
+        items.locate(&mut pane.table);
         let functions = &*self.functions;
         for (place, Keyed { key, at, record }) in items.take_chunk() {
             let State(state) = pane.table.upsert(place, key, || State((functions.init)()));

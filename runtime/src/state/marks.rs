@@ -59,10 +59,12 @@ impl Marks {
     /// An entry is about to change: whether it must be copied first.
     #[inline(always)]
     pub(super) fn change(&mut self, bucket: usize) -> bool {
-        if self.changed.has(bucket) {
+        let (word, bit) = (bucket / 64, 1 << (bucket % 64));
+        let changed = &mut self.changed.0[word];
+        if *changed & bit != 0 {
             return false;
         }
-        self.changed.set(bucket);
+        *changed |= bit;
         self.due.take(bucket)
     }
 

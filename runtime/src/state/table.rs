@@ -117,12 +117,26 @@ impl<K: Key, V> KeyedTable<K, V> {
         self.len > IN_CACHE
     }
 
-    /// Looks a key up ahead of its use.
+    /// Looks keys up ahead of their use, which is to change their values.
     #[inline(always)]
-    pub(crate) fn locate(&self, place: &mut Place, key: &K) {
-        let table = &self.tables[self.table_of(place.hash)];
-        if let Some(bucket) = table.find_bucket_index(place.hash, |(held, _)| held == key) {
-            place.bucket = u32::try_from(bucket).unwrap_or(NOT_LOCATED);
+    pub(crate) fn locate<'a>(&mut self, places: &mut [Place], keys: impl Iterator<Item = &'a K>) {
+        for (place, key) in places.iter_mut().zip(keys) {
+            let table = &self.tables[self.table_of(place.hash)];
+            if let Some(bucket) = table.find_bucket_index(place.hash, |(held, _)| held == key) {
+                place.bucket = u32::try_from(bucket).unwrap_or(NOT_LOCATED);
+            }
+        }
+        // Here for all of them, and not for each in its turn: what a record is waited for is then its entry alone.
+        if let Some(changes) = &mut self.changes {
+            for place in places.iter().filter(|place| place.bucket != NOT_LOCATED) {
+                let (table, bucket) =
+                    ((place.hash >> 48) as usize & (self.tables.len() - 1), place.bucket as usize);
+                if changes.marks[table].change(bucket)
+                    && let Some(entry) = self.tables[table].get_bucket(bucket)
+                {
+                    changes.copy_ahead(table, bucket, entry);
+                }
+            }
         }
     }
 
@@ -142,10 +156,8 @@ impl<K: Key, V> KeyedTable<K, V> {
     ) -> ((&K, &mut V), bool) {
         let table = self.table_of(place.hash);
         let bucket = place.bucket as usize;
-        if let Some(entry) = self.tables[table].get_bucket(bucket).filter(|(held, _)| *held == key) {
-            if let Some(changes) = &mut self.changes {
-                changes.change(table, bucket, entry);
-            }
+        if self.tables[table].get_bucket(bucket).is_some_and(|(held, _)| *held == key) {
+            // That it changes was noted when it was located, or when it came there since.
             if let Some(cold) = &mut self.cold {
                 cold.hit(table, bucket);
             }
@@ -639,14 +651,19 @@ mod tests {
     use std::collections::{BTreeMap, HashMap, HashSet};
     use std::time::Duration;
 
+    fn located<V>(table: &mut KeyedTable<u64, V>, key: u64) -> Place {
+        let mut places = [Place::of_hash(table.hasher().hash_one(key))];
+        table.locate(&mut places, std::iter::once(&key));
+        places[0]
+    }
+
     #[test]
     fn agrees_with_a_plain_map_across_the_split() {
         let mut table = KeyedTable::new();
         let mut map = HashMap::new();
         for i in 0u64..20_000 {
             let key = i * 7919 % 9973;
-            let mut place = Place::of_hash(table.hasher().hash_one(key));
-            table.locate(&mut place, &key);
+            let place = located(&mut table, key);
             if i % 3 == 0 {
                 // What moves between looking up and using must not matter.
                 assert_eq!(table.remove(&key), map.remove(&key));
@@ -711,8 +728,7 @@ mod tests {
         // Keys grow in number, so that the table grows and splits while snapshots are copied.
         for step in 0..40_000u64 {
             let key = random(1 + step / 3);
-            let mut place = Place::of_hash(table.hasher().hash_one(key));
-            table.locate(&mut place, &key);
+            let place = located(&mut table, key);
             match random(16) {
                 0 | 1 => _ = table.remove(&key),
                 2 => _ = table.get_mut(&key).map(|value| *value += 1),
@@ -795,8 +811,7 @@ mod tests {
         let (mut at_barrier, mut delta) = (BTreeMap::new(), None);
         for step in 0..20_000u64 {
             let key = random(1 + (step % 7_000) / 3);
-            let mut place = Place::of_hash(table.hasher().hash_one(key));
-            table.locate(&mut place, &key);
+            let place = located(&mut table, key);
             match random(16) {
                 0 | 1 => assert_eq!(table.remove(&key).map(|State(value)| value), map.remove(&key)),
                 2 => assert_eq!(table.get(&key).map(|State(value)| *value), map.get(&key).copied()),
