@@ -581,7 +581,10 @@ impl<K: Key, V> KeyedTable<K, V> {
     /// Copies entries into the snapshot at hand, as many as `left` says, from which it takes them; whether all are copied.
     pub(crate) fn copy_some(&mut self, left: &mut usize, into: &mut Delta) -> bool {
         let Some(changes) = &mut self.changes else { return true };
-        into.append(changes.take_ahead());
+        if into.is_empty() {
+            // What is copied ahead from now on comes at the end: it is many small pieces, of which each call would copy a few.
+            *into = changes.take_ahead();
+        }
         while let Some((part, bucket)) = changes.next_due() {
             if *left == 0 {
                 return false;
@@ -590,6 +593,7 @@ impl<K: Key, V> KeyedTable<K, V> {
             let entry = self.tables[part].get_bucket(bucket).expect("an entry that goes is not due any more");
             changes.copy(part, bucket, entry, &mut into.written);
         }
+        into.append(changes.take_ahead());
         true
     }
 
