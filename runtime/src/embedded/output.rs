@@ -101,7 +101,7 @@ impl<T: StateData> Hold<T> {
 impl<T> Partaker<T> {
     pub(super) fn new(output: usize, epochs: Arc<Epochs>, records: u64, hold: Option<Hold<T>>) -> Self {
         let hold = hold.map(|hold| Holding { hold, records: Vec::new(), until: None });
-        Partaker { output, epoch: epochs.restored + 1, epochs, records, hold, acknowledges: false }
+        Partaker { output, epoch: epochs.next, epochs, records, hold, acknowledges: false }
     }
 
     /// For a sink, which commits what it prepared and says so.
