@@ -157,6 +157,40 @@ fn records_that_are_held_come_out_when_their_epoch_is_committed_and_once_more_af
 }
 
 #[test]
+fn an_output_that_waits_for_a_commit_ends_when_the_store_fails_for_good() {
+    let storage = MemoryStorage::new();
+    let builder = Words.builder().durable_in(storage.clone()).checkpoint_every(SECOND);
+    let (mut flow, mut inline) = builder.store_patience(SECOND).counts_on_commit().inline().unwrap();
+    send(&flow, &mut inline, "a b");
+    (0..1000).for_each(|write| storage.fail_at(write, io::ErrorKind::StorageFull, false));
+    for _ in 0..100 {
+        assert_eq!(counts(&mut flow), "", "what is not committed does not come out");
+        inline.advance(SECOND / 10);
+    }
+    let error = inline.block_on(flow.counts.try_next()).unwrap_err();
+    assert!(matches!(error, FlowError::Checkpoint { .. }), "{error}");
+    assert!(inline.block_on(flow.finish()).is_err());
+}
+
+#[test]
+fn what_a_finished_flow_held_to_its_end_comes_out_once_more_after_a_crash() {
+    let storage = MemoryStorage::new();
+    let start = || Words.builder().durable_in(storage.clone()).counts_on_commit().inline();
+    let (flow, mut inline) = start().unwrap();
+    send(&flow, &mut inline, "a b");
+    assert_eq!(inline.block_on(flow.finish()).unwrap().counts.len(), 2);
+    // Nobody may have got them.
+    let (mut flow, mut inline) = start().unwrap();
+    assert_eq!(flow.counts.number().sequence, 0);
+    assert_eq!(counts(&mut flow), "a1 b1");
+    inline.run();
+    let refused = inline.block_on(flow.words.send("c".to_owned())).unwrap_err();
+    assert!(matches!(refused.reason, Refusal::Closed), "{refused:?}");
+    assert!(inline.block_on(flow.finish()).unwrap().counts.is_empty());
+    assert_eq!(start().map(drop).unwrap_err(), StartError::Finished { flow: "Words" });
+}
+
+#[test]
 fn the_guarantee_of_each_way_is_told() {
     let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     let guarantee = |builder: words::Builder| {
