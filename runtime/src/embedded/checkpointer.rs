@@ -328,5 +328,7 @@ fn collect_garbage(
     }
     let segments = stages.iter().flat_map(|stage| &stage.segments);
     let making = segments.map(|segment| segment.object.name.clone()).collect();
-    garbage::garbage(&listed, &kept, &making).iter().try_for_each(|name| storage.delete(name))
+    // One that cannot be deleted keeps none of the others.
+    let deleted = garbage::garbage(&listed, &kept, &making).into_iter().map(|name| storage.delete(&name));
+    deleted.fold(Ok(()), io::Result::and)
 }
