@@ -157,6 +157,40 @@ fn records_that_are_held_come_out_when_their_epoch_is_committed_and_once_more_af
 }
 
 #[test]
+fn an_output_that_waits_for_a_commit_ends_when_the_store_fails_for_good() {
+    let storage = MemoryStorage::new();
+    let builder = Words.builder().durable_in(storage.clone()).checkpoint_every(SECOND);
+    let (mut flow, mut inline) = builder.store_patience(SECOND).counts_on_commit().inline().unwrap();
+    send(&flow, &mut inline, "a b");
+    (0..1000).for_each(|write| storage.fail_at(write, io::ErrorKind::StorageFull, false));
+    for _ in 0..100 {
+        assert_eq!(counts(&mut flow), "", "what is not committed does not come out");
+        inline.advance(SECOND / 10);
+    }
+    let error = inline.block_on(flow.counts.try_next()).unwrap_err();
+    assert!(matches!(error, FlowError::Checkpoint { .. }), "{error}");
+    assert!(inline.block_on(flow.finish()).is_err());
+}
+
+#[test]
+fn what_a_finished_flow_held_to_its_end_comes_out_once_more_after_a_crash() {
+    let storage = MemoryStorage::new();
+    let start = || Words.builder().durable_in(storage.clone()).counts_on_commit().inline();
+    let (flow, mut inline) = start().unwrap();
+    send(&flow, &mut inline, "a b");
+    assert_eq!(inline.block_on(flow.finish()).unwrap().counts.len(), 2);
+    // Nobody may have got them.
+    let (mut flow, mut inline) = start().unwrap();
+    assert_eq!(flow.counts.number().sequence, 0);
+    assert_eq!(counts(&mut flow), "a1 b1");
+    inline.run();
+    let refused = inline.block_on(flow.words.send("c".to_owned())).unwrap_err();
+    assert!(matches!(refused.reason, Refusal::Closed), "{refused:?}");
+    assert!(inline.block_on(flow.finish()).unwrap().counts.is_empty());
+    assert_eq!(start().map(drop).unwrap_err(), StartError::Finished { flow: "Words" });
+}
+
+#[test]
 fn the_guarantee_of_each_way_is_told() {
     let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     let guarantee = |builder: words::Builder| {
@@ -250,6 +284,73 @@ fn a_damaged_epoch_gives_way_to_the_one_before_and_damage_to_both_is_an_error() 
     storage.list("manifests/").unwrap().iter().filter(|name| *name != newest).for_each(|name| damage(name));
     let error = refused(start(&storage, 1));
     assert!(error.contains("no epoch that is stored is whole"), "{error}");
+}
+
+/// A store of two epochs, in which this folder's newest object is damaged: the first has `a b`, the second `a` more.
+fn newest_damaged(folder: &str) -> MemoryStorage {
+    let storage = committed("a b");
+    let (flow, mut inline) = start(&storage, 1).expect("it starts");
+    send(&flow, &mut inline, "a");
+    inline.block_on(flow.stop_with_checkpoint()).expect("it stops");
+    damage_newest(&storage, folder);
+    storage
+}
+
+fn damage_newest(storage: &MemoryStorage, folder: &str) {
+    let newest = storage.list(folder).expect("it can be listed").into_iter().max().expect("there is one");
+    let mut bytes = storage.get(&newest).expect("it is there");
+    bytes[20] ^= 1;
+    storage.put(&newest, &bytes).expect("it is kept");
+}
+
+#[test]
+fn an_epoch_that_was_passed_over_is_not_kept_in_place_of_one_that_is_whole() {
+    for folder in ["manifests/", "segments/"] {
+        let storage = newest_damaged(folder);
+        let (mut flow, mut inline) = start(&storage, 1).unwrap();
+        send(&flow, &mut inline, "a");
+        counts(&mut flow);
+        inline.advance(SECOND);
+        counts(&mut flow);
+        inline.run();
+        assert_eq!((flow.control.committed_epoch(), flow.words.committed()), (3, 3));
+        drop((flow, inline));
+        damage_newest(&storage, "manifests/");
+        let (flow, _) = start(&storage, 1).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        assert_eq!((flow.control.committed_epoch(), flow.words.committed()), (1, 2), "{folder}");
+    }
+}
+
+/// Notes for which epochs it prepares something.
+struct Prepared(Arc<std::sync::Mutex<Vec<u64>>>);
+
+impl psdf::Sink for Prepared {
+    type Item = (String, u64);
+    async fn write(&mut self, _: Vec<Self::Item>) -> Result<(), psdf::SinkError> {
+        Ok(())
+    }
+    async fn prepare(&mut self, epoch: u64) -> Result<Vec<u8>, psdf::SinkError> {
+        self.0.lock().map_err(|error| psdf::SinkError::new(error.to_string()))?.push(epoch);
+        Ok(vec![1])
+    }
+}
+
+#[test]
+fn the_number_of_a_damaged_epoch_is_given_to_no_other() {
+    let (mut flow, mut inline) = start(&newest_damaged("manifests/"), 1).unwrap();
+    assert_eq!(flow.counts.number().epoch, 3);
+    send(&flow, &mut inline, "a");
+    assert_eq!(counts(&mut flow), "a2");
+    drop((flow, inline));
+
+    // It may have committed its part of the damaged one, and would take the new one for that.
+    let prepared = Arc::default();
+    let builder = Words.builder().durable_in(newest_damaged("manifests/"));
+    let source = sources::iter(["a", "b", "a"].map(str::to_owned));
+    let builder = builder.words_from(source).counts_to(Prepared(Arc::clone(&prepared)));
+    let (flow, mut inline) = builder.inline().unwrap();
+    inline.block_on(flow.finish()).unwrap();
+    assert_eq!(*prepared.lock().unwrap(), [3]);
 }
 
 #[test]

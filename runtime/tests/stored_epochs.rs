@@ -7,7 +7,11 @@ use psdf_runtime::checkpoint::segment::{SegmentOf, encode};
 use psdf_runtime::checkpoint::storage::{MemoryStorage, Storage};
 use psdf_runtime::checkpoint::{Delta, merge::merge, names, recovery::latest};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 type Model = BTreeMap<(u8, i64, u8), u8>;
 
@@ -108,4 +112,54 @@ fn any_byte_cut_or_bit_flipped_gives_an_epoch_as_it_was_or_an_error() {
             }
         }
     }
+}
+
+/// Takes down the errors that are logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Log {
+    fn enabled(&self, of: &Metadata<'_>) -> bool {
+        *of.level() == Level::ERROR
+    }
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+impl Visit for Log {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(format!("{value:?}"));
+        }
+    }
+}
+
+#[test]
+fn each_epoch_that_is_passed_over_is_told_aloud() {
+    let (storage, models) = store(None);
+    let manifest = latest(Arc::new(storage.clone())).unwrap().unwrap().manifest;
+    let segment = &manifest.stages[0].segments[3].object.name;
+    storage.put(&names::manifest(3), b"no manifest").unwrap();
+    storage.delete(segment).unwrap();
+    let log = Log::default();
+    let recovered = tracing::subscriber::with_default(log.clone(), || recover(storage));
+    assert_eq!(recovered, Ok((1, models[0].clone())));
+    let told = log.0.lock().unwrap();
+    let tells = |epoch: u64, object: &str| {
+        told.iter().any(|text| {
+            text.contains(object)
+                && text.contains(&format!("epoch {epoch} is damaged"))
+                && text.contains("from epoch 1")
+        })
+    };
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(tells(3, &names::manifest(3)) && tells(2, segment), "{told:?}");
 }

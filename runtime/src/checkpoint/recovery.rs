@@ -96,7 +96,8 @@ impl From<ObjectError> for RecoveryError {
 }
 
 /// The newest epoch that is whole: its manifest and every object that it names are read from beginning to end. `None`
-/// where nothing was ever committed.
+/// where nothing was ever committed. An epoch whose manifest is gone was committed too, where there are objects of later
+/// ones.
 ///
 /// Each epoch that is passed over is reported as a `tracing` error.
 ///
@@ -105,9 +106,17 @@ impl From<ObjectError> for RecoveryError {
 pub fn latest(storage: Arc<dyn Storage>) -> Result<Option<Recovered>, RecoveryError> {
     let epochs = manifest::list(storage.as_ref())
         .map_err(|error| RecoveryError::Io(ObjectError::reading(names::MANIFESTS, error)))?;
-    let Some(newest) = epochs.first() else { return Ok(None) };
-    let next_epoch = newest.saturating_add(1);
+    let newest = epochs.first().copied().unwrap_or(0);
     let mut passed_over = Vec::new();
+    let lost = lost_manifest(storage.as_ref(), newest)?;
+    passed_over.extend(lost.map(|epoch| Damage {
+        epoch,
+        error: ObjectError::damaged(&names::manifest(epoch), "it is missing, and later objects are there"),
+    }));
+    if epochs.is_empty() && passed_over.is_empty() {
+        return Ok(None);
+    }
+    let next_epoch = lost.unwrap_or(newest).saturating_add(1);
     for epoch in epochs {
         match whole(storage.as_ref(), epoch) {
             Ok((manifest, stages)) => {
@@ -119,6 +128,19 @@ pub fn latest(storage: Arc<dyn Storage>) -> Result<Option<Recovered>, RecoveryEr
         }
     }
     Err(RecoveryError::Damaged { epochs: passed_over })
+}
+
+/// The newest epoch that must have been committed, where its manifest is not among those that are there: nothing is stored
+/// for an epoch before the one before it is committed.
+fn lost_manifest(storage: &dyn Storage, newest: u64) -> Result<Option<u64>, RecoveryError> {
+    let mut committed = newest;
+    for folder in [names::SEGMENTS, names::HELD] {
+        let listed = storage.list(folder);
+        let listed = listed.map_err(|error| RecoveryError::Io(ObjectError::reading(folder, error)))?;
+        let begun = listed.iter().filter_map(|name| names::epoch(name)).max();
+        committed = committed.max(begun.map_or(0, |epoch| epoch.saturating_sub(1)));
+    }
+    Ok((committed > newest).then_some(committed))
 }
 
 fn report(passed_over: &[Damage], taken: u64) {

@@ -10,6 +10,7 @@ use super::inline::{Inline, Stepped};
 use super::output::Hold;
 use super::shared::Shared;
 use super::tiers::{Tiers, Where, refuse_budgets};
+use crate::checkpoint::manifest::Manifest;
 use crate::checkpoint::storage::{DirStorage, MemoryStorage, Storage};
 use crate::connect::{Sink, Source};
 use crate::error::StartError;
@@ -270,7 +271,11 @@ impl<F: Flow> Builder<F> {
             if let Some((input, _)) = sources.iter().find(|(_, source)| source.position.is_none()) {
                 return Err(StartError::NotReplayable { flow, input });
             }
-            let finished = durable.manifest().is_some_and(|manifest| manifest.finished);
+            // What the last epoch has for outputs may not have come there before a crash.
+            let owes = |manifest: &Manifest| {
+                manifest.outputs.iter().any(|at| !at.prepared.is_empty() || at.held.is_some())
+            };
+            let finished = durable.manifest().is_some_and(|manifest| manifest.finished && !owes(manifest));
             if finished && F::GRAPH.inputs.iter().any(|input| !sources.contains_key(input.name)) {
                 return Err(StartError::Finished { flow });
             }

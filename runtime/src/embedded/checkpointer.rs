@@ -287,9 +287,9 @@ impl Checkpointer {
         }
         let (storage, attempt, flow) = (Arc::clone(&self.storage), self.attempt, self.shared.graph.flow);
         let (stages, keep) = (self.coordinator.stages().to_vec(), self.schedule.keep);
-        let (committed, notes) = (self.coordinator.committed(), self.epochs.notes.clone());
+        let (committed, epochs) = (self.coordinator.committed(), Arc::clone(&self.epochs));
         self.executor.blocking(Box::new(move || {
-            if let Err(error) = collect_garbage(&*storage, &stages, keep) {
+            if let Err(error) = collect_garbage(&*storage, &stages, keep, &epochs.passed_over) {
                 tracing::warn!(flow, "could not delete what is not needed, and will try again: {error}");
             }
             let mut events = Vec::new();
@@ -303,14 +303,21 @@ impl Checkpointer {
                     Err(error) => tracing::warn!(flow, "{error}"),
                 }
             }
-            let _ = notes.send(Note::Tidied(events));
+            epochs.note(Note::Tidied(events));
         }));
     }
 }
 
-/// Deletes what no kept epoch needs. What the next one will name is kept too.
-fn collect_garbage(storage: &dyn Storage, stages: &[StageAt], keep: usize) -> io::Result<()> {
-    let manifests = manifest::list(storage)?.into_iter().take(keep).map(|epoch| {
+/// Deletes what no kept epoch needs. What the next one will name is kept too. Damaged epochs are none of those to keep, or
+/// there would be none to go back to from the next.
+fn collect_garbage(
+    storage: &dyn Storage,
+    stages: &[StageAt],
+    keep: usize,
+    damaged: &[u64],
+) -> io::Result<()> {
+    let whole = manifest::list(storage)?.into_iter().filter(|epoch| !damaged.contains(epoch));
+    let manifests = whole.take(keep).map(|epoch| {
         let bytes = storage.get(&names::manifest(epoch))?;
         Manifest::decode(epoch, &bytes).map_err(io::Error::other)
     });
@@ -321,5 +328,7 @@ fn collect_garbage(storage: &dyn Storage, stages: &[StageAt], keep: usize) -> io
     }
     let segments = stages.iter().flat_map(|stage| &stage.segments);
     let making = segments.map(|segment| segment.object.name.clone()).collect();
-    garbage::garbage(&listed, &kept, &making).iter().try_for_each(|name| storage.delete(name))
+    // One that cannot be deleted keeps none of the others.
+    let deleted = garbage::garbage(&listed, &kept, &making).into_iter().map(|name| storage.delete(&name));
+    deleted.fold(Ok(()), io::Result::and)
 }

@@ -40,7 +40,6 @@ pub(super) struct Durability {
     storage: Arc<dyn Storage>,
     recovered: Option<Recovered>,
     plan: Plan,
-    next: u64,
     notes: mpsc::UnboundedReceiver<Note>,
     /// Why the flow cannot start.
     error: Option<StartError>,
@@ -70,7 +69,6 @@ impl Durability {
             let other = &manifest.flow;
             return Err(refused(format!("it is that of flow `{other}`: each flow needs a store of its own")));
         }
-        let next = recovered.as_ref().map_or(1, |recovered| recovered.next_epoch);
         let names = |ports: &[crate::graph::PortMeta]| -> Vec<String> {
             ports.iter().map(|port| port.name.to_owned()).collect()
         };
@@ -89,14 +87,12 @@ impl Durability {
         };
         let positions: Vec<u64> = plan.inputs.iter().map(position).collect();
         let (sender, notes) = mpsc::unbounded_channel();
-        let restored = manifest.map_or(0, |manifest| manifest.epoch);
-        let epochs = Arc::new(Epochs::new(restored, &positions, sender));
+        let epochs = Arc::new(Epochs::new(recovered.as_ref(), &positions, sender));
         Ok(Durability {
             epochs,
             storage,
             recovered,
             plan,
-            next,
             notes,
             error: None,
             graph,
@@ -311,7 +307,7 @@ impl Durability {
             return Err(StartError::Store { flow: self.graph.flow, what });
         }
         let (tasks, attempt) = (self.plan.tasks.clone(), self.plan.attempt);
-        let coordinator = Coordinator::new(self.plan, manifest, self.next);
+        let coordinator = Coordinator::new(self.plan, manifest, self.epochs.next);
         Ok(Checkpointer::new(
             coordinator,
             self.storage,

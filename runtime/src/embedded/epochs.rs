@@ -4,6 +4,7 @@ use super::shared::lock;
 use crate::checkpoint::Delta;
 use crate::checkpoint::coordinator::Event;
 use crate::checkpoint::manifest::ShardAt;
+use crate::checkpoint::recovery::Recovered;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
@@ -47,6 +48,10 @@ pub(super) struct Epochs {
     pub(super) notes: mpsc::UnboundedSender<Note>,
     /// The epoch that was restored; 0 if none.
     pub(super) restored: u64,
+    /// The first epoch to be committed now: not the one behind the restored, where damaged ones were passed over.
+    pub(super) next: u64,
+    /// The epochs that were passed over, because they are damaged.
+    pub(super) passed_over: Vec<u64>,
 }
 
 /// A barrier that is asked for.
@@ -57,7 +62,13 @@ pub(super) struct Asked {
 }
 
 impl Epochs {
-    pub(super) fn new(restored: u64, positions: &[u64], notes: mpsc::UnboundedSender<Note>) -> Self {
+    pub(super) fn new(
+        recovered: Option<&Recovered>,
+        positions: &[u64],
+        notes: mpsc::UnboundedSender<Note>,
+    ) -> Self {
+        let restored = recovered.map_or(0, |recovered| recovered.manifest.epoch);
+        let passed_over = recovered.into_iter().flat_map(|recovered| &recovered.passed_over);
         Epochs {
             asked: AtomicU64::new(restored << 1),
             waiting: Mutex::default(),
@@ -65,6 +76,8 @@ impl Epochs {
             positions: positions.iter().map(|&position| AtomicU64::new(position)).collect(),
             notes,
             restored,
+            next: recovered.map_or(1, |recovered| recovered.next_epoch),
+            passed_over: passed_over.map(|damage| damage.epoch).collect(),
         }
     }
 

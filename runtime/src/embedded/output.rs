@@ -60,7 +60,8 @@ struct Holding<T> {
     until: Option<(u64, WaitForCommit)>,
 }
 
-type WaitForCommit = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Whether it was committed: there are no more commits where the flow has ended with an error.
+type WaitForCommit = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// How records are stored while they are held.
 pub(super) struct Hold<T> {
@@ -101,7 +102,7 @@ impl<T: StateData> Hold<T> {
 impl<T> Partaker<T> {
     pub(super) fn new(output: usize, epochs: Arc<Epochs>, records: u64, hold: Option<Hold<T>>) -> Self {
         let hold = hold.map(|hold| Holding { hold, records: Vec::new(), until: None });
-        Partaker { output, epoch: epochs.restored + 1, epochs, records, hold, acknowledges: false }
+        Partaker { output, epoch: epochs.next, epochs, records, hold, acknowledges: false }
     }
 
     /// For a sink, which commits what it prepared and says so.
@@ -109,18 +110,34 @@ impl<T> Partaker<T> {
         Partaker { acknowledges: true, ..self }
     }
 
-    /// Says that all before a barrier, or before the end, has been taken, and what has been prepared.
-    fn take_part(&mut self, epoch: u64, prepared: Vec<u8>, ended: bool) {
-        let held = self.hold.as_ref().map(|holding| (holding.hold.encode)(&holding.records));
+    /// Says that all before a barrier, or before the end, has been taken, and what has been prepared. `unread` are those of
+    /// epochs before that nobody has got yet: they stay held, as long as they may be lost.
+    fn take_part(
+        &mut self,
+        epoch: u64,
+        prepared: Vec<u8>,
+        ended: bool,
+        unread: &mut VecDeque<T>,
+        shared: &Shared,
+    ) {
+        let held = self.hold.as_ref().map(|holding| {
+            let mut held = (holding.hold.encode)(unread.make_contiguous());
+            held.extend((holding.hold.encode)(&holding.records));
+            held
+        });
         let (output, records, acknowledges) = (self.output, self.records, self.acknowledges);
         self.epochs.note(Note::Output { output, epoch, records, prepared, held, ended, acknowledges });
         if !ended {
             self.epoch = epoch + 1;
         }
         if let Some(holding) = &mut self.hold {
-            let mut committed = self.epochs.committed.subscribe();
+            let (mut committed, stopped) = (self.epochs.committed.subscribe(), shared.stopped.clone());
             let wait = async move {
-                let _ = committed.wait_for(|&committed| committed >= epoch).await;
+                tokio::select! {
+                    biased;
+                    result = committed.wait_for(|&committed| committed >= epoch) => result.is_ok(),
+                    () = stopped.cancelled() => false,
+                }
             };
             holding.until = Some((epoch, Box::pin(wait)));
         }
@@ -265,10 +282,14 @@ impl<T> Output<T> {
             return Poll::Ready(None);
         };
         let Some((epoch, wait)) = &mut holding.until else { return Poll::Ready(None) };
-        ready!(wait.as_mut().poll(cx));
+        let is_committed = ready!(wait.as_mut().poll(cx));
         self.next.epoch = *epoch;
         holding.until = None;
         let records = std::mem::take(&mut holding.records);
+        if !is_committed {
+            self.inbox = None;
+            return Poll::Ready(None);
+        }
         Poll::Ready((!records.is_empty()).then_some(records))
     }
 
@@ -291,7 +312,7 @@ impl<T> Output<T> {
     /// Says that all up to a barrier, or to the end, is taken and prepared.
     pub(super) fn prepared(&mut self, epoch: u64, prepared: Vec<u8>, ended: bool) {
         if let Some(durable) = &mut self.durable {
-            durable.take_part(epoch, prepared, ended);
+            durable.take_part(epoch, prepared, ended, &mut self.waiting, &self.shared);
             self.next.epoch = durable.epoch;
         }
     }
@@ -338,7 +359,7 @@ impl<T> Drop for Output<T> {
         if let Some(durable) = self.durable.as_mut().filter(|_| unread) {
             let epoch = durable.epoch;
             durable.hold = None;
-            durable.take_part(epoch, Vec::new(), true);
+            durable.take_part(epoch, Vec::new(), true, &mut self.waiting, &self.shared);
         }
     }
 }
