@@ -66,9 +66,7 @@ pub mod sinks {
 pub mod storage {
     pub use psdf_runtime::checkpoint::savepoint::{SavepointError, export_savepoint, import_savepoint};
     pub use psdf_runtime::checkpoint::storage::{DirStorage, Storage};
-    #[cfg(feature = "disk")]
-    pub use psdf_runtime::state::DiskTier;
-    pub use psdf_runtime::state::{MemoryCounts, MemoryTier, Pair, TierStore};
+    pub use psdf_runtime::state::{DiskTier, MemoryCounts, MemoryTier, PageAt, TierPages, TierStore};
 }
 
 /// To test flows by simulation: crashes anywhere, and nothing is lost or doubled.

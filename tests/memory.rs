@@ -1,6 +1,6 @@
 //! Budgets of memory: what is over them leaves memory, and nothing else changes.
 
-use psdf::storage::{DirStorage, MemoryCounts, MemoryTier, TierStore};
+use psdf::storage::{DirStorage, MemoryCounts, MemoryTier};
 use psdf::testing::{Rng, simulate};
 use psdf::{FlowError, Timestamp, dataflow};
 use serde::{Deserialize, Serialize};
@@ -86,14 +86,6 @@ fn a_budget_without_a_place_for_what_is_over_it_is_refused() {
     let storage = DirStorage::open(&folder.0).unwrap();
     let refused = Counts {}.builder().durable_in(storage).inline().err().unwrap().to_string();
     assert!(refused.contains("give the builder a directory on a local disk with `.tier(path)`"), "{refused}");
-}
-
-#[cfg(not(feature = "disk"))]
-#[test]
-fn a_budget_needs_the_feature_disk() {
-    let folder = Folder::new("feature");
-    let refused = Counts {}.builder().durable(&folder.0).inline().err().unwrap().to_string();
-    assert!(refused.contains("psdf must be built with its feature `disk`"), "{refused}");
 }
 
 #[test]
@@ -208,7 +200,6 @@ fn a_disk_that_is_full_ends_the_flow_and_loses_nothing() {
     assert!(counted.unwrap().iter().all(|(key, n)| of_all[key] == *n));
 }
 
-#[cfg(feature = "disk")]
 #[test]
 fn keys_come_back_from_a_disk() {
     let (folder, events) = (Folder::new("disk"), events(3_000, 1_000));
@@ -216,4 +207,28 @@ fn keys_come_back_from_a_disk() {
     assert_eq!(counted.unwrap(), expected(&events));
     assert_eq!(memory.keys_on_disk, expected(&events).len() as u64 - 100);
     assert!(folder.0.join("tier").is_dir());
+}
+
+#[test]
+fn a_disk_that_fails_now_and_then_loses_nothing() {
+    let (folder, tier, events) = (Folder::new("failing"), MemoryTier::new(), events(2_000, 500));
+    let builder = Counts {}.builder().durable(&folder.0).tier_in(tier.clone());
+    let (mut flow, mut inline) = builder.inline().expect("it starts");
+    let mut counted = BTreeMap::new();
+    for (n, event) in events.iter().enumerate() {
+        // Full for a while, and then every other thing that it is asked for fails.
+        match n {
+            500 => tier.set_full(true),
+            520 => tier.set_full(false),
+            1_000.. => tier.fail(u32::from(n % 2 == 0)),
+            _ => {}
+        }
+        inline.block_on(flow.events.send(event.clone())).expect("the flow runs");
+        inline.run();
+        while let Some(count) = flow.counts.next_now() {
+            counted.insert(count.key, count.n);
+        }
+    }
+    inline.block_on(flow.control.stop_with_checkpoint(&mut [&mut flow.counts])).expect("it stops");
+    assert_eq!(counted, expected(&events));
 }

@@ -114,36 +114,6 @@ impl Records {
         self.groups.get(usize::from(group))
     }
 
-    /// The place of the next record that is added of a group: how many of that group there are before it, and the group.
-    pub(crate) fn next_place(&self, group: u8) -> u32 {
-        let before = self.group(group).map_or(0, |group| group.len);
-        u32::try_from(before).unwrap_or(u32::MAX) << 8 | u32::from(group)
-    }
-
-    /// Leaves those at these places out, which are taken.
-    pub(crate) fn leave_out(&mut self, places: &mut Vec<u32>) {
-        places.sort_unstable_by_key(|place| (place & 0xff, place >> 8));
-        for places in places.chunk_by(|one, other| one & 0xff == other & 0xff) {
-            let group = (places[0] & 0xff) as u8;
-            let mut left_out = places.iter().map(|place| place >> 8).peekable();
-            let mut kept = Group::default();
-            for (place, record) in (0u32..).zip(self.of_group(group)) {
-                if left_out.next_if_eq(&place).is_none() {
-                    put_i64(&mut kept.bytes, record.table);
-                    put_u64(&mut kept.bytes, record.key.len() as u64);
-                    put_u64(&mut kept.bytes, record.value.len() as u64);
-                    kept.bytes.extend_from_slice(record.key);
-                    kept.bytes.extend_from_slice(record.value);
-                    kept.len += 1;
-                }
-            }
-            let group = &mut self.groups[usize::from(group)];
-            self.len -= group.len - kept.len;
-            *group = kept;
-        }
-        places.clear();
-    }
-
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -203,20 +173,5 @@ mod tests {
         }
         let all: Vec<_> = all.iter().map(|record| (record.key.to_vec(), record.value.to_vec())).collect();
         assert_eq!(all, b"abc".map(|key| (vec![key], vec![key, key])));
-    }
-
-    #[test]
-    fn those_that_are_left_out_are_not_there() {
-        let mut records = Records::default();
-        let mut places = Vec::new();
-        for (group, key) in [(1, b'a'), (2, b'b'), (1, b'c'), (1, b'd'), (2, b'e')] {
-            if b"bc".contains(&key) {
-                places.push(records.next_place(group));
-            }
-            records.push(group, 0, |to| to.push(key), |_| ());
-        }
-        records.leave_out(&mut places);
-        let left: Vec<u8> = records.iter().map(|record| record.key[0]).collect();
-        assert_eq!((left.as_slice(), records.len(), places.len()), (&b"ade"[..], 3, 0));
     }
 }

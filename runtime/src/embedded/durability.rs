@@ -166,6 +166,10 @@ impl Durability {
             stage.segments = under_its_name.map(|stored| stored.segments.clone()).unwrap_or_default();
             let place = self.plan.stages.len();
             let tiers = self.tiers.of_stage(place, node, number, shards.len(), shared);
+            let tiers = tiers.unwrap_or_else(|error| {
+                self.error.get_or_insert(error);
+                Vec::new()
+            });
             stage.schema = self.restore(node, &stage.node, stored.as_ref(), shards, &tiers);
         }
         let place = self.plan.stages.len();

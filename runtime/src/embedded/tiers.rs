@@ -3,7 +3,7 @@
 use super::shared::{Place, Shared};
 use crate::error::{FlowError, StartError};
 use crate::graph::{Budget, Graph, Node};
-use crate::state::{MemoryTier, Tier, TierStore};
+use crate::state::{DiskTier, MemoryTier, Tier, TierStore};
 use crate::testing::Rng;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,21 +59,27 @@ impl Tiers {
         (place, number): (Place, usize),
         shards: usize,
         shared: &Arc<Shared>,
-    ) -> Vec<Arc<Tier>> {
+    ) -> Result<Vec<Arc<Tier>>, StartError> {
         let forced =
             self.forced.as_mut().and_then(|rng| rng.one_in(2).then(|| Budget::Keys(1 + rng.below(5))));
-        let (Some(store), Some(budget)) = (&self.store, forced.or(node.memory)) else { return Vec::new() };
+        let (Some(store), Some(budget)) = (&self.store, forced.or(node.memory)) else {
+            return Ok(Vec::new());
+        };
         let tier = |shard| {
             let (flow, node, shared) = (shared.graph.flow, place.name, Arc::clone(shared));
             let fail = Arc::new(move |error| {
                 shared.fail(FlowError::Memory { flow, node, error: Arc::new(error) });
             });
             let share = budget.of_one_in(shards);
-            Arc::new(Tier::new(Arc::clone(store), (stage, shard), share, self.patience, fail))
+            let tier = Tier::new(&**store, &format!("{stage}-{shard}"), share, self.patience, fail);
+            tier.map(Arc::new).map_err(|error| {
+                let what = format!("there is no place for what is over it: {error}");
+                StartError::Memory { flow, node, what }
+            })
         };
-        let tiers: Vec<_> = (0..shards).map(tier).collect();
+        let tiers: Vec<_> = (0..shards).map(tier).collect::<Result<_, _>>()?;
         shared.add_tiers(number, &tiers);
-        tiers
+        Ok(tiers)
     }
 }
 
@@ -102,17 +108,9 @@ fn with_a_budget(graph: &'static Graph) -> Option<&'static Node> {
     own.or_else(|| graph.subflows.iter().find_map(|subflow| with_a_budget(subflow.graph)))
 }
 
-#[cfg(feature = "disk")]
 fn on_disk(path: PathBuf) -> Result<Arc<dyn TierStore>, String> {
-    let opened = crate::state::DiskTier::open(&path);
+    let opened = DiskTier::open(&path);
     let opened = opened
         .map_err(|error| format!("`{}` cannot be used for what is over it: {error}", path.display()))?;
     Ok(Arc::new(opened))
-}
-
-#[cfg(not(feature = "disk"))]
-fn on_disk(_: PathBuf) -> Result<Arc<dyn TierStore>, String> {
-    Err("what is over it goes to disk, for which psdf must be built with its feature `disk`: \
-         `psdf = { version = \"..\", features = [\"disk\"] }`"
-        .to_owned())
 }

@@ -218,8 +218,9 @@ impl<T: 'static> Case<T> {
             // In two of three, all but a few keys leave memory.
             if store.0.len() % 3 < 2 {
                 let budget = Budget::Keys(1 + (store.0.len() + place) as u64 % 4);
-                let (tier, fail) = (Arc::new(MemoryTier::new()), Arc::new(|error| panic!("{error}")));
-                shard.stored().spill(&Arc::new(Tier::new(tier, (0, place), budget, Duration::ZERO, fail)));
+                let fail = Arc::new(|error| panic!("{error}"));
+                let tier = Tier::new(&MemoryTier::new(), "0", budget, Duration::ZERO, fail).unwrap();
+                shard.stored().spill(&Arc::new(tier));
             }
             for ((table, key), (group, value)) in &store.0 {
                 if shard_of(u32::from(*group), shards) == place {

@@ -25,9 +25,6 @@ pub(super) struct Changes<V> {
     is_stored: bool,
     /// How many barriers there were.
     epoch: u32,
-    /// Of the entries that were copied for the next snapshot because they left memory, those that are back, by their places
-    /// in `gone`.
-    back: Vec<u32>,
 }
 
 /// What is kept with an entry that has left memory, of what snapshots know about it.
@@ -35,33 +32,49 @@ pub(super) struct Changes<V> {
 pub(super) struct Kept {
     /// Whether a snapshot has it, in whatever state.
     stored: bool,
-    /// If it had changed when it left: the epoch, and its place among what was copied for the next snapshot.
-    copy: Option<(u32, u32)>,
+    /// The epoch in which it has changed, and its group, if no snapshot had its last change when it left.
+    changed: Option<(u32, u8)>,
+    /// Whether changes of the epoch before this are still to be copied, of those entries that it is among.
+    is_due: bool,
+}
+
+/// What is still to be done for an entry that is not in memory.
+#[derive(PartialEq, Eq)]
+enum To {
+    /// It has changed since the last barrier.
+    Keep,
+    /// It has changed before that, and is to be copied for the snapshot at hand.
+    Copy,
+    Nothing,
 }
 
 impl Kept {
     /// In a flow without snapshots.
-    pub(super) const UNKNOWN: Kept = Kept { stored: false, copy: None };
+    pub(super) const UNKNOWN: Kept = Kept { stored: false, changed: None, is_due: false };
+
+    pub(super) fn has_changed(self) -> bool {
+        self.changed.is_some()
+    }
 
     pub(super) fn write(self, to: &mut Vec<u8>) {
-        to.push(u8::from(self.stored) | u8::from(self.copy.is_some()) << 1);
-        if let Some((epoch, place)) = self.copy {
+        to.push(u8::from(self.stored) | u8::from(self.changed.is_some()) << 1);
+        if let Some((epoch, group)) = self.changed {
             to.extend(epoch.to_le_bytes());
-            to.extend(place.to_le_bytes());
+            to.push(group);
         }
     }
 
     /// What was written, and what comes after it.
-    pub(super) fn read(from: &[u8]) -> Result<(Kept, &[u8]), Unreadable> {
+    pub(super) fn read(from: &[u8], is_due: bool) -> Result<(Kept, &[u8]), Unreadable> {
         let short = || Unreadable("it ends too soon".to_owned());
         let (&flags, rest) = from.split_first().ok_or_else(short)?;
         let stored = flags & 1 == 1;
         if flags & 2 == 0 {
-            return Ok((Kept { stored, copy: None }, rest));
+            return Ok((Kept { stored, changed: None, is_due }, rest));
         }
         let (&epoch, rest) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-        let (&place, rest) = rest.split_first_chunk::<4>().ok_or_else(short)?;
-        Ok((Kept { stored, copy: Some((u32::from_le_bytes(epoch), u32::from_le_bytes(place))) }, rest))
+        let (&group, rest) = rest.split_first().ok_or_else(short)?;
+        Ok((Kept { stored, changed: Some((u32::from_le_bytes(epoch), group)), is_due }, rest))
     }
 }
 
@@ -76,7 +89,6 @@ impl<V> Changes<V> {
             next: (0, 0),
             is_stored: false,
             epoch: 0,
-            back: Vec::new(),
         }
     }
 
@@ -114,58 +126,77 @@ impl<V> Changes<V> {
         into.push(group(key), self.table, |to| write_key(key, to), |to| write(value, to));
     }
 
-    /// An entry leaves memory: what the next snapshot needs of it is copied.
+    /// An entry leaves memory: what the snapshot at hand needs of it is copied.
     pub(super) fn evict<K: Key>(&mut self, part: usize, bucket: usize, entry: &(K, V)) -> Kept {
         if self.marks[part].is_due(bucket) {
             self.copy_ahead(part, bucket, entry);
         }
         let (changed, stored) = self.marks[part].evict(bucket);
-        Kept { stored, copy: changed.then(|| self.copy_for_next(entry)) }
+        let changed = changed.then(|| (self.epoch, group(&entry.0)));
+        Kept { stored, changed, is_due: false }
     }
 
-    /// Copies an entry that is not in memory for the next snapshot.
-    fn copy_for_next<K: Key>(&mut self, (key, value): &(K, V)) -> (u32, u32) {
-        let (written, write) = (&mut self.gone.written, self.write);
-        let place = written.next_place(group(key));
-        written.push(group(key), self.table, |to| write_key(key, to), |to| write(value, to));
-        (self.epoch, place)
-    }
-
-    /// Forgets what was copied of an entry that has left memory. Whether it has changed since the last barrier, and
-    /// whether a snapshot has it.
-    fn take_back(&mut self, kept: Kept) -> (bool, bool) {
-        match kept.copy {
-            Some((epoch, place)) if epoch == self.epoch => {
-                self.back.push(place);
-                (true, kept.stored)
-            }
-            Some(_) => (false, true),
-            None => (false, kept.stored),
+    fn to_do(&self, kept: Kept) -> To {
+        match kept.changed {
+            Some((epoch, _)) if epoch == self.epoch => To::Keep,
+            Some((epoch, _)) if kept.is_due && epoch.wrapping_add(1) == self.epoch => To::Copy,
+            _ => To::Nothing,
         }
+    }
+
+    /// Whether a snapshot has it: what has changed before and is not to be copied has been copied.
+    fn is_stored(&self, kept: Kept) -> bool {
+        kept.stored || (kept.changed.is_some() && self.to_do(kept) != To::Keep)
     }
 
     /// An entry is back in memory.
-    pub(super) fn fetched(&mut self, part: usize, bucket: usize, kept: Kept) {
-        let (changed, stored) = self.take_back(kept);
-        if changed {
-            self.marks[part].change(bucket);
+    pub(super) fn fetched<K: Key>(&mut self, part: usize, bucket: usize, entry: &(K, V), kept: Kept) {
+        match self.to_do(kept) {
+            To::Keep => _ = self.marks[part].change(bucket),
+            To::Copy => self.copy_ahead(part, bucket, entry),
+            To::Nothing => {}
         }
-        if stored {
+        if self.is_stored(kept) {
             self.marks[part].restored(bucket);
         }
     }
 
+    /// An entry that is not in memory is about to change, or to go: what the snapshot at hand needs of it is copied.
+    pub(super) fn copy_cold<K: Key>(&mut self, (key, value): &(K, V), kept: Kept) {
+        if self.to_do(kept) == To::Copy {
+            self.is_stored = true;
+            let write = self.write;
+            let written = &mut self.ahead.written;
+            written.push(group(key), self.table, |to| write_key(key, to), |to| write(value, to));
+        }
+    }
+
+    /// The same, where they are bytes and the snapshot is at hand.
+    pub(super) fn copy_bytes(&mut self, key: &[u8], value: &[u8], kept: Kept, into: &mut Records) {
+        if let (To::Copy, Some((_, group))) = (self.to_do(kept), kept.changed) {
+            self.is_stored = true;
+            into.push(group, self.table, |to| to.extend_from_slice(key), |to| to.extend_from_slice(value));
+        }
+    }
+
     /// An entry goes that is not in memory.
-    pub(super) fn remove_cold<K: Key>(&mut self, key: &K, kept: Kept) {
-        if self.take_back(kept).1 {
+    pub(super) fn remove_cold<K: Key>(&mut self, entry: &(K, V), kept: Kept) {
+        self.copy_cold(entry, kept);
+        if self.is_stored(kept) {
+            let key = &entry.0;
             self.gone.removed.push(group(key), self.table, |to| write_key(key, to), |_| ());
         }
     }
 
     /// An entry has changed that is not in memory.
-    pub(super) fn change_cold<K: Key>(&mut self, entry: &(K, V), kept: Kept) -> Kept {
-        let (_, stored) = self.take_back(kept);
-        Kept { stored, copy: Some(self.copy_for_next(entry)) }
+    pub(super) fn change_cold<K: Key>(&mut self, key: &K, kept: Kept) -> Kept {
+        Kept { stored: self.is_stored(kept), changed: Some((self.epoch, group(key))), is_due: false }
+    }
+
+    /// An entry goes back to where it was.
+    pub(super) fn leave_cold(&mut self, kept: Kept) -> Kept {
+        let changed = kept.changed.filter(|_| self.to_do(kept) == To::Keep);
+        Kept { stored: self.is_stored(kept), changed, is_due: false }
     }
 
     /// An entry is back that a snapshot has.
@@ -176,8 +207,6 @@ impl<V> Changes<V> {
 
     pub(super) fn begin_snapshot(&mut self) {
         self.marks.iter_mut().for_each(Marks::begin_snapshot);
-        self.gone.written.leave_out(&mut self.back);
-        self.is_stored |= !self.gone.written.is_empty();
         self.epoch = self.epoch.wrapping_add(1);
         self.ahead = std::mem::take(&mut self.gone);
         self.next = (0, 0);
@@ -207,16 +236,15 @@ impl<V> Changes<V> {
 
     /// Nothing is left of the table.
     pub(super) fn clear(&mut self) {
-        (self.gone.removed, self.gone.written) = (Records::default(), Records::default());
-        self.back.clear();
+        self.gone.removed = Records::default();
         if std::mem::take(&mut self.is_stored) {
             self.gone.dropped.push(self.table);
         }
     }
 
-    /// What is copied already, and what went since the last barrier.
-    pub(super) fn into_rest(self) -> (Delta, Delta) {
-        (self.ahead, self.gone)
+    /// What went since the last barrier.
+    pub(super) fn into_rest(self) -> Delta {
+        self.gone
     }
 }
 

@@ -7,8 +7,8 @@
 use super::changes::{Kept, WriteValue};
 use super::marks::Bits;
 use super::measure::heap_bytes;
-use super::tier::{Pair, Tier};
-use crate::checkpoint::TableId;
+use super::stored::write_value;
+use super::tier::{TableAt, Tier, put_len, take_len};
 use crate::checkpoint::value::{
     Migration, Stored, Unreadable, ValueReader, ValueWriter, read_key, write_key,
 };
@@ -19,8 +19,11 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// How the values of a table get into a tier and back.
 pub(crate) struct Codec<V> {
+    /// As snapshots have it.
     write: WriteValue<V>,
-    read: fn(&[u8]) -> Result<V, Unreadable>,
+    /// What they do not need.
+    write_rest: WriteValue<V>,
+    read: fn(&[u8], &[u8]) -> Result<V, Unreadable>,
     heap: fn(&V) -> usize,
 }
 
@@ -35,16 +38,12 @@ impl<V> Copy for Codec<V> {}
 impl<V: Stored> Codec<V> {
     pub(crate) fn new() -> Self {
         Codec {
-            write: |value, to| {
-                let to = &mut ValueWriter::new(to);
-                value.write(to);
-                value.write_rest(to);
-            },
-            read: |from| {
+            write: write_value,
+            write_rest: |value, to| value.write_rest(&mut ValueWriter::new(to)),
+            read: |value, rest| {
                 let migration = Migration::default();
-                let from = &mut ValueReader::new(from, &migration);
-                let mut value = V::read(from)?;
-                value.read_rest(from)?;
+                let mut value = V::read(&mut ValueReader::new(value, &migration))?;
+                value.read_rest(&mut ValueReader::new(rest, &migration))?;
                 Ok(value)
             },
             heap: |value| {
@@ -60,8 +59,6 @@ impl<V: Stored> Codec<V> {
 const SAMPLES: f64 = 512.0;
 /// The buckets that the hand looks at before it gives up for now.
 pub(super) const LOOKED_AT: usize = 256;
-/// The keys that are let go at once.
-const AT_ONCE: usize = 1024;
 /// What a bucket costs beside its entry: a byte of hashbrown's, and the bits beside it.
 const PER_BUCKET: usize = 1;
 const BITS: usize = 4;
@@ -70,7 +67,10 @@ const BITS: usize = 4;
 pub(super) struct Cold<V> {
     pub(super) tier: Arc<Tier>,
     codec: Codec<V>,
-    prefix: Vec<u8>,
+    at: TableAt,
+    /// Room to write a key in, and what is read back.
+    key: Vec<u8>,
+    value: Vec<u8>,
     /// The keys that are not in memory.
     pub(super) len: usize,
     /// Not told to the tier yet.
@@ -85,17 +85,21 @@ pub(super) struct Cold<V> {
     heap_of_one: f64,
     /// What the buckets cost.
     buckets: usize,
+    /// The small table that is emptied until it can be halved.
+    pub(super) emptied: usize,
     /// What this table has counted with its tier: bytes and keys.
     counted: (i64, i64),
 }
 
 impl<V> Cold<V> {
-    pub(super) fn new(tier: Arc<Tier>, table: TableId, codec: Codec<V>) -> Self {
-        let prefix = tier.prefix(table);
+    pub(super) fn new(tier: Arc<Tier>, codec: Codec<V>) -> Self {
+        let at = tier.with(|pages| pages.open());
         Cold {
             tier,
             codec,
-            prefix,
+            at,
+            key: Vec::new(),
+            value: Vec::new(),
             len: 0,
             hits: 0,
             used: Vec::new(),
@@ -104,6 +108,7 @@ impl<V> Cold<V> {
             samples: 0.0,
             heap_of_one: 0.0,
             buckets: 0,
+            emptied: 0,
             counted: (0, 0),
         }
     }
@@ -113,6 +118,7 @@ impl<V> Cold<V> {
         self.used = buckets.map(Bits::of).collect();
         self.hands = vec![0; self.used.len()];
         self.sampled = vec![0; self.used.len()];
+        self.emptied = 0;
     }
 
     /// One of them has.
@@ -171,105 +177,126 @@ impl<V> Cold<V> {
         self.heap_of_one += (heap as f64 - self.heap_of_one) / self.samples;
     }
 
-    fn key<K: Key>(&self, key: &K) -> Vec<u8> {
-        let mut stored = self.prefix.clone();
-        write_key(key, &mut stored);
-        stored
-    }
-
     /// Puts an entry into the tier. It may leave memory then.
-    pub(super) fn put<K: Key>(&mut self, (key, value): &(K, V), kept: Kept) -> usize {
-        let mut bytes = Vec::new();
-        kept.write(&mut bytes);
-        (self.codec.write)(value, &mut bytes);
-        let key = self.key(key);
-        self.tier.put(&key, &bytes);
-        key.len() + bytes.len()
+    pub(super) fn put<K: Key>(&mut self, (key, value): &(K, V), hash: u64, kept: Kept) {
+        let (room, codec) = (&mut self.value, self.codec);
+        self.tier.with(|pages| {
+            let key = |to: &mut Vec<u8>| write_key(key, to);
+            pages.put(self.at, hash as u32, kept.has_changed(), key, |to| {
+                kept.write(to);
+                room.clear();
+                (codec.write)(value, room);
+                put_len(room.len(), to);
+                to.extend_from_slice(room);
+                (codec.write_rest)(value, to);
+            });
+        });
     }
 
-    /// An entry has left memory, for so many bytes.
-    pub(super) fn evicted(&mut self, bytes: usize) {
+    /// Entries have come: what waits is written, if it is too much.
+    pub(super) fn settle(&self) {
+        self.tier.settle();
+    }
+
+    /// An entry has left memory.
+    pub(super) fn evicted(&mut self) {
         self.len += 1;
-        self.tier.counts.cold_bytes.fetch_add(i64::try_from(bytes).unwrap_or(0), Relaxed);
         self.tier.counts.evictions.fetch_add(1, Relaxed);
         self.tier.counts.cold.fetch_add(1, Relaxed);
     }
 
     /// Takes a key out of the tier.
-    pub(super) fn take<K: Key>(&mut self, key: &K) -> Option<(V, Kept)> {
+    pub(super) fn take<K: Key>(&mut self, key: &K, hash: u64) -> Option<(V, Kept)> {
         if self.len == 0 {
             return None;
         }
-        let stored = self.key(key);
-        let bytes = self.tier.get(&stored)?;
-        let entry = self.decode(&bytes);
-        self.tier.delete(&stored);
+        self.key.clear();
+        write_key(key, &mut self.key);
+        let (at, key, value) = (self.at, &self.key, &mut self.value);
+        let found = self.tier.patiently(|pages| pages.take(at, hash as u32, key, value))?;
+        let entry = self.decode(&self.value, found.is_due);
         self.tier.counts.misses.fetch_add(1, Relaxed);
-        self.gone(1, stored.len() + bytes.len());
+        self.gone(1);
         Some(entry)
     }
 
-    fn gone(&mut self, keys: usize, bytes: usize) {
+    fn gone(&mut self, keys: usize) {
         self.len -= keys;
-        self.tier.counts.cold_bytes.fetch_sub(i64::try_from(bytes).unwrap_or(0), Relaxed);
         self.tier.counts.cold.fetch_sub(i64::try_from(keys).unwrap_or(0), Relaxed);
     }
 
-    fn decode(&self, bytes: &[u8]) -> (V, Kept) {
-        let decoded = Kept::read(bytes).and_then(|(kept, value)| Ok(((self.codec.read)(value)?, kept)));
+    fn decode(&self, bytes: &[u8], is_due: bool) -> (V, Kept) {
+        let decoded =
+            parts(bytes, is_due).and_then(|(kept, value, rest)| Ok(((self.codec.read)(value, rest)?, kept)));
         decoded.unwrap_or_else(|error| self.tier.give_up(io::Error::other(error)))
     }
 
-    /// The keys after `after`, with their values.
-    pub(super) fn next<K: Key>(&self, after: &mut Option<Vec<u8>>, limit: usize) -> Vec<(K, V, Kept)> {
-        let pairs = self.scan(after, limit);
-        pairs.iter().map(|pair| self.entry(pair)).collect()
+    /// The entries of a page, each with its hash; `None` if there is no such page.
+    pub(super) fn page<K: Key>(&self, number: usize) -> Option<Vec<(u64, (K, V), Kept)>> {
+        let mut bytes: Vec<(u32, Vec<u8>, Vec<u8>)> = Vec::new();
+        let is_due = self.tier.patiently(|pages| {
+            bytes.clear();
+            pages.show(self.at, number, |hash, key, rest| bytes.push((hash, key.to_vec(), rest.to_vec())))
+        })?;
+        let entries = bytes.iter().map(|(hash, key, value)| {
+            let key = read_key(key).unwrap_or_else(|error| self.tier.give_up(io::Error::other(error)));
+            let (value, kept) = self.decode(value, is_due);
+            (u64::from(*hash), (key, value), kept)
+        });
+        Some(entries.collect())
     }
 
-    /// Takes the keys after `after` out.
-    pub(super) fn take_next<K: Key>(&mut self, after: &mut Option<Vec<u8>>, limit: usize) -> Vec<(K, V)> {
-        let pairs = self.scan(after, limit);
-        self.let_go(&pairs);
-        let entry = |pair: &Pair| {
-            let (key, value, _) = self.entry(pair);
-            (key, value)
-        };
-        pairs.iter().map(entry).collect()
+    /// Takes the entries of a page out.
+    pub(super) fn take_page<K: Key>(&mut self, number: usize) -> Option<Vec<(u64, (K, V), Kept)>> {
+        let entries = self.page(number)?;
+        self.tier.with(|pages| pages.clear(self.at, number));
+        self.gone(entries.len());
+        Some(entries)
     }
 
-    fn scan(&self, after: &mut Option<Vec<u8>>, limit: usize) -> Vec<Pair> {
-        if self.len == 0 {
-            return Vec::new();
+    /// Puts those back that were taken, while somebody goes through all pages.
+    pub(super) fn put_back<K: Key>(&mut self, entries: &[(u64, (K, V), Kept)]) {
+        for (hash, entry, kept) in entries {
+            self.put(entry, *hash, *kept);
         }
-        let pairs = self.tier.scan(&self.prefix, after.as_deref(), limit);
-        if let Some((last, _)) = pairs.last() {
-            *after = Some(last.clone());
+        self.len += entries.len();
+        self.tier.counts.cold.fetch_add(i64::try_from(entries.len()).unwrap_or(0), Relaxed);
+        self.tier.settle();
+    }
+
+    /// Somebody goes through all pages and changes them, or has done so.
+    pub(super) fn keep_still(&self, still: bool) {
+        self.tier.with(|pages| pages.keep_still(still));
+    }
+
+    pub(super) fn begin_snapshot(&mut self) {
+        self.tier.with(|pages| pages.begin_snapshot(self.at));
+    }
+
+    /// Shows a page of entries with changes that are to be copied: the key, the value as snapshots have it; how many there
+    /// were, `None` if there is no such page.
+    pub(super) fn copy_page(&mut self, mut see: impl FnMut(&[u8], &[u8], Kept)) -> Option<usize> {
+        let number = self.tier.with(|pages| pages.next_due(self.at, 0))?;
+        let mut page: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        self.tier.patiently(|pages| {
+            page.clear();
+            pages.show(self.at, number, |_, key, rest| page.push((key.to_vec(), rest.to_vec())))
+        });
+        for (key, bytes) in &page {
+            let shown = parts(bytes, true).map(|(kept, value, _)| see(key, value, kept));
+            shown.unwrap_or_else(|error| self.tier.give_up(io::Error::other(error)));
         }
-        pairs
+        self.tier.with(|pages| pages.copied(self.at, number));
+        Some(page.len())
     }
 
-    fn entry<K: Key>(&self, (key, value): &Pair) -> (K, V, Kept) {
-        let read = read_key(&key[self.prefix.len()..]);
-        let key = read.unwrap_or_else(|error| self.tier.give_up(io::Error::other(error)));
-        let (value, kept) = self.decode(value);
-        (key, value, kept)
+    /// Whether entries have much of what they cost on the heap, which they give back when they go.
+    pub(super) fn is_mostly_heap<K>(&self) -> bool {
+        self.heap_of_one > size_of::<(K, V)>() as f64 / 2.0
     }
 
-    fn let_go(&mut self, pairs: &[Pair]) {
-        pairs.iter().for_each(|(key, _)| self.tier.delete(key));
-        self.gone(pairs.len(), pairs.iter().map(|(key, value)| key.len() + value.len()).sum());
-    }
-
-    /// Lets all go.
-    fn forget(&mut self) {
-        let mut after = None;
-        loop {
-            let pairs = self.scan(&mut after, AT_ONCE);
-            if pairs.is_empty() {
-                return;
-            }
-            self.let_go(&pairs);
-        }
+    pub(super) fn is_over_in_bytes(&self) -> bool {
+        self.tier.left() < 0
     }
 
     /// Whether so many buckets more fit.
@@ -279,8 +306,17 @@ impl<V> Cold<V> {
 
     /// The table goes.
     pub(super) fn close(mut self) {
-        self.forget();
+        self.tier.with(|pages| pages.close(self.at));
+        self.gone(self.len);
         self.buckets = 0;
         self.count(0);
     }
+}
+
+/// What is put beside a key: what snapshots know of it, its value as they have it, and the rest of the value.
+fn parts(bytes: &[u8], is_due: bool) -> Result<(Kept, &[u8], &[u8]), Unreadable> {
+    let (kept, mut left) = Kept::read(bytes, is_due)?;
+    let parts = take_len(&mut left).and_then(|len| left.split_at_checked(len));
+    let (value, rest) = parts.ok_or_else(|| Unreadable("it ends too soon".to_owned()))?;
+    Ok((kept, value, rest))
 }

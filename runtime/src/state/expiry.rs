@@ -1,14 +1,12 @@
 //! When keys are due: timers, ends of sessions, and what `keep` says.
 
+use super::far::Far;
 use super::tier::Tier;
-use crate::checkpoint::TableId;
-use crate::checkpoint::value::{read_key, write_key};
 use crate::graph::Budget;
 use crate::record::Key;
 use crate::time::{Timestamp, micros};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,82 +45,35 @@ impl<K> Ord for Deadline<K> {
 /// Keys by when they are due, earliest first. With a budget only some of those that are due next are in memory.
 pub(crate) struct Deadlines<K> {
     near: BinaryHeap<Deadline<K>>,
-    far: Option<Far>,
+    spilled: Option<Spilled>,
 }
 
 /// The share of a budget that deadlines may take: one in so many bytes.
 const SHARE: u64 = 16;
-/// Those that come back from a tier together.
-const AT_ONCE: usize = 256;
-
-/// Deadlines in a tier, under their time and a number that makes each one of its own.
-struct Far {
-    tier: Arc<Tier>,
-    prefix: Vec<u8>,
-    /// As many are in memory before others go to the tier.
+/// Those in a tier, and how many are in memory before others go there.
+struct Spilled {
+    far: Far,
     limit: usize,
-    next_number: u64,
-    /// None in the tier is earlier; `None`: there is none.
-    first: Option<Timestamp>,
-}
-
-impl Far {
-    fn put<K: Key>(&mut self, at: Timestamp, key: &K) {
-        let mut stored = self.prefix.clone();
-        // So that bytes have the order of times.
-        stored.extend((at.0.cast_unsigned() ^ 1 << 63).to_be_bytes());
-        stored.extend(self.next_number.to_be_bytes());
-        self.next_number += 1;
-        let mut bytes = Vec::new();
-        write_key(key, &mut bytes);
-        self.tier.put(&stored, &bytes);
-        self.first = Some(self.first.map_or(at, |first| first.min(at)));
-    }
-
-    /// Takes the first of them out.
-    fn take_first<K: Key>(&mut self) -> Vec<Deadline<K>> {
-        let pairs = self.tier.scan(&self.prefix, None, AT_ONCE);
-        let (tier, prefix) = (&self.tier, self.prefix.len());
-        let taken: Vec<Deadline<K>> = pairs
-            .iter()
-            .map(|(stored, key)| {
-                tier.delete(stored);
-                let at =
-                    stored.get(prefix..prefix + 8).and_then(|at| at.try_into().ok()).map(u64::from_be_bytes);
-                let at = Timestamp((at.unwrap_or(0) ^ 1 << 63).cast_signed());
-                let key = read_key(key).unwrap_or_else(|error| tier.give_up(io::Error::other(error)));
-                Deadline { at, key }
-            })
-            .collect();
-        self.first = taken.last().map(|last| last.at).filter(|_| taken.len() == AT_ONCE);
-        taken
-    }
 }
 
 impl<K: Key> Deadlines<K> {
     pub(crate) fn new() -> Self {
-        Deadlines { near: BinaryHeap::new(), far: None }
+        Deadlines { near: BinaryHeap::new(), spilled: None }
     }
 
-    /// From here on those that are due later are in a tier. `table`: where, among the tables of a stage.
-    pub(super) fn spill(&mut self, tier: &Arc<Tier>, table: TableId) {
+    /// From here on those that are due later are in a tier.
+    pub(super) fn spill(&mut self, tier: &Arc<Tier>) {
         let limit = match tier.budget() {
             Budget::Keys(keys) => keys,
             Budget::Bytes(bytes) => bytes / SHARE / size_of::<Deadline<K>>() as u64,
         };
         let limit = usize::try_from(limit).unwrap_or(usize::MAX).max(1);
-        self.far = Some(Far {
-            tier: Arc::clone(tier),
-            prefix: tier.prefix(table),
-            limit,
-            next_number: 0,
-            first: None,
-        });
+        self.spilled = Some(Spilled { far: Far::new(tier), limit });
     }
 
     pub(crate) fn set(&mut self, at: Timestamp, key: K) {
-        if let Some(far) = &mut self.far
-            && self.near.len() >= far.limit
+        if let Some(Spilled { far, limit }) = &mut self.spilled
+            && self.near.len() >= *limit
         {
             far.put(at, &key);
             return;
@@ -132,7 +83,7 @@ impl<K: Key> Deadlines<K> {
 
     /// When the next key is due, or before.
     pub(crate) fn earliest(&self) -> Option<Timestamp> {
-        let far = self.far.as_ref().and_then(|far| far.first);
+        let far = self.spilled.as_ref().and_then(|spilled| spilled.far.first());
         self.near.peek().map(|due| due.at).into_iter().chain(far).min()
     }
 
@@ -141,12 +92,12 @@ impl<K: Key> Deadlines<K> {
         if self.earliest()? > watermark {
             return None;
         }
-        while let Some(far) = &mut self.far
-            && let Some(first) = far.first
+        while let Some(Spilled { far, .. }) = &mut self.spilled
+            && let Some(first) = far.first()
             && first <= watermark
             && self.near.peek().is_none_or(|near| first < near.at)
         {
-            self.near.extend(far.take_first());
+            self.near.extend(far.take_first().into_iter().map(|(at, key)| Deadline { at, key }));
         }
         self.near.peek().filter(|due| due.at <= watermark)?;
         self.near.pop().map(|due| (due.at, due.key))
@@ -218,9 +169,9 @@ mod tests {
     fn what_is_due_comes_in_order_although_most_is_not_in_memory() {
         let store = MemoryTier::new();
         let fail = Arc::new(|error| panic!("{error}"));
-        let tier = Tier::new(Arc::new(store.clone()), (0, 0), Budget::Keys(3), Duration::ZERO, fail);
+        let tier = Tier::new(&store, "0", Budget::Keys(3), Duration::ZERO, fail).unwrap();
         let mut deadlines = Deadlines::new();
-        deadlines.spill(&Arc::new(tier), 0);
+        deadlines.spill(&Arc::new(tier));
         // In no order, some before the epoch, some at one time.
         let times: Vec<i64> = (0..2_000i64).map(|n| n * 7_919 % 1_009 - 500).collect();
         let (mut expected, mut given) = (times.clone(), Vec::new());
@@ -228,7 +179,7 @@ mod tests {
         for (key, &at) in (0u64..).zip(&times) {
             deadlines.set(Timestamp(at), key);
         }
-        assert!(store.len() >= 1_997);
+        assert!(store.bytes() >= 1_900 * 10);
         for watermark in -600..600 {
             while let Some((at, key)) = deadlines.next_due(Timestamp(watermark)) {
                 assert_eq!(at.0, times[usize::try_from(key).unwrap()]);

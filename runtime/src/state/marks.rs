@@ -9,8 +9,13 @@ impl Bits {
         Bits(vec![0; buckets.div_ceil(64)])
     }
 
+    /// Makes room for so many.
+    pub(super) fn fit(&mut self, buckets: usize) {
+        self.0.resize(buckets.div_ceil(64).max(self.0.len()), 0);
+    }
+
     #[inline(always)]
-    fn has(&self, bucket: usize) -> bool {
+    pub(super) fn has(&self, bucket: usize) -> bool {
         self.0[bucket / 64] >> (bucket % 64) & 1 == 1
     }
 
@@ -27,7 +32,7 @@ impl Bits {
     }
 
     /// The first that is set, from a bucket on.
-    fn next(&self, from: usize) -> Option<usize> {
+    pub(super) fn next(&self, from: usize) -> Option<usize> {
         let (first, bit) = (from / 64, from % 64);
         let rest = self.0.get(first)? >> bit << bit;
         let (word, bits) = if rest != 0 {

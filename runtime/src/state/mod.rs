@@ -3,6 +3,7 @@
 mod changes;
 mod cold;
 mod expiry;
+mod far;
 mod marks;
 mod measure;
 mod panes;
@@ -18,6 +19,4 @@ pub(crate) use panes::Panes;
 pub use stored::StoredState;
 pub(crate) use stored::{InTable, State, restore, shape, stamp_of, stored_stamp, write_value};
 pub(crate) use table::{Entries, KeyedTable, Place, Taken};
-#[cfg(feature = "disk")]
-pub use tier::DiskTier;
-pub use tier::{MemoryCounts, MemoryTier, Pair, Tier, TierStore};
+pub use tier::{DiskTier, MemoryCounts, MemoryTier, PageAt, Tier, TierPages, TierStore};

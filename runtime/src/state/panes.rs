@@ -47,7 +47,7 @@ impl<V> Panes<V> {
             opened.track(table, write);
         }
         if let Some((tier, codec)) = &self.tier {
-            opened.spill(Arc::clone(tier), table, *codec);
+            opened.spill(Arc::clone(tier), *codec);
         }
         opened
     }

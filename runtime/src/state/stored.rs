@@ -52,9 +52,6 @@ pub trait StoredState {
     fn shape(&self) -> Shape;
 }
 
-/// Where deadlines are in a tier: no table is there.
-const DEADLINES: [TableId; 2] = [i64::MIN, i64::MIN + 1];
-
 /// A stage that keeps what it keeps in one table.
 pub(crate) trait InTable {
     type Key: Key;
@@ -78,10 +75,8 @@ impl<T: InTable> StoredState for T {
     }
 
     fn spill(&mut self, tier: &Arc<Tier>) {
-        self.table().spill(Arc::clone(tier), 0, Codec::new());
-        for (deadlines, table) in self.deadlines().into_iter().zip(DEADLINES) {
-            deadlines.spill(tier, table);
-        }
+        self.table().spill(Arc::clone(tier), Codec::new());
+        self.deadlines().into_iter().for_each(|deadlines| deadlines.spill(tier));
     }
 
     fn begin_snapshot(&mut self) {

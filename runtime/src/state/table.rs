@@ -21,8 +21,6 @@ const IN_CACHE: usize = 16_384;
 
 /// The entries that leave memory, at the most, where one comes: so the budget is kept without a pass over many.
 const EVICTED_FOR_ONE: usize = 2;
-/// The entries of a tier that are worked on at once.
-const COLD_AT_ONCE: usize = 256;
 
 /// Entries that are given away: those of a small table, or some that were in the tier.
 pub(crate) enum Entries<K, V> {
@@ -52,7 +50,7 @@ impl<K, V> Iterator for Entries<K, V> {
 #[derive(Default)]
 pub(crate) struct Taken {
     part: usize,
-    after: Option<Vec<u8>>,
+    page: usize,
 }
 
 /// Values by key.
@@ -215,6 +213,7 @@ impl<K: Key, V> KeyedTable<K, V> {
         self.count_buckets();
     }
 
+    /// Grows a small table, or makes room in it.
     fn rebuild(&mut self, table: usize) {
         // Half as many again leave room for as many insertions: half as many buckets, or, where most were left behind by
         // keys that went, as many as now.
@@ -225,9 +224,13 @@ impl<K: Key, V> KeyedTable<K, V> {
         if !fits && len + 1 < buckets / 8 * 7 {
             capacity = buckets / 8 * 7;
         }
-        let larger = HashTable::with_capacity(capacity);
-        let marks = Marks::of(larger.num_buckets());
-        let full = std::mem::replace(&mut self.tables[table], larger);
+        self.rebuild_for(table, capacity);
+    }
+
+    fn rebuild_for(&mut self, table: usize, capacity: usize) {
+        let anew = HashTable::with_capacity(capacity);
+        let marks = Marks::of(anew.num_buckets());
+        let full = std::mem::replace(&mut self.tables[table], anew);
         let old = self.changes.as_mut().map(|changes| {
             changes.look_again(table);
             std::mem::replace(&mut changes.marks[table], marks)
@@ -310,7 +313,7 @@ impl<K: Key, V> KeyedTable<K, V> {
         let hash = self.hasher.hash_one(key);
         let table = self.table_of(hash);
         let Ok(found) = self.tables[table].find_entry(hash, |(held, _)| held == key) else {
-            return self.remove_cold(key);
+            return self.remove_cold(key, hash);
         };
         if let Some(changes) = &mut self.changes {
             changes.remove(table, found.bucket_index(), found.get());
@@ -328,8 +331,15 @@ impl<K: Key, V> KeyedTable<K, V> {
     pub(crate) fn take_next(&mut self, taken: &mut Taken) -> Option<Entries<K, V>> {
         if let Some(cold) = &mut self.cold {
             // Those in memory last: they make room for others as they go.
-            let entries = cold.take_next(&mut taken.after, COLD_AT_ONCE);
-            if !entries.is_empty() {
+            while let Some(page) = cold.take_page::<K>(taken.page) {
+                taken.page += 1;
+                if page.is_empty() {
+                    continue;
+                }
+                if let Some(changes) = &mut self.changes {
+                    page.iter().for_each(|(_, entry, kept)| changes.copy_cold(entry, *kept));
+                }
+                let entries: Vec<_> = page.into_iter().map(|(_, entry, _)| entry).collect();
                 return Some(Entries::Cold(entries.into_iter()));
             }
         }
@@ -362,53 +372,46 @@ impl<K: Key, V> KeyedTable<K, V> {
         for part in 0..self.tables.len() {
             self.part_mut(part).for_each(|(key, value)| change(key, value));
         }
+        self.each_cold(|changes, entry, kept| {
+            if let Some(changes) = changes {
+                changes.copy_cold(entry, *kept);
+                *kept = changes.change_cold(&entry.0, *kept);
+            }
+            change(&entry.0, &mut entry.1);
+        });
+    }
+
+    /// Gives all entries that are not in memory to be changed.
+    fn each_cold(&mut self, mut change: impl FnMut(Option<&mut Changes<V>>, &mut (K, V), &mut Kept)) {
         let Some(cold) = &mut self.cold else { return };
-        let mut after = None;
-        loop {
-            let some = cold.next::<K>(&mut after, COLD_AT_ONCE);
-            if some.is_empty() {
-                return;
+        cold.keep_still(true);
+        for number in 0.. {
+            let Some(mut page) = cold.take_page::<K>(number) else { break };
+            for (_, entry, kept) in &mut page {
+                change(self.changes.as_deref_mut(), entry, kept);
             }
-            for (key, mut value, mut kept) in some {
-                change(&key, &mut value);
-                let entry = (key, value);
-                if let Some(changes) = &mut self.changes {
-                    kept = changes.change_cold(&entry, kept);
-                }
-                cold.put(&entry, kept);
-            }
+            cold.put_back(&page);
         }
+        cold.keep_still(false);
     }
 
     /// Shows all entries.
     pub(crate) fn each(&self, mut see: impl FnMut(&K, &V)) {
         self.tables.iter().flatten().for_each(|(key, value)| see(key, value));
-        let Some(cold) = &self.cold else { return };
-        let mut after = None;
-        loop {
-            let some = cold.next::<K>(&mut after, COLD_AT_ONCE);
-            if some.is_empty() {
-                return;
-            }
-            some.iter().for_each(|(key, value, _)| see(key, value));
-        }
+        let pages = self.cold.iter().flat_map(|cold| (0..).map_while(|number| cold.page::<K>(number)));
+        pages.flatten().for_each(|(_, (key, value), _)| see(&key, &value));
     }
 
     /// Gives all entries, for what was not stored with them and follows from them: they do not count as changed.
     pub(crate) fn each_restored(&mut self, mut make: impl FnMut(&K, &mut V)) {
         self.tables.iter_mut().flatten().for_each(|(key, value)| make(&*key, value));
-        let Some(cold) = &mut self.cold else { return };
-        let mut after = None;
-        loop {
-            let some = cold.next::<K>(&mut after, COLD_AT_ONCE);
-            if some.is_empty() {
-                return;
+        self.each_cold(|changes, entry, kept| {
+            if let Some(changes) = changes {
+                changes.copy_cold(entry, *kept);
+                *kept = changes.leave_cold(*kept);
             }
-            for (key, mut value, kept) in some {
-                make(&key, &mut value);
-                cold.put(&(key, value), kept);
-            }
-        }
+            make(&entry.0, &mut entry.1);
+        });
     }
 
     /// Gives all entries of one of the small tables to be changed.
@@ -426,8 +429,8 @@ impl<K: Key, V> KeyedTable<K, V> {
 /// What a table with a budget does.
 impl<K: Key, V> KeyedTable<K, V> {
     /// From here on what is over the budget of `tier` leaves memory.
-    pub(crate) fn spill(&mut self, tier: Arc<Tier>, table: TableId, codec: Codec<V>) {
-        let mut cold = Box::new(Cold::new(tier, table, codec));
+    pub(crate) fn spill(&mut self, tier: Arc<Tier>, codec: Codec<V>) {
+        let mut cold = Box::new(Cold::new(tier, codec));
         cold.shaped(self.tables.iter().map(HashTable::num_buckets));
         self.cold = Some(cold);
         self.count_buckets();
@@ -447,7 +450,7 @@ impl<K: Key, V> KeyedTable<K, V> {
             cold.hit(table, bucket);
             return true;
         }
-        let Some((value, kept)) = cold.take(key) else { return false };
+        let Some((value, kept)) = cold.take(key, hash) else { return false };
         self.make_way(table);
         self.make_room(table);
         let hasher = &self.hasher;
@@ -455,33 +458,52 @@ impl<K: Key, V> KeyedTable<K, V> {
         let entry = self.tables[table].insert_unique(hash, entry, |(key, _)| hasher.hash_one(key));
         self.len += 1;
         if let Some(changes) = &mut self.changes {
-            changes.fetched(table, entry.bucket_index(), kept);
+            changes.fetched(table, entry.bucket_index(), entry.get(), kept);
         }
         true
     }
 
-    fn remove_cold(&mut self, key: &K) -> Option<V> {
-        let (value, kept) = self.cold.as_mut()?.take(key)?;
+    fn remove_cold(&mut self, key: &K, hash: u64) -> Option<V> {
+        let (value, kept) = self.cold.as_mut()?.take(key, hash)?;
+        let entry = (key.clone(), value);
         if let Some(changes) = &mut self.changes {
-            changes.remove_cold(key, kept);
+            changes.remove_cold(&entry, kept);
         }
-        Some(value)
+        Some(entry.1)
     }
 
     /// Lets entries go where one is about to come into a small table, if there are too many.
     fn make_way(&mut self, table: usize) {
         self.measure(table);
         for _ in 0..EVICTED_FOR_ONE {
+            let crowded = self.is_crowded(table);
             let Some(cold) = &mut self.cold else { return };
             cold.count(self.len);
-            if !cold.tier.is_over(1) && !self.is_crowded(table) {
+            if !cold.tier.is_over(1) && !crowded {
                 return;
             }
+            // What entries have in their buckets is only given back with the buckets: where that is most of them, one small
+            // table after the other is emptied until it can have half as many.
+            let here = crowded || cold.is_mostly_heap::<K>();
+            let first = if here { table } else { cold.emptied };
             let parts = self.tables.len();
-            let from = (0..parts).map(|further| (table + further) % parts);
-            let Some(from) = from.into_iter().find(|&part| !self.tables[part].is_empty()) else { return };
+            let mut from = (0..parts).map(|further| (first + further) % parts);
+            let Some(from) = from.find(|&part| !self.tables[part].is_empty()) else { return };
             self.evict_from(from);
+            self.shrink(from);
         }
+    }
+
+    /// Halves a small table where few entries are left, if there is too much in memory.
+    fn shrink(&mut self, part: usize) {
+        let Some(cold) = &mut self.cold else { return };
+        let (len, buckets) = (self.tables[part].len(), self.tables[part].num_buckets());
+        if buckets < 32 || len * 8 > buckets * 3 || !cold.is_over_in_bytes() {
+            return;
+        }
+        cold.emptied = (part + 1) % self.tables.len();
+        self.rebuild_for(part, buckets / 2 / 8 * 7);
+        self.count_buckets();
     }
 
     /// Whether a small table is nearly full and must not grow. It stays a little emptier than it could be, so that it need
@@ -529,11 +551,12 @@ impl<K: Key, V> KeyedTable<K, V> {
                 Some(changes) => changes.evict(part, bucket, entry),
                 None => Kept::UNKNOWN,
             };
-            let bytes = cold.put(entry, kept);
+            cold.put(entry, self.hasher.hash_one(&entry.0), kept);
             if let Ok(entry) = self.tables[part].get_bucket_entry(bucket) {
                 entry.remove();
             }
-            cold.evicted(bytes);
+            cold.evicted();
+            cold.settle();
             self.len -= 1;
             cold.count(self.len);
             return;
@@ -576,6 +599,9 @@ impl<K: Key, V> KeyedTable<K, V> {
         if let Some(changes) = &mut self.changes {
             changes.begin_snapshot();
         }
+        if let Some(cold) = &mut self.cold {
+            cold.begin_snapshot();
+        }
     }
 
     /// Copies entries into the snapshot at hand, as many as `left` says, from which it takes them; whether all are copied.
@@ -592,6 +618,17 @@ impl<K: Key, V> KeyedTable<K, V> {
             *left -= 1;
             let entry = self.tables[part].get_bucket(bucket).expect("an entry that goes is not due any more");
             changes.copy(part, bucket, entry, &mut into.written);
+        }
+        if let Some(cold) = &mut self.cold {
+            loop {
+                if *left == 0 {
+                    return false;
+                }
+                let copied = cold
+                    .copy_page(|key, value, kept| changes.copy_bytes(key, value, kept, &mut into.written));
+                let Some(copied) = copied else { break };
+                *left = left.saturating_sub(copied);
+            }
         }
         into.append(changes.take_ahead());
         true
@@ -618,11 +655,14 @@ impl<K: Key, V> KeyedTable<K, V> {
     /// Lets the table go: what belongs to the snapshot at hand, and what happened since the last barrier.
     pub(crate) fn into_rest(mut self) -> (Delta, Delta) {
         (0..self.tables.len()).for_each(|part| self.copy_part(part));
+        let (mut ahead, mut left) = (Delta::default(), usize::MAX);
+        self.copy_some(&mut left, &mut ahead);
         self.clear();
         if let Some(cold) = self.cold.take() {
             cold.close();
         }
-        self.changes.map(|changes| changes.into_rest()).unwrap_or_default()
+        let gone = self.changes.map(|changes| changes.into_rest()).unwrap_or_default();
+        (ahead, gone)
     }
 
     /// Puts an entry back that is in a snapshot. With `anew` it is to be in the next one too.
@@ -798,7 +838,7 @@ mod tests {
         let store = MemoryTier::new();
         let tier = || {
             let fail = Arc::new(|error| panic!("{error}"));
-            Arc::new(Tier::new(Arc::new(store.clone()), (1, 2), budget, Duration::ZERO, fail))
+            Arc::new(Tier::new(&store, "0", budget, Duration::ZERO, fail).unwrap())
         };
         let mut random = seed;
         let mut random = |below: u64| {
@@ -808,7 +848,7 @@ mod tests {
         let new_table = || {
             let mut table = KeyedTable::<u64, State<u64>>::new();
             table.track(0, write_value);
-            table.spill(tier(), 0, Codec::new());
+            table.spill(tier(), Codec::new());
             table
         };
         let (mut table, mut map, mut copy) = (new_table(), BTreeMap::new(), Copy::default());
@@ -874,7 +914,6 @@ mod tests {
                         if random(10) == 0 {
                             // It crashes, and begins again.
                             drop(table);
-                            store.forget_all();
                             table = new_table();
                             copy.entries().into_iter().for_each(|(key, value)| {
                                 let anew = key % 10 == 0;

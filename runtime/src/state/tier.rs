@@ -1,55 +1,65 @@
-//! Where keys go that leave memory: a store on local disk, as a cache that is dropped at every start.
+//! Where keys go that leave memory: pages on local disk, as a cache that is dropped at every start.
 
-#[cfg(feature = "disk")]
 mod disk;
 mod memory;
+mod pages;
+mod record;
 
-#[cfg(feature = "disk")]
 pub use disk::DiskTier;
 pub use memory::MemoryTier;
+use pages::Pages;
+pub(super) use pages::TableAt;
+pub(super) use record::{put_len, take_len};
 
 use crate::graph::Budget;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A store of keys that are not in memory.
+/// Where keys go that are not in memory.
 ///
-/// It need not survive anything: what makes state safe are the checkpoints. Its calls block, for about as long as one read
-/// of a local disk takes. What was put by a thread is seen by it.
+/// It need not survive anything: what makes state safe are the checkpoints.
 pub trait TierStore: Send + Sync + 'static {
-    /// Puts a value under a key, in the place of the one that was there.
+    /// An empty place for the pages of one shard of a stage. `name` is its own, and can be that of a file.
     ///
     /// # Errors
-    /// If it cannot be kept: the disk is full, or failed.
-    fn put(&self, key: &[u8], value: &[u8]) -> io::Result<()>;
+    /// If there is none.
+    fn open(&self, name: &str) -> io::Result<Box<dyn TierPages>>;
+}
 
-    /// The value of a key.
+/// The pages of one shard of a stage. Calls block, for about as long as reading or writing one on a local disk takes.
+pub trait TierPages: Send {
+    /// Keeps a page.
     ///
     /// # Errors
-    /// If the disk failed.
-    fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>>;
+    /// If it cannot be kept: the disk is full, or failed. Pages that were kept before are still there.
+    fn write(&mut self, page: &[u8]) -> io::Result<PageAt>;
 
-    /// Lets a key go.
-    ///
-    /// # Errors
-    /// If the disk failed.
-    fn delete(&self, key: &[u8]) -> io::Result<()>;
-
-    /// The first keys that begin with `prefix` and come after `after`, at most `limit` of them, in order, with their
-    /// values.
+    /// Reads a page, in place of what is in `into`. What comes back is checked by whoever asked.
     ///
     /// # Errors
     /// If the disk failed.
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> io::Result<Vec<Pair>>;
+    fn read(&mut self, at: PageAt, into: &mut Vec<u8>) -> io::Result<()>;
 
-    /// The bytes it takes.
+    /// Lets a page go.
+    fn free(&mut self, at: PageAt);
+
+    /// As many bytes as a page should have at the most; some have more.
+    fn best(&self) -> usize;
+
+    /// The bytes that all take.
     fn bytes(&self) -> u64;
 }
 
-/// A key and its value.
-pub type Pair = (Vec<u8>, Vec<u8>);
+/// Where a page is, as who keeps it says, and its length in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageAt {
+    /// Where.
+    pub place: u32,
+    /// How long it is.
+    pub len: u32,
+}
 
 /// What has become of the keys of a node.
 #[derive(Debug, Default)]
@@ -63,8 +73,11 @@ pub(crate) struct TierCounts {
     /// What is in memory: bytes, and keys.
     pub(crate) bytes: AtomicI64,
     pub(crate) keys: AtomicI64,
-    /// The keys that are not, and what was written of them.
+    /// The keys that are not.
     pub(crate) cold: AtomicI64,
+    /// What those take of memory, and of the disk.
+    pub(crate) index_bytes: AtomicI64,
+    pub(crate) waiting_bytes: AtomicI64,
     pub(crate) cold_bytes: AtomicI64,
 }
 
@@ -81,7 +94,7 @@ pub struct MemoryCounts {
     pub bytes_in_memory: u64,
     /// The keys that are not in memory.
     pub keys_on_disk: u64,
-    /// What was written of those.
+    /// What those take of the disk.
     pub bytes_on_disk: u64,
 }
 
@@ -104,32 +117,57 @@ pub(crate) type Fail = Arc<dyn Fn(io::Error) + Send + Sync>;
 
 /// The part of a store that belongs to one shard of a stage, and its share of the node's budget.
 pub struct Tier {
-    store: Arc<dyn TierStore>,
-    /// What its keys begin with.
-    scope: [u8; 4],
+    /// Only the stage asks for it, so nobody ever waits.
+    pages: Mutex<Pages>,
     budget: Budget,
+    /// The bytes that may wait to be written.
+    set_aside: i64,
     pub(crate) counts: TierCounts,
     patience: Duration,
+    /// Since when writing has failed.
+    failing: Mutex<Option<Failing>>,
     fail: Fail,
+}
+
+#[derive(Clone, Copy)]
+struct Failing {
+    since: Instant,
+    last: Instant,
 }
 
 /// How long a stage waits before it asks a store again that has failed.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Of a budget in bytes, one in so many may be entries that have left their table and wait for others of their page.
+const WAITING: u64 = 8;
+/// So many bytes for each key of a budget in keys.
+const WAITING_FOR_KEY: u64 = 4;
+/// No more wait than these, whatever the budget.
+const MOST_WAITING: u64 = 16 << 20;
+/// While writing fails, so many times as much may wait as otherwise, before the stage stands still.
+const WHILE_FAILING: usize = 2;
 
 /// What a stage unwinds with when its state is out of its reach. The flow has the reason.
 struct OutOfReach;
 
 impl Tier {
+    /// # Errors
+    /// If the store has no place for it.
     pub(crate) fn new(
-        store: Arc<dyn TierStore>,
-        (stage, shard): (usize, usize),
+        store: &dyn TierStore,
+        name: &str,
         budget: Budget,
         patience: Duration,
         fail: Fail,
-    ) -> Tier {
-        let [.., a, b] = stage.to_be_bytes();
-        let [.., c, d] = shard.to_be_bytes();
-        Tier { store, scope: [a, b, c, d], budget, counts: TierCounts::default(), patience, fail }
+    ) -> io::Result<Tier> {
+        let waiting = match budget {
+            Budget::Bytes(bytes) => bytes / WAITING,
+            Budget::Keys(keys) => keys.saturating_mul(WAITING_FOR_KEY),
+        };
+        let waiting = usize::try_from(waiting.min(MOST_WAITING)).unwrap_or(usize::MAX);
+        let pages = Mutex::new(Pages::new(store.open(name)?, waiting));
+        let (counts, failing) = (TierCounts::default(), Mutex::default());
+        let set_aside = i64::try_from(waiting).unwrap_or(i64::MAX);
+        Ok(Tier { pages, budget, set_aside, counts, patience, failing, fail })
     }
 
     /// What has become of its keys.
@@ -140,7 +178,7 @@ impl Tier {
             hits: counts.hits.load(Relaxed),
             misses: counts.misses.load(Relaxed),
             evictions: counts.evictions.load(Relaxed),
-            bytes_in_memory: now(&counts.bytes),
+            bytes_in_memory: now(&counts.bytes) + now(&counts.index_bytes) + now(&counts.waiting_bytes),
             keys_on_disk: now(&counts.cold),
             bytes_on_disk: now(&counts.cold_bytes),
         }
@@ -150,18 +188,14 @@ impl Tier {
         self.budget
     }
 
-    /// What the keys of a table begin with.
-    pub(super) fn prefix(&self, table: i64) -> Vec<u8> {
-        let mut prefix = self.scope.to_vec();
-        prefix.extend(table.to_be_bytes());
-        prefix
-    }
-
     /// The bytes that may still come into memory, where bytes are counted.
     pub(super) fn left(&self) -> i64 {
         match self.budget {
             Budget::Bytes(bytes) => {
-                i64::try_from(bytes).unwrap_or(i64::MAX).saturating_sub(self.counts.bytes.load(Relaxed))
+                // What may wait is set aside from the beginning: tables do not readily become smaller.
+                let waiting = self.counts.waiting_bytes.load(Relaxed).max(self.set_aside);
+                let used = self.counts.bytes.load(Relaxed) + self.counts.index_bytes.load(Relaxed) + waiting;
+                i64::try_from(bytes).unwrap_or(i64::MAX).saturating_sub(used)
             }
             Budget::Keys(_) => i64::MAX,
         }
@@ -178,29 +212,64 @@ impl Tier {
         }
     }
 
-    pub(super) fn put(&self, key: &[u8], value: &[u8]) {
-        self.patiently(|store| store.put(key, value));
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.patiently(|store| store.get(key))
+    /// Asks for something that does not fail.
+    pub(super) fn with<T>(&self, ask: impl FnOnce(&mut Pages) -> T) -> T {
+        let mut pages = self.pages();
+        let answer = ask(&mut pages);
+        self.count(&pages);
+        answer
     }
 
-    pub(super) fn delete(&self, key: &[u8]) {
-        self.patiently(|store| store.delete(key));
+    fn count(&self, pages: &Pages) {
+        let count = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.counts.index_bytes.store(count(pages.index()), Relaxed);
+        self.counts.waiting_bytes.store(count(pages.waiting()), Relaxed);
+        self.counts.cold_bytes.store(i64::try_from(pages.on_disk()).unwrap_or(i64::MAX), Relaxed);
     }
 
-    pub(super) fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Vec<Pair> {
-        self.patiently(|store| store.scan(prefix, after, limit))
+    /// Writes pages, if too many entries wait for that. A disk that fails for a moment is not waited for: only if very many
+    /// wait, the stage stands still.
+    pub(super) fn settle(&self) {
+        let mut pages = self.pages();
+        while pages.is_full(1) {
+            let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+            let may_wait = !pages.is_full(WHILE_FAILING);
+            if may_wait && failing.is_some_and(|failing| failing.last.elapsed() < PAUSE) {
+                break;
+            }
+            match pages.write_one() {
+                Ok(()) => *failing = None,
+                Err(error) => {
+                    let last = Instant::now();
+                    let since = failing.map_or(last, |failing| failing.since);
+                    *failing = Some(Failing { since, last });
+                    if may_wait {
+                        break;
+                    }
+                    if since.elapsed() >= self.patience {
+                        self.give_up(error);
+                    }
+                    std::thread::sleep(PAUSE);
+                }
+            }
+        }
+        self.count(&pages);
     }
 
-    /// Asks until the store answers. Meanwhile the stage stands still, and what feeds it waits: nothing that is in memory
-    /// leaves it before the store has it.
-    fn patiently<T>(&self, ask: impl Fn(&dyn TierStore) -> io::Result<T>) -> T {
+    /// Asks until the store answers. Meanwhile the stage stands still, and what feeds it waits.
+    pub(super) fn patiently<T>(&self, mut ask: impl FnMut(&mut Pages) -> io::Result<T>) -> T {
+        let mut pages = self.pages();
         let mut since = None;
         loop {
-            match ask(&*self.store) {
-                Ok(answer) => return answer,
+            match ask(&mut pages) {
+                Ok(answer) => {
+                    self.count(&pages);
+                    return answer;
+                }
                 Err(error) if since.get_or_insert_with(Instant::now).elapsed() >= self.patience => {
                     self.give_up(error)
                 }

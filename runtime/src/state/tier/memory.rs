@@ -1,17 +1,24 @@
 //! A tier in memory, for tests: it saves none.
 
-use super::{Pair, TierStore};
+use super::{PageAt, TierPages, TierStore};
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A [`TierStore`] that keeps all in memory. Its clones are one store.
 #[derive(Clone, Default)]
 pub struct MemoryTier {
-    pairs: Arc<Mutex<BTreeMap<Vec<u8>, Vec<u8>>>>,
+    pages: Arc<Mutex<Pages>>,
     full: Arc<AtomicBool>,
+    fails: Arc<AtomicU32>,
+}
+
+/// By whose they are, and a number.
+#[derive(Default)]
+struct Pages {
+    pages: BTreeMap<(u32, u32), Vec<u8>>,
+    next: u32,
 }
 
 impl MemoryTier {
@@ -21,61 +28,104 @@ impl MemoryTier {
         Self::default()
     }
 
-    /// From here on nothing more can be put, as on a disk that is full; or again.
+    /// From here on nothing more can be written, as on a disk that is full; or again.
     pub fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::Relaxed);
     }
 
-    /// Drops all, as a start does.
-    #[cfg(test)]
-    pub(crate) fn forget_all(&self) {
-        self.pairs().clear();
+    /// The next so many reads and writes fail.
+    pub fn fail(&self, times: u32) {
+        self.fails.store(times, Ordering::Relaxed);
     }
 
-    /// How many keys it has.
+    /// How many pages it has.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.pairs().len()
+        self.pages().pages.len()
     }
 
     /// Whether it has none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.pairs().is_empty()
+        self.len() == 0
     }
 
-    fn pairs(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
-        self.pairs.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The bytes that are in its pages.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.pages().pages.values().map(|page| page.len() as u64).sum()
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn may_fail(&self) -> io::Result<()> {
+        let less = |times: u32| times.checked_sub(1);
+        match self.fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less) {
+            Ok(_) => Err(io::Error::other("it was told to fail")),
+            Err(_) => Ok(()),
+        }
     }
 }
 
 impl TierStore for MemoryTier {
-    fn put(&self, key: &[u8], value: &[u8]) -> io::Result<()> {
-        if self.full.load(Ordering::Relaxed) {
+    fn open(&self, _: &str) -> io::Result<Box<dyn TierPages>> {
+        let mut pages = self.pages();
+        pages.next += 1;
+        Ok(Box::new(Own { store: self.clone(), number: pages.next, bytes: 0 }))
+    }
+}
+
+/// The pages of one shard. They go with it.
+struct Own {
+    store: MemoryTier,
+    number: u32,
+    bytes: u64,
+}
+
+impl TierPages for Own {
+    fn write(&mut self, page: &[u8]) -> io::Result<PageAt> {
+        self.store.may_fail()?;
+        if self.store.full.load(Ordering::Relaxed) {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
-        self.pairs().insert(key.to_vec(), value.to_vec());
+        let mut pages = self.store.pages();
+        pages.next += 1;
+        let at = PageAt { place: pages.next, len: page.len() as u32 };
+        pages.pages.insert((self.number, at.place), page.to_vec());
+        self.bytes += u64::from(at.len);
+        Ok(at)
+    }
+
+    fn read(&mut self, at: PageAt, into: &mut Vec<u8>) -> io::Result<()> {
+        self.store.may_fail()?;
+        let pages = self.store.pages();
+        let page = pages.pages.get(&(self.number, at.place));
+        let page = page.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        into.clear();
+        into.extend_from_slice(page);
         Ok(())
     }
 
-    fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.pairs().get(key).cloned())
+    fn free(&mut self, at: PageAt) {
+        self.store.pages().pages.remove(&(self.number, at.place));
+        self.bytes -= u64::from(at.len);
     }
 
-    fn delete(&self, key: &[u8]) -> io::Result<()> {
-        self.pairs().remove(key);
-        Ok(())
-    }
-
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> io::Result<Vec<Pair>> {
-        let from = after.map_or(Bound::Included(prefix), Bound::Excluded);
-        let pairs = self.pairs();
-        let pairs = pairs.range::<[u8], _>((from, Bound::Unbounded));
-        let pairs = pairs.take_while(|(key, _)| key.starts_with(prefix)).take(limit);
-        Ok(pairs.map(|(key, value)| (key.clone(), value.clone())).collect())
+    fn best(&self) -> usize {
+        // So that tests have many of them.
+        128
     }
 
     fn bytes(&self) -> u64 {
-        self.pairs().iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
+        self.bytes
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let number = self.number;
+        self.store.pages().pages.retain(|(of, _), _| *of != number);
     }
 }

@@ -1,0 +1,135 @@
+//! The load: readers who draw articles by Zipf's law, and one who sends the votes of each 10 ms together.
+
+use crate::AnyError;
+use hdrhistogram::Histogram;
+use rand::distr::Distribution;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+/// What is asked of a forum. Reads answer whether they were hits.
+pub(crate) trait Vote: Send + Sync + 'static {
+    /// The number of votes of an article, and whether it was in memory.
+    fn read(&self, article: u64) -> impl Future<Output = Result<(u64, bool), AnyError>> + Send;
+
+    /// Votes, as article and user: they are stored, and every read that begins after it has returned sees them.
+    fn vote(&self, votes: Vec<(u64, u64)>) -> impl Future<Output = Result<(), AnyError>> + Send;
+
+    /// An article's votes, from the store: what a read must give.
+    fn stored(&self, article: u64) -> impl Future<Output = Result<u64, AnyError>> + Send;
+}
+
+pub(crate) struct Load {
+    pub(crate) articles: u64,
+    pub(crate) warm_up: f64,
+    pub(crate) seconds: f64,
+    pub(crate) exponent: f64,
+    pub(crate) reads_a_write: u64,
+}
+
+/// Latencies in microseconds.
+pub(crate) struct Measured {
+    pub(crate) reads_a_second: f64,
+    pub(crate) p50: f64,
+    pub(crate) p95: f64,
+    pub(crate) p99: f64,
+    pub(crate) longest: f64,
+    pub(crate) hits: f64,
+    pub(crate) resident: u64,
+}
+
+/// Draws articles: a few are most of what is read. Neighbours in rank are strangers in number.
+struct Articles(rand_distr::Zipf<f64>, u64);
+
+impl Articles {
+    fn draw(&self, rng: &mut impl Rng) -> u64 {
+        (self.0.sample(rng) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) % self.1
+    }
+}
+
+pub(crate) fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    pages.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+impl Load {
+    fn drawn(&self) -> Result<Articles, AnyError> {
+        Ok(Articles(rand_distr::Zipf::new(self.articles as f64, self.exponent)?, self.articles))
+    }
+
+    pub(crate) async fn run(&self, forum: impl Vote) -> Result<Measured, AnyError> {
+        let before = resident();
+        let forum = Arc::new(forum);
+        self.read(&forum, self.warm_up).await?;
+        let (latencies, hits, seconds) = self.read(&forum, self.seconds).await?;
+        let resident = resident().max(before);
+        self.check(&*forum).await?;
+        let at = |quantile| latencies.value_at_quantile(quantile) as f64 / 1000.0;
+        Ok(Measured {
+            reads_a_second: latencies.len() as f64 / seconds,
+            p50: at(0.5),
+            p95: at(0.95),
+            p99: at(0.99),
+            longest: latencies.max() as f64 / 1000.0,
+            hits: hits as f64 / latencies.len().max(1) as f64,
+            resident,
+        })
+    }
+
+    async fn read(&self, forum: &Arc<impl Vote>, seconds: f64) -> Result<(Histogram<u64>, u64, f64), AnyError> {
+        let reads = Arc::new(AtomicU64::new(0));
+        let over = Arc::new(AtomicBool::new(false));
+        let writer = tokio::spawn({
+            let (forum, reads, over) = (Arc::clone(forum), Arc::clone(&reads), Arc::clone(&over));
+            let (articles, a_write) = (self.drawn()?, self.reads_a_write);
+            async move {
+                let (mut rng, mut written) = (StdRng::seed_from_u64(2), 0);
+                let mut ticks = tokio::time::interval(Duration::from_millis(10));
+                while !over.load(Relaxed) {
+                    ticks.tick().await;
+                    let due = reads.load(Relaxed) / a_write;
+                    let votes: Vec<_> =
+                        (written..due).map(|_| (articles.draw(&mut rng), rng.random())).collect();
+                    written = due;
+                    if !votes.is_empty() {
+                        forum.vote(votes).await?;
+                    }
+                }
+                Ok::<(), AnyError>(())
+            }
+        });
+        let (articles, mut rng) = (self.drawn()?, StdRng::seed_from_u64(1));
+        let (mut latencies, mut hits) = (Histogram::new(3)?, 0);
+        let begun = Instant::now();
+        while begun.elapsed().as_secs_f64() < seconds {
+            // A few between two looks at the clock on the wall, and the runtime's other tasks get their turn.
+            for _ in 0..256 {
+                let article = articles.draw(&mut rng);
+                let asked = Instant::now();
+                let (_, hit) = forum.read(article).await?;
+                latencies.record(asked.elapsed().as_nanos() as u64)?;
+                hits += u64::from(hit);
+            }
+            reads.fetch_add(256, Relaxed);
+            tokio::task::yield_now().await;
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        over.store(true, Relaxed);
+        writer.await??;
+        Ok((latencies, hits, seconds))
+    }
+
+    /// Reads give what is stored: of the articles that are read most, and of some others.
+    async fn check(&self, forum: &impl Vote) -> Result<(), AnyError> {
+        let (articles, mut rng) = (self.drawn()?, StdRng::seed_from_u64(3));
+        for _ in 0..200 {
+            let article = articles.draw(&mut rng);
+            let (read, stored) = (forum.read(article).await?.0, forum.stored(article).await?);
+            if read != stored {
+                return Err(format!("article {article} has {stored} votes, and {read} were read").into());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,590 @@
+//! Entries that are not in memory: in pages by the hashes of their keys, and those that came last still beside their page.
+//!
+//! A table has a directory (extendible hashing): the low bits of a hash choose a page, and a page that has grown too large
+//! becomes two. What comes waits in memory beside its page; when too much waits, a page for which much waits is written anew.
+//! What is taken out of a page is marked beside it, and is left out when the page is written the next time.
+
+use super::record::{Record, damaged, put, records};
+use super::{PageAt, TierPages};
+use crate::state::marks::Bits;
+use std::io;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The pages that are looked at for the one to be written: many wait for the one that is found, at the price of few looks.
+const LOOKED_AT: usize = 32;
+/// What waits beside a page grows by so many bytes.
+const STEP: usize = 128;
+/// No directory has more than two to the power of this.
+const DEEPEST: u8 = 28;
+/// Buffers that were needed for large entries do not stay so large.
+const BUFFER: usize = 1 << 16;
+/// In front of a page.
+const CHECKSUM: usize = 8;
+
+/// The entries of one shard of a stage that are not in memory.
+pub(in crate::state) struct Pages {
+    store: Box<dyn TierPages>,
+    tables: Vec<Option<Directory>>,
+    /// The table and the page that are looked at next.
+    hand: (usize, usize),
+    /// The bytes that wait, and of them as many as may.
+    waiting: usize,
+    limit: usize,
+    /// What directories take of memory.
+    index: usize,
+    /// Whether no page may become two, because somebody goes through all of them.
+    is_still: bool,
+    read: Vec<u8>,
+    gathered: Vec<u8>,
+    key: Vec<u8>,
+    rest: Vec<u8>,
+}
+
+struct Directory {
+    depth: u8,
+    /// For each value of so many bits of a hash the page.
+    places: Vec<u32>,
+    pages: Vec<Page>,
+    /// The pages with entries that have changed since the last barrier, and before it and were not copied since.
+    changed: Bits,
+    due: Bits,
+    len: usize,
+}
+
+/// A page, and what is known of it in memory.
+#[derive(Default)]
+struct Page {
+    at: Option<PageAt>,
+    /// The bits of a hash that its entries have in common.
+    depth: u8,
+    /// How many entries are written, and how many of those were not taken out.
+    written: u32,
+    live: u32,
+    /// Which were taken out; empty where none was.
+    taken: Vec<u64>,
+    /// A Bloom filter: keys that are new are not looked for on the disk.
+    filter: [u64; 8],
+    /// What came since it was written.
+    waiting: Vec<u8>,
+}
+
+impl Page {
+    fn bits_of(hash: u32) -> [(usize, u64); 3] {
+        let mut mixed = hash;
+        for factor in [0x85eb_ca6b, 0xc2b2_ae35] {
+            mixed = (mixed ^ mixed >> 15).wrapping_mul(factor);
+        }
+        mixed ^= mixed >> 16;
+        [0, 9, 18].map(|shift| ((mixed >> (shift + 6) & 7) as usize, 1 << (mixed >> shift & 63)))
+    }
+
+    fn may_have(&self, hash: u32) -> bool {
+        Self::bits_of(hash).iter().all(|&(word, bit)| self.filter[word] & bit != 0)
+    }
+
+    fn is_taken(&self, place: usize) -> bool {
+        self.taken.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+    }
+
+    fn take(&mut self, place: usize) {
+        if self.taken.is_empty() {
+            self.taken = vec![0; self.written.div_ceil(64) as usize];
+        }
+        self.taken[place / 64] |= 1 << (place % 64);
+        self.live -= 1;
+    }
+
+    /// It is this, beside what waits.
+    fn is_written(&mut self, Written { at, records, filter }: Written) {
+        (self.at, self.filter, self.written, self.live) = (at, filter, records, records);
+        self.taken = Vec::new();
+    }
+
+    fn is_empty(&self) -> bool {
+        self.live == 0 && self.waiting.is_empty()
+    }
+}
+
+/// A page that has been written; none if it has no entries.
+#[derive(Default)]
+struct Written {
+    at: Option<PageAt>,
+    records: u32,
+    filter: [u64; 8],
+}
+
+impl Written {
+    fn write(store: &mut dyn TierPages, page: &mut [u8]) -> io::Result<Written> {
+        let mut written = Written::default();
+        for record in records(&page[CHECKSUM..]) {
+            Page::bits_of(record?.hash).iter().for_each(|&(word, bit)| written.filter[word] |= bit);
+            written.records += 1;
+        }
+        if written.records > 0 {
+            written.at = Some(seal(store, page)?);
+        }
+        Ok(written)
+    }
+}
+
+/// What the directory costs for a page: with what marks what was taken out, and two bits.
+const PER_PAGE: usize = size_of::<Page>() + 32;
+
+impl Directory {
+    fn new() -> Directory {
+        let (mut changed, mut due) = (Bits::default(), Bits::default());
+        changed.fit(1);
+        due.fit(1);
+        Directory { depth: 0, places: vec![0], pages: vec![Page::default()], changed, due, len: 0 }
+    }
+
+    fn number_of(&self, hash: u32) -> usize {
+        self.places[hash as usize & (self.places.len() - 1)] as usize
+    }
+
+    fn cost(&self) -> usize {
+        self.pages.capacity() * PER_PAGE + self.places.capacity() * size_of::<u32>()
+    }
+
+    /// By how many bits more pages of so many may be divided: not by many where it is the keys' fault that they are so large,
+    /// because their hashes are the same.
+    fn bits_left(&self, depth: u8) -> u8 {
+        let deepest = (usize::BITS - self.len.leading_zeros() + 3) as u8;
+        deepest.min(DEEPEST).saturating_sub(depth)
+    }
+
+    /// Makes pages beside one, for hashes that have so many bits in common with this, by so many more.
+    fn divide(&mut self, hash: u32, depth: u8, bits: u8) {
+        for bit in depth..depth + bits {
+            for part in 0..1u32 << (bit - depth) {
+                self.add_beside(hash | part << depth, bit);
+            }
+        }
+    }
+
+    /// Makes a page for those hashes that agree with one in so many bits, but not in the next.
+    fn add_beside(&mut self, hash: u32, depth: u8) {
+        if depth == self.depth {
+            self.places.extend_from_within(..);
+            self.depth += 1;
+        }
+        let (number, added) = (self.number_of(hash), self.pages.len());
+        self.pages[number].depth = depth + 1;
+        self.pages.push(Page { depth: depth + 1, ..Page::default() });
+        let first = (hash | 1 << depth) as usize;
+        for place in (first..self.places.len()).step_by(2 << depth) {
+            self.places[place] = added as u32;
+        }
+        for bits in [&mut self.changed, &mut self.due] {
+            bits.fit(added + 1);
+            if bits.has(number) {
+                bits.set(added);
+            }
+        }
+    }
+}
+
+/// Where a table's entries are, in [`Pages`].
+#[derive(Clone, Copy, Debug)]
+pub(in crate::state) struct TableAt(usize);
+
+/// An entry has been found.
+pub(in crate::state) struct Found {
+    /// Whether there are changes in its page that are still to be copied.
+    pub(in crate::state) is_due: bool,
+}
+
+impl Pages {
+    pub(in crate::state) fn new(store: Box<dyn TierPages>, limit: usize) -> Pages {
+        Pages {
+            store,
+            tables: Vec::new(),
+            hand: (0, 0),
+            waiting: 0,
+            limit,
+            index: 0,
+            is_still: false,
+            read: Vec::new(),
+            gathered: Vec::new(),
+            key: Vec::new(),
+            rest: Vec::new(),
+        }
+    }
+
+    /// What directories take of memory.
+    pub(in crate::state) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What of memory waits to be written.
+    pub(in crate::state) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// What it takes of the disk.
+    pub(in crate::state) fn on_disk(&self) -> u64 {
+        self.store.bytes()
+    }
+
+    /// Whether more waits than may: so many times as much.
+    pub(in crate::state) fn is_full(&self, times: usize) -> bool {
+        self.waiting > self.limit.saturating_mul(times)
+    }
+
+    pub(in crate::state) fn open(&mut self) -> TableAt {
+        let directory = Directory::new();
+        self.index += directory.cost();
+        let free = self.tables.iter().position(Option::is_none);
+        let place = free.unwrap_or(self.tables.len());
+        if place == self.tables.len() {
+            self.tables.push(None);
+        }
+        self.tables[place] = Some(directory);
+        TableAt(place)
+    }
+
+    pub(in crate::state) fn close(&mut self, TableAt(table): TableAt) {
+        let Some(directory) = self.tables[table].take() else { return };
+        self.index -= directory.cost();
+        for page in directory.pages {
+            self.waiting -= page.waiting.capacity();
+            page.at.into_iter().for_each(|at| self.store.free(at));
+        }
+    }
+
+    fn table(&mut self, TableAt(table): TableAt) -> &mut Directory {
+        self.tables[table].as_mut().expect("a table that is closed is not used")
+    }
+
+    /// Adds an entry, which is not there.
+    pub(in crate::state) fn put(
+        &mut self,
+        table: TableAt,
+        hash: u32,
+        has_changed: bool,
+        key: impl FnOnce(&mut Vec<u8>),
+        rest: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.key.clear();
+        key(&mut self.key);
+        self.rest.clear();
+        rest(&mut self.rest);
+        let directory = self.tables[table.0].as_mut().expect("a table that is closed is not used");
+        let number = directory.number_of(hash);
+        if has_changed {
+            directory.changed.set(number);
+        }
+        directory.len += 1;
+        let waiting = &mut directory.pages[number].waiting;
+        self.waiting -= waiting.capacity();
+        let more = self.key.len() + self.rest.len() + 24;
+        if waiting.capacity() - waiting.len() < more {
+            waiting.reserve_exact(more.next_multiple_of(STEP));
+        }
+        put(hash, &self.key, &self.rest, waiting);
+        self.waiting += waiting.capacity();
+    }
+
+    /// Takes an entry out: what was put beside its key.
+    pub(in crate::state) fn take(
+        &mut self,
+        table: TableAt,
+        hash: u32,
+        key: &[u8],
+        into: &mut Vec<u8>,
+    ) -> io::Result<Option<Found>> {
+        let directory = self.tables[table.0].as_mut().expect("a table that is closed is not used");
+        let number = directory.number_of(hash);
+        let found = Found { is_due: directory.due.has(number) };
+        let page = &mut directory.pages[number];
+        if let Some((_, record)) = find(&page.waiting, hash, key, |_| false)? {
+            into.clear();
+            into.extend_from_slice(record.rest);
+            let taken = record.at..record.at + record.whole.len();
+            page.waiting.drain(taken);
+            if page.waiting.is_empty() {
+                self.waiting -= std::mem::take(&mut page.waiting).capacity();
+            }
+            directory.len -= 1;
+            return Ok(Some(found));
+        }
+        let Some(at) = page.at.filter(|_| page.may_have(hash)) else { return Ok(None) };
+        read(&mut *self.store, at, &mut self.read)?;
+        let in_page = find(&self.read[CHECKSUM..], hash, key, |place| page.is_taken(place))?;
+        let Some((place, record)) = in_page else { return Ok(None) };
+        into.clear();
+        into.extend_from_slice(record.rest);
+        page.take(place);
+        if page.live == 0 {
+            page.is_written(Written::default());
+            self.store.free(at);
+        }
+        directory.len -= 1;
+        Ok(Some(found))
+    }
+
+    /// Writes a page for which much waits. If that fails, all is as it was.
+    pub(in crate::state) fn write_one(&mut self) -> io::Result<()> {
+        match self.fullest() {
+            Some((table, number)) => self.write(table, number),
+            None => Ok(()),
+        }
+    }
+
+    /// Of some pages that the hand comes by, the one for which most waits.
+    fn fullest(&mut self) -> Option<(usize, usize)> {
+        let (mut fullest, mut most, mut looked_at, mut rounds) = (None, 0, 0, 0);
+        while rounds < 2 && (looked_at < LOOKED_AT || fullest.is_none()) {
+            let here = self.hand;
+            let Some(directory) = self.tables.get(here.0) else {
+                self.hand = (0, 0);
+                rounds += 1;
+                continue;
+            };
+            let Some(page) = directory.as_ref().and_then(|directory| directory.pages.get(here.1)) else {
+                self.hand = (here.0 + 1, 0);
+                continue;
+            };
+            self.hand.1 += 1;
+            looked_at += 1;
+            if page.waiting.len() > most {
+                (fullest, most) = (Some(here), page.waiting.len());
+            }
+        }
+        fullest
+    }
+
+    fn write(&mut self, table: usize, number: usize) -> io::Result<()> {
+        self.gather(table, number)?;
+        let directory = self.tables[table].as_mut().expect("a table that is closed is not used");
+        let (depth, store) = (directory.pages[number].depth, &mut *self.store);
+        let (mut bits, mut hash) = (0, 0);
+        if self.gathered.len() > store.best() && !self.is_still {
+            let mut all = records(&self.gathered[CHECKSUM..]);
+            hash = all.next().transpose()?.map_or(0, |first| first.hash & ((1 << depth) - 1));
+            let entries = 1 + all.count();
+            while bits < directory.bits_left(depth)
+                && self.gathered.len() >> bits > store.best()
+                && entries >> bits > 1
+            {
+                bits += 1;
+            }
+        }
+        // All are there before anything is known of them.
+        let written = write_divided(store, &mut self.gathered, depth, bits)?;
+        let page = &mut directory.pages[number];
+        self.waiting -= std::mem::take(&mut page.waiting).capacity();
+        page.at.into_iter().for_each(|at| store.free(at));
+        self.index -= directory.cost();
+        directory.divide(hash, depth, bits);
+        self.index += directory.cost();
+        for (part, written) in (0u32..).zip(written) {
+            let number = if bits == 0 { number } else { directory.number_of(hash | part << depth) };
+            directory.pages[number].is_written(written);
+        }
+        let buffers = [&mut self.gathered, &mut self.read, &mut self.key, &mut self.rest];
+        buffers.into_iter().for_each(|buffer| buffer.shrink_to(BUFFER));
+        Ok(())
+    }
+
+    /// Puts what is in a page together, behind room for its checksum.
+    fn gather(&mut self, table: usize, number: usize) -> io::Result<()> {
+        let all = &mut self.gathered;
+        all.clear();
+        all.extend_from_slice(&[0; CHECKSUM]);
+        let directory = self.tables[table].as_ref().expect("a table that is closed is not used");
+        let page = &directory.pages[number];
+        if let Some(at) = page.at {
+            read(&mut *self.store, at, &mut self.read)?;
+            for (place, record) in records(&self.read[CHECKSUM..]).enumerate() {
+                let record = record?;
+                if !page.is_taken(place) {
+                    all.extend_from_slice(record.whole);
+                }
+            }
+        }
+        all.extend_from_slice(&page.waiting);
+        Ok(())
+    }
+
+    /// Shows the entries of a page, each with its hash; whether there are changes among them that are still to be copied.
+    /// `None` where there is no such page.
+    pub(in crate::state) fn show(
+        &mut self,
+        table: TableAt,
+        number: usize,
+        mut see: impl FnMut(u32, &[u8], &[u8]),
+    ) -> io::Result<Option<bool>> {
+        let directory = self.table(table);
+        if number >= directory.pages.len() {
+            return Ok(None);
+        }
+        let (is_due, is_empty) = (directory.due.has(number), directory.pages[number].is_empty());
+        if !is_empty {
+            self.gather(table.0, number)?;
+            for record in records(&self.gathered[CHECKSUM..]) {
+                let record = record?;
+                see(record.hash, record.key, record.rest);
+            }
+        }
+        Ok(Some(is_due))
+    }
+
+    /// Lets the entries of a page go; as many as there were.
+    pub(in crate::state) fn clear(&mut self, table: TableAt, number: usize) -> usize {
+        let directory = self.tables[table.0].as_mut().expect("a table that is closed is not used");
+        let page = &mut directory.pages[number];
+        let waiting = std::mem::take(&mut page.waiting);
+        self.waiting -= waiting.capacity();
+        let entries = page.live as usize + records(&waiting).count();
+        page.at.into_iter().for_each(|at| self.store.free(at));
+        page.is_written(Written::default());
+        directory.len -= entries;
+        directory.changed.take(number);
+        directory.due.take(number);
+        entries
+    }
+
+    /// Whether from here on no page becomes two.
+    pub(in crate::state) fn keep_still(&mut self, still: bool) {
+        self.is_still = still;
+    }
+
+    /// A barrier: what has changed is to be copied. What was to be copied has been.
+    pub(in crate::state) fn begin_snapshot(&mut self, table: TableAt) {
+        let directory = self.table(table);
+        std::mem::swap(&mut directory.changed, &mut directory.due);
+    }
+
+    /// The next page with changes that are to be copied.
+    pub(in crate::state) fn next_due(&mut self, table: TableAt, from: usize) -> Option<usize> {
+        self.table(table).due.next(from)
+    }
+
+    /// A page's changes are copied.
+    pub(in crate::state) fn copied(&mut self, table: TableAt, number: usize) {
+        self.table(table).due.take(number);
+    }
+
+    /// Keeps a page of something else; see [`Pages::read_other`].
+    pub(in crate::state) fn write_other(&mut self, page: &[u8]) -> io::Result<PageAt> {
+        let all = &mut self.gathered;
+        all.clear();
+        all.extend_from_slice(&[0; CHECKSUM]);
+        all.extend_from_slice(page);
+        seal(&mut *self.store, all)
+    }
+
+    pub(in crate::state) fn read_other(&mut self, at: PageAt, into: &mut Vec<u8>) -> io::Result<()> {
+        read(&mut *self.store, at, into)?;
+        into.drain(..CHECKSUM);
+        Ok(())
+    }
+
+    pub(in crate::state) fn free_other(&mut self, at: PageAt) {
+        self.store.free(at);
+    }
+
+    /// As many bytes as the store likes a page to have.
+    pub(in crate::state) fn best(&self) -> usize {
+        self.store.best() - CHECKSUM
+    }
+}
+
+/// Finds an entry, and its place among those of the page.
+fn find<'a>(
+    page: &'a [u8],
+    hash: u32,
+    key: &[u8],
+    is_taken: impl Fn(usize) -> bool,
+) -> io::Result<Option<(usize, Record<'a>)>> {
+    for (place, record) in records(page).enumerate() {
+        let record = record?;
+        if record.hash == hash && record.key == key && !is_taken(place) {
+            return Ok(Some((place, record)));
+        }
+    }
+    Ok(None)
+}
+
+fn seal(store: &mut dyn TierPages, page: &mut [u8]) -> io::Result<PageAt> {
+    let checksum = xxh3_64(&page[CHECKSUM..]);
+    page[..CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+    store.write(page)
+}
+
+fn read(store: &mut dyn TierPages, at: PageAt, into: &mut Vec<u8>) -> io::Result<()> {
+    store.read(at, into)?;
+    let (checksum, page) = into.split_first_chunk::<CHECKSUM>().ok_or_else(damaged)?;
+    if u64::from_le_bytes(*checksum) == xxh3_64(page) { Ok(()) } else { Err(damaged()) }
+}
+
+/// Writes a page as so many: for each value of the bits of hashes behind the first. If one fails none is there.
+fn write_divided(
+    store: &mut dyn TierPages,
+    page: &mut Vec<u8>,
+    depth: u8,
+    bits: u8,
+) -> io::Result<Vec<Written>> {
+    if bits == 0 {
+        return Ok(vec![Written::write(store, page)?]);
+    }
+    let mut parts = vec![vec![0; CHECKSUM]; 1 << bits];
+    for record in records(&page[CHECKSUM..]) {
+        let record = record?;
+        let part = (record.hash >> depth) as usize & (parts.len() - 1);
+        parts[part].extend_from_slice(record.whole);
+    }
+    let mut written = Vec::with_capacity(parts.len());
+    for mut part in parts {
+        match Written::write(store, &mut part) {
+            Ok(part) => written.push(part),
+            Err(error) => {
+                written.iter().filter_map(|part: &Written| part.at).for_each(|at| store.free(at));
+                return Err(error);
+            }
+        }
+    }
+    Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{DiskTier, MemoryTier, TierStore};
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn random(seed: u64) -> impl FnMut(u64) -> u64 {
+        let mut state = seed;
+        move |below| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        }
+    }
+
+    fn hash(key: u64) -> u32 {
+        xxh3_64(&key.to_le_bytes()) as u32
+    }
+
+    fn put_number(pages: &mut Pages, table: TableAt, hash: u32, key: u64, rest: &[u8]) {
+        pages.put(table, hash, false, |to| to.extend(key.to_le_bytes()), |to| to.extend(rest));
+    }
+
+    #[test]
+    fn pages_are_well_filled_and_cost_little_memory() {
+        let path = std::env::temp_dir().join(format!("psdf-pages-{}", std::process::id()));
+        let store = DiskTier::open(&path).unwrap();
+        let mut pages = Pages::new(store.open("a").unwrap(), 1 << 20);
+        let table = pages.open();
+        for key in 0..200_000u64 {
+            put_number(&mut pages, table, hash(key), key, &[7; 30]);
+            while pages.is_full(1) {
+                pages.write_one().unwrap();
+            }
+        }
+        let (in_pages, on_disk) = (200_000 * (8 + 30 + 6), pages.on_disk() as usize);
+        assert!(on_disk < in_pages * 2, "{on_disk} bytes for {in_pages}");
+        assert!(pages.index < 200_000 * 6, "{} bytes of memory", pages.index);
+        std::fs::remove_dir_all(&path).unwrap();
+    }
+}
