@@ -491,11 +491,16 @@ fn gives_the_same_divided(graph: &Graph, id: Id) -> bool {
         && window.allow.is_none();
     fires_once
         && !needs_records(node)
-        && fields.iter().all(|field| match field.row.unites {
-            Unites::Always => true,
-            Unites::Exact => is_exact(&field.ty),
-            Unites::Never => false,
-        })
+        && fields.iter().all(unites)
+}
+
+/// Whether a function gives the same in whichever order records come, and however they are divided.
+pub(crate) fn unites(field: &crate::ast::AggregateField) -> bool {
+    match field.row.unites {
+        Unites::Always => true,
+        Unites::Exact => is_exact(&field.ty),
+        Unites::Never => false,
+    }
 }
 
 /// Types of which it is known that values add up exactly, and that of equal ones it does not matter which is taken.
