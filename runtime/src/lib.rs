@@ -32,6 +32,7 @@ pub mod requirement;
 pub mod stage;
 pub mod stages;
 pub mod state;
+pub mod tables;
 pub mod testing;
 pub mod time;
 
