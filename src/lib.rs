@@ -19,8 +19,12 @@ pub use psdf_runtime::embedded::{
 };
 pub use psdf_runtime::error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};
 pub use psdf_runtime::failed::{AsyncError, Failed};
+pub use psdf_macros::Row;
 pub use psdf_runtime::flow::Flow;
 pub use psdf_runtime::record::{Key, Late, Record, StateData};
+pub use psdf_runtime::tables::{
+    Change, Changes, Peek, ReadError, Rows, Table, View, ViewStats, WriteBatch, WriteError,
+};
 pub use psdf_runtime::time::{EventTime, Timestamp, Window};
 pub use psdf_runtime::{graph, stages::Emit};
 
@@ -69,6 +73,9 @@ pub mod storage {
     #[cfg(feature = "disk")]
     pub use psdf_runtime::state::DiskTier;
     pub use psdf_runtime::state::{MemoryCounts, MemoryTier, Pair, TierStore};
+    #[cfg(feature = "tables")]
+    pub use psdf_runtime::tables::FjallTables;
+    pub use psdf_runtime::tables::{MemoryTables, StoreBatch, TableStore};
 }
 
 /// To test flows by simulation: crashes anywhere, and nothing is lost or doubled.
@@ -96,6 +103,8 @@ pub mod requirements {
         GenericJoined, GenericKey, GenericRecord, GenericShared, GenericState, IsKey, IsRecord, IsState,
         Joined, Overlapping, Shared, Written,
     };
+    pub use psdf_runtime::row::{Field, JoinsRows, MergesRows};
+    pub use psdf_runtime::tables::{RowKey, RowValue, StoredRow};
     pub use psdf_runtime::time::EventTime;
 }
 

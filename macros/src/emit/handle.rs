@@ -312,6 +312,25 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
 /// Settings, and sources and sinks by the names of the ports.
 fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[&Port<'_>]) -> TokenStream {
     let rt = &context.rt;
+    let of_tables = (!context.graph.region.is_empty()).then(|| quote! {
+        #[doc = "Where the flow's tables are: a directory on a local disk, which is made if it is not there. Default: `tables`, in"]
+        #[doc = "the directory of a flow that is durable in one; in memory for a flow that is not durable. Needs the feature"]
+        #[doc = "`tables`."]
+        #[must_use]
+        pub fn tables(self, path: impl ::core::convert::Into<::std::path::PathBuf>) -> Self {
+            Builder(self.0.tables(path))
+        }
+        #[doc = "As `tables`, with a store of one's own."]
+        #[must_use]
+        pub fn tables_in(self, store: impl #rt::tables::TableStore + 'static) -> Self {
+            Builder(self.0.tables_in(store))
+        }
+        #[doc = "How long a read of a view waits for its answer. Default: as long as it takes."]
+        #[must_use]
+        pub fn read_deadline(self, deadline: ::core::time::Duration) -> Self {
+            Builder(self.0.set(|settings| settings.read_deadline = ::core::option::Option::Some(deadline)))
+        }
+    });
     let sources = inputs.iter().map(|Port { name, ty, .. }| {
         let (method, text) = (format_ident!("{name}_from"), text(name));
         let doc = format!("Feeds the input `{name}` from a source.");
@@ -407,6 +426,7 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[&Port<'_>]) ->
             pub fn tier_in(self, store: impl #rt::state::TierStore) -> Self {
                 Builder(self.0.tier_in(store))
             }
+            #of_tables
             #[doc = "The time from one checkpoint of a durable flow to the next. Default 10 s."]
             #[must_use]
             pub fn checkpoint_every(self, interval: ::core::time::Duration) -> Self {

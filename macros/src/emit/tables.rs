@@ -2,15 +2,16 @@
 
 use super::Context;
 use super::body::{Writer, ident};
+use super::description::option;
 use super::core::projected;
 use super::names::declared;
 use super::place::Place;
 use super::types::{Field, distinct, documented, function_state, of_fields, results, state_of};
 use crate::ast::{AggregateField, Budget, Memory};
-use crate::graph::{KnownType, record_name, state_name, text};
+use crate::graph::{Graph, KnownType, record_name, state_name, text};
 use crate::lower::{Head, Plan, Stage, unites};
 use crate::operators::TakesBack;
-use crate::tables::region::{IndexId, Key, Region, StateBounds, StepId, StepOp, Value};
+use crate::tables::region::{IndexId, Key, Region, Source, StateBounds, StepId, StepOp, Value};
 use crate::tables::row;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -89,7 +90,7 @@ fn value_type(context: &Context<'_>, value: &Value) -> TokenStream {
 /// A field of the handle.
 struct Port<'a> {
     name: &'a Ident,
-    docs: String,
+    docs: Vec<TokenStream>,
     /// `Table` or `View`
     kind: Ident,
     key: TokenStream,
@@ -101,7 +102,7 @@ fn ports<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
     let region = &context.graph.region;
     let tables = region.tables.iter().filter(|table| !table.key.is_empty()).map(|table| Port {
         name: &table.name,
-        docs: format!("The table `{}`.", table.name),
+        docs: documented(&table.docs, &format!("The table `{}`.", table.name)),
         kind: ident("Table"),
         key: key_type(context, &region.steps[table.step].key),
         value: declared(context, &KnownType::Written(table.ty.clone())),
@@ -112,7 +113,8 @@ fn ports<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
             Some(ty) => context.inside(ty),
             None => value_type(context, &last.value),
         };
-        let (docs, kind) = (format!("The view `{}`.", node.name), ident("View"));
+        let docs = documented(&node.docs, &format!("The view `{}`.", node.name));
+        let kind = ident("View");
         Some(Port { name: &node.name, docs, kind, key: key_type(context, &last.key), value })
     });
     let mut seen = Vec::new();
@@ -128,7 +130,7 @@ fn ports<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
 pub(super) fn handle_fields(context: &Context<'_>) -> Vec<TokenStream> {
     let rt = &context.rt;
     let field = |Port { name, docs, kind, key, value }: &Port<'_>| {
-        quote!(#[doc = #docs] pub #name: #rt::tables::#kind<#key, #value>)
+        quote!(#(#docs)* pub #name: #rt::tables::#kind<#key, #value>)
     };
     ports(context).iter().map(field).collect()
 }
@@ -247,7 +249,7 @@ impl Builder<'_> {
                 };
                 quote!(map_values #made(#name, #(#inputs)*, #f))
             }
-            StepOp::Rekey { to, .. } => {
+            StepOp::Rekey { to } => {
                 let (index, key) = (index_var(to.index), self.key_of_value(to.index, &to.path));
                 quote!(rekey(#name, #(#inputs)*, #index, #key))
             }
@@ -470,11 +472,73 @@ fn takes_back(field: &AggregateField) -> TakesBack {
 
 /// Half of a budget of bytes where a view and the state that it shows share one; of keys each has as many.
 fn budget(rt: &TokenStream, memory: &Memory, halved: bool) -> TokenStream {
-    match memory.budget {
-        Budget::Bytes(bytes) => {
-            let bytes = if halved { bytes / 2 } else { bytes };
-            quote!(#rt::graph::Budget::Bytes(#bytes))
-        }
-        Budget::Keys(keys) => quote!(#rt::graph::Budget::Keys(#keys)),
-    }
+    let budget = match memory.budget {
+        Budget::Bytes(bytes) if halved => Budget::Bytes(bytes / 2),
+        whole => whole,
+    };
+    super::description::budget(rt, budget)
+}
+
+/// The region in `GRAPH`: the tables, and then the nodes.
+pub(super) fn description(context: &Context<'_>) -> Vec<TokenStream> {
+    let (region, rt) = (&context.graph.region, &context.path);
+    let names = |names: &[Ident]| -> Vec<String> { names.iter().map(text).collect() };
+    let tables = region.tables.iter().map(|table| {
+        let (name, key, line) = (text(&table.name), names(&table.key), line_of(&table.name));
+        let indexes = table.indexes.iter().map(|index| {
+            let (name, fields) = (text(&index.name), names(&index.fields));
+            quote!(#rt::graph::IndexMeta { name: #name, fields: &[#(#fields),*] })
+        });
+        quote!(#rt::graph::TableNode {
+            name: #name, kind: #rt::graph::TableKind::Table, operators: &[], reads: &[], key: &[#(#key),*],
+            indexes: &[#(#indexes),*], bound: ::core::option::Option::None, memory: ::core::option::Option::None,
+            replay: &[], line: #line,
+        })
+    });
+    let nodes = region.nodes.iter().map(|node| {
+        let (name, operators, line) = (text(&node.name), &node.operators, line_of(&node.name));
+        let kind = ident(if node.view.is_some() { "View" } else { "Node" });
+        let reads = node.reads.iter().map(|source| match source {
+            Source::Table(table) => *table,
+            Source::Node(node) => region.tables.len() + node,
+        });
+        let key = node.steps.last().map_or(&Key::Unknown, |&step| &region.steps[step].key);
+        let key = match key {
+            Key::Of(id) => names(region.fields(*id)),
+            Key::Whole | Key::Unknown => Vec::new(),
+        };
+        let bound = option(node.written.as_ref().map(|bound| quote!(#bound)));
+        let memory = node.steps.iter().rev().find_map(|&step| region.steps[step].bounds.memory.as_ref());
+        let memory = option(memory.map(|memory| super::description::budget(rt, memory.budget)));
+        let replay = region.replay_of(node);
+        quote!(#rt::graph::TableNode {
+            name: #name, kind: #rt::graph::TableKind::#kind, operators: &[#(#operators),*], reads: &[#(#reads),*],
+            key: &[#(#key),*], indexes: &[], bound: #bound, memory: #memory, replay: &[#(#replay),*], line: #line,
+        })
+    });
+    tables.chain(nodes).collect()
+}
+
+fn line_of(name: &Ident) -> u32 {
+    u32::try_from(crate::graph::line(name)).unwrap_or(0)
+}
+
+/// The region for the docs: a line for each table, node and view.
+pub(super) fn listing(graph: &Graph) -> Vec<String> {
+    let region = &graph.region;
+    let tables = region.tables.iter().map(|table| {
+        let key: Vec<String> = table.key.iter().map(text).collect();
+        format!("table {}: {} by {}", table.name, super::written(&table.ty), key.join(", "))
+    });
+    let nodes = region.nodes.iter().map(|node| {
+        let reads: Vec<String> = node.reads.iter().map(|source| region.source_name(*source)).collect();
+        let chain: Vec<String> =
+            std::iter::once(reads.join(", ")).chain(node.operators.iter().map(ToString::to_string)).collect();
+        let view = if node.view.is_some() { "view " } else { "" };
+        let bound = node.written.as_ref().map_or_else(String::new, |bound| format!("   [{bound}]"));
+        let replay = region.replay_of(node).join(", ");
+        let replay = if node.view.is_some() { format!("   replay: {replay}") } else { String::new() };
+        format!("{view}{} = {}{bound}{replay}", node.name, chain.join(" -> "))
+    });
+    tables.chain(nodes).collect()
 }

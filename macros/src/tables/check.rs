@@ -1,6 +1,6 @@
 //! What can be wrong with tables and views. Checks judge and change nothing.
 
-use super::region::{IndexId, Key, Node, Region, Source, StepId, StepOp, Value};
+use super::region::{Key, Node, Region, Source, StepId, StepOp, Value};
 use super::trace::{Broken, Way, merge_under, partial_under, pull};
 use crate::ast::FunctionArgs;
 use crate::diagnostics::{Code, Diagnostics};
@@ -403,10 +403,5 @@ impl Region {
             Source::Table(table) => text(&self.tables[table].name),
             Source::Node(node) => text(&self.nodes[node].name),
         }
-    }
-
-    /// The key of a table.
-    pub(crate) fn primary(&self, table: usize) -> IndexId {
-        IndexId { table, index: None }
     }
 }

@@ -84,7 +84,7 @@ pub(crate) enum StepOp {
     Table(usize),
     Filter(Expr),
     MapValues(Expr),
-    Rekey { to: Found, group: bool },
+    Rekey { to: Found },
     /// All rows under one key.
     Whole,
     Aggregate(Vec<AggregateField>),
@@ -376,7 +376,9 @@ impl Builder<'_> {
             // The others' names are looked up all the same.
             for op in &chain.ops {
                 if let Args::Others(others) = &op.args {
-                    others.iter().for_each(|name| drop(self.find(node, name)));
+                    for name in others {
+                        let _ = self.find(node, name);
+                    }
                 }
             }
             return;
@@ -512,10 +514,9 @@ impl Builder<'_> {
                 Some(step)
             }
             (Effect::Rekey, Args::Index(indexes)) => {
-                let group = at == "group_by";
                 let to = self.index(input, &at, &indexes)?;
                 let key = Key::Of(to.index);
-                let step = self.push(node, StepOp::Rekey { to, group }, vec![input], at);
+                let step = self.push(node, StepOp::Rekey { to }, vec![input], at);
                 self.region.steps[step].key = key;
                 self.region.steps[step].grouped = true;
                 Some(step)

@@ -38,7 +38,7 @@ pub(crate) fn pull(region: &Region, step: StepId, way: Way) -> Result<Vec<String
             Way::All => Ok(vec![format!("{}.all", text(&region.tables[*table].name))]),
         },
         StepOp::Filter(_) | StepOp::MapValues(_) | StepOp::View => pull(region, here.inputs[0], way),
-        StepOp::Rekey { to, .. } => {
+        StepOp::Rekey { to } => {
             let way = if way == Way::Key { Way::Index(to.index) } else { way };
             pull(region, here.inputs[0], way)
         }

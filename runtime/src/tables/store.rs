@@ -44,6 +44,20 @@ pub trait TableStore: Send {
     fn write(&mut self, batch: StoreBatch) -> io::Result<()>;
 }
 
+impl TableStore for Box<dyn TableStore> {
+    fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        (**self).get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> io::Result<Vec<Pair>> {
+        (**self).scan(prefix, after, limit)
+    }
+
+    fn write(&mut self, batch: StoreBatch) -> io::Result<()> {
+        (**self).write(batch)
+    }
+}
+
 /// What is written at once. No key is in it twice.
 #[derive(Debug, Default)]
 pub struct StoreBatch {
