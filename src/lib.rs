@@ -11,6 +11,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+pub use psdf_macros::Row;
 pub use psdf_runtime::aggregate::Aggregate;
 pub use psdf_runtime::connect::{self, Sink, Source};
 pub use psdf_runtime::embedded::{
@@ -19,7 +20,6 @@ pub use psdf_runtime::embedded::{
 };
 pub use psdf_runtime::error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};
 pub use psdf_runtime::failed::{AsyncError, Failed};
-pub use psdf_macros::Row;
 pub use psdf_runtime::flow::Flow;
 pub use psdf_runtime::record::{Key, Late, Record, StateData};
 pub use psdf_runtime::tables::{
@@ -103,7 +103,7 @@ pub mod requirements {
         GenericJoined, GenericKey, GenericRecord, GenericShared, GenericState, IsKey, IsRecord, IsState,
         Joined, Overlapping, Shared, Written,
     };
-    pub use psdf_runtime::row::{Field, JoinsRows, MergesRows};
+    pub use psdf_runtime::row::{Field, IsRowKey, IsRowValue, IsStoredRow, MeetsKey, MergesRows};
     pub use psdf_runtime::tables::{RowKey, RowValue, StoredRow};
     pub use psdf_runtime::time::EventTime;
 }

@@ -13,9 +13,9 @@ mod graph;
 mod lower;
 mod operators;
 mod parse;
-mod tables;
 #[cfg(test)]
 mod robustness;
+mod tables;
 
 /// Makes a struct a row of tables: see `psdf::Row`, which is documented there.
 #[proc_macro_derive(Row, attributes(row))]

@@ -489,9 +489,7 @@ fn gives_the_same_divided(graph: &Graph, id: Id) -> bool {
     let fires_once = matches!(&window.args, Args::Window { early: None, by_wall_clock: None, .. })
         && matches!(window.row.effect, Effect::Window(WindowKind::Tumbling | WindowKind::Hopping))
         && window.allow.is_none();
-    fires_once
-        && !needs_records(node)
-        && fields.iter().all(unites)
+    fires_once && !needs_records(node) && fields.iter().all(unites)
 }
 
 /// Whether a function gives the same in whichever order records come, and however they are divided.

@@ -66,7 +66,9 @@ impl Writer<'_> {
         let Some(f) = field.args.taken() else {
             return match field.row.projection {
                 // A list of whole rows.
-                Projection::Value => self.context.typed(held(field), &quote!(::core::clone::Clone::clone(#record))),
+                Projection::Value => {
+                    self.context.typed(held(field), &quote!(::core::clone::Clone::clone(#record)))
+                }
                 Projection::Nothing
                 | Projection::Number
                 | Projection::Fingerprint
@@ -360,7 +362,7 @@ impl Writer<'_> {
         let adds: Vec<_> = fields
             .iter()
             .zip(&inputs)
-            .map(|(field, input)| self.add_one(&number, field, &state, &record, input, &at))
+            .map(|(field, input)| self.add_one(&number, field, &state, &quote!(#record), input, &at))
             .collect();
         if !whole {
             let parameters = quote!(#state: &mut #state_ty, (#(#inputs,)*), #at);
@@ -376,7 +378,7 @@ impl Writer<'_> {
         number: &TokenStream,
         field: &AggregateField,
         state: &Ident,
-        record: &Ident,
+        record: &TokenStream,
         input: &Ident,
         at: &Ident,
     ) -> TokenStream {
@@ -452,7 +454,12 @@ impl Writer<'_> {
     }
 
     /// `field: result`
-    pub(super) fn result_field(&self, number: &TokenStream, field: &AggregateField, state: &Ident) -> TokenStream {
+    pub(super) fn result_field(
+        &self,
+        number: &TokenStream,
+        field: &AggregateField,
+        state: &Ident,
+    ) -> TokenStream {
         let rt = &self.context.rt;
         let AggregateField { name, args, .. } = field;
         let given = || self.given_field(field, quote!(#state.#name));

@@ -52,7 +52,8 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
     };
     let inputs = graph.nodes.iter().enumerate().filter(|(_, node)| matches!(node.origin, Origin::Input));
     let inputs = inputs.map(|(id, node)| port(&node.name, id, None));
-    let outputs = graph.outputs.iter().map(|output| port(&output.name, output.node.unwrap_or(0), output.into));
+    let outputs =
+        graph.outputs.iter().map(|output| port(&output.name, output.node.unwrap_or(0), output.into));
     // Of a flow with mistakes, what stands in it may be one.
     let subflows = plan.map_or(&[][..], |_| &graph.subflows).iter().map(|subflow| {
         let (name, flow) = (text(&subflow.name), &subflow.flow);

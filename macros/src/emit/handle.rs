@@ -1,9 +1,9 @@
 //! The typed ports of a flow: its handle, its builder, and what a host sees of them.
 
 use super::Context;
-use super::tables;
 use super::generics::Parameters;
 use super::names::{OWN, declared};
+use super::tables;
 use crate::graph::{KnownType, Origin, identifier, is_partly_inferred, record_name, state_name, text};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};

@@ -68,7 +68,12 @@ pub(crate) fn flow(
         // A parameter may be the mistake.
         Some(error) if graph.is_generic() => vec![handle::unknown(&inner, error)],
         Some(error) => vec![names::names(&inner), handle::unknown(&inner, error)],
-        None => vec![names::names(&inner), types::records_and_states(&inner), tables::records_and_states(&inner), handle::handle(&inner)],
+        None => vec![
+            names::names(&inner),
+            types::records_and_states(&inner),
+            tables::records_and_states(&inner),
+            handle::handle(&inner),
+        ],
     };
     let body = match plan {
         Some(plan) => {

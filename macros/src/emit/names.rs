@@ -36,9 +36,7 @@ pub(super) fn written_types(graph: &Graph) -> Vec<Type> {
 fn types_of(args: &Args) -> Vec<&Type> {
     match args {
         Args::Key(fields) => fields.iter().map(|field| &field.ty).collect(),
-        Args::Aggregate(fields) => {
-            fields.iter().flat_map(types_of_field).collect()
-        }
+        Args::Aggregate(fields) => fields.iter().flat_map(types_of_field).collect(),
         Args::Fold(fold) => vec![&fold.ty],
         Args::Stateful(stateful) => {
             let state = stateful.state.iter().flat_map(StateField::types);

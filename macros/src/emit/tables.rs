@@ -2,8 +2,8 @@
 
 use super::Context;
 use super::body::{Writer, ident};
-use super::description::option;
 use super::core::projected;
+use super::description::option;
 use super::names::declared;
 use super::place::Place;
 use super::types::{Field, distinct, documented, function_state, of_fields, results, state_of};
@@ -20,7 +20,16 @@ use syn::Expr;
 /// The records and states of all aggregates on tables.
 pub(super) fn records_and_states(context: &Context<'_>) -> TokenStream {
     let region = &context.graph.region;
-    region.aggregates().map(|(step, fields)| types_of(context, step, fields)).collect()
+    let mut seen = Vec::new();
+    // A node with two has been told so.
+    let is_new = |step: StepId| {
+        let new = !seen.contains(&region.steps[step].node);
+        seen.push(region.steps[step].node);
+        new
+    };
+    let mut is_new = is_new;
+    let first = region.aggregates().filter(|(step, _)| is_new(*step));
+    first.map(|(step, fields)| types_of(context, step, fields)).collect()
 }
 
 fn types_of(context: &Context<'_>, step: StepId, fields: &[AggregateField]) -> TokenStream {
@@ -29,9 +38,11 @@ fn types_of(context: &Context<'_>, step: StepId, fields: &[AggregateField]) -> T
     let Some(node) = here.node.map(|node| &region.nodes[node]) else { return TokenStream::new() };
     let docs = documented(&node.docs, &format!("A result of the node `{}`.", node.name));
     let mut of_record = key_fields(context, &here.key);
-    of_record.extend(fields.iter().map(|AggregateField { docs, name, ty, .. }| {
-        Field::written(context, quote!(#(#docs)*), name, ty)
-    }));
+    of_record.extend(
+        fields.iter().map(|AggregateField { docs, name, ty, .. }| {
+            Field::written(context, quote!(#(#docs)*), name, ty)
+        }),
+    );
     let of_record = distinct(of_record);
     let parameters = of_fields(context, &of_record);
     let record = results(context, &docs, &record_name(&node.name), &parameters, &of_record);
@@ -53,7 +64,8 @@ fn key_fields(context: &Context<'_>, key: &Key) -> Vec<Field> {
 ///
 /// All of it stands at the field's name, so that rustc says of one that is not there so once.
 fn field_type(context: &Context<'_>, table: usize, field: &Ident) -> TokenStream {
-    let (rt, row, number) = (&context.rt, context.ty(&context.graph.region.tables[table].ty), row::number(field));
+    let (rt, row, number) =
+        (&context.rt, context.ty(&context.graph.region.tables[table].ty), row::number(field));
     Place::at(field.span()).put(quote!(<#row as #rt::row::Field<#number>>::Type))
 }
 
@@ -129,9 +141,7 @@ fn ports<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
 /// `pub articles: Table<u64, Article>`
 pub(super) fn handle_fields(context: &Context<'_>) -> Vec<TokenStream> {
     let rt = &context.rt;
-    let field = |Port { name, docs, kind, key, value }: &Port<'_>| {
-        quote!(#(#docs)* pub #name: #rt::tables::#kind<#key, #value>)
-    };
+    let field = |Port { name, docs, kind, key, value }: &Port<'_>| quote!(#(#docs)* pub #name: #rt::tables::#kind<#key, #value>);
     ports(context).iter().map(field).collect()
 }
 
@@ -235,23 +245,25 @@ impl Builder<'_> {
         let call = match &here.op {
             StepOp::Table(table) => return self.table(*table, &var),
             StepOp::Filter(f) => {
-                let f = self.shown(f);
-                quote!(filter(#name, #(#inputs)*, #f))
+                let add = Place::of_result(f).put(quote!(#rt::tables::Region::filter));
+                let f = self.shown(f, &quote!(bool));
+                quote!(#add(&mut #region, #name, #(#inputs)*, #f))
             }
             StepOp::MapValues(f) => {
-                let f = self.shown(f);
-                let made = match &here.value {
+                let add = Place::of_result(f).put(quote!(#rt::tables::Region::map_values));
+                let (add, made) = match &here.value {
                     Value::Made { ty: Some(ty) } => {
-                        let ty = self.writer.context.ty(ty);
-                        quote!(::<_, _, #ty>)
+                        let made = self.writer.context.ty(ty);
+                        (self.given(Place::of(ty), &made, "IsRowValue", &add), made)
                     }
-                    _ => TokenStream::new(),
+                    _ => (add, quote!(_)),
                 };
-                quote!(map_values #made(#name, #(#inputs)*, #f))
+                let f = self.shown(f, &made);
+                quote!(#add(&mut #region, #name, #(#inputs)*, #f))
             }
             StepOp::Rekey { to } => {
                 let (index, key) = (index_var(to.index), self.key_of_value(to.index, &to.path));
-                quote!(rekey(#name, #(#inputs)*, #index, #key))
+                quote!(#region.rekey(#name, #(#inputs)*, #index, #key))
             }
             StepOp::Whole => {
                 return quote! {
@@ -261,53 +273,91 @@ impl Builder<'_> {
             }
             StepOp::Aggregate(fields) => {
                 let functions = self.functions(step, fields);
-                quote!(aggregate(#name, #(#inputs)*, #functions, #keep))
+                quote!(#region.aggregate(#name, #(#inputs)*, #functions, #keep))
             }
-            StepOp::Distinct => quote!(distinct(#name, #(#inputs)*, #keep)),
+            StepOp::Distinct => quote!(#region.distinct(#name, #(#inputs)*, #keep)),
             StepOp::Join { left } => {
                 let join = ident(if *left { "left_join" } else { "join" });
                 let named = here.named.first().copied().unwrap_or_else(|| here.at.span());
                 let (one, other) = (&inputs[0], &inputs[1]);
-                let joined = Place::at(named).function(None, (&rt, &quote!(row::JoinsRows<_>)), "by_one_key");
-                let other = Place::at(named).called(&joined, [quote!(#other), quote!(#one)], &rt);
-                quote!(#join(#name, #one, #other))
+                let other = self.by_one_key(Place::at(named), one, &quote!(#other));
+                quote!(#region.#join(#name, #one, #other))
             }
             StepOp::Merge => {
                 let first = &inputs[0];
                 let others = inputs.iter().enumerate().skip(1).map(|(place, other)| {
                     let named = here.named.get(place).copied().unwrap_or_else(|| here.at.span());
-                    let merged = Place::at(named).function(None, (&rt, &quote!(row::MergesRows<_>)), "of_one_kind");
-                    Place::at(named).called(&merged, [quote!(#other), quote!(#first)], &rt)
+                    let other = self.by_one_key(Place::at(named), first, &quote!(#other));
+                    let merged =
+                        Place::at(named).function(None, (&rt, &quote!(row::MergesRows<_>)), "of_one_type");
+                    Place::at(named).called(&merged, [quote!(#first), other], &rt)
                 });
-                quote!(merge(#name, ::std::vec![#first #(, #others)*]))
+                quote!(#region.merge(#name, ::std::vec![#first #(, #others)*]))
             }
             StepOp::View => {
                 let rows = here.bounds.max_rows.map(|(_, rows)| usize::try_from(rows).unwrap_or(usize::MAX));
-                let rows = rows.map_or(quote!(::core::option::Option::None), |rows| quote!(::core::option::Option::Some(#rows)));
-                quote!(view(#name, #(#inputs)*, #keep, #rows))
+                let rows = rows.map_or(
+                    quote!(::core::option::Option::None),
+                    |rows| quote!(::core::option::Option::Some(#rows)),
+                );
+                quote!(#region.view(#name, #(#inputs)*, #keep, #rows))
             }
         };
         let hoisted = std::mem::take(&mut self.writer.hoisted);
-        quote!(#hoisted let #var = #region.#call;)
+        quote!(#hoisted let #var = #call;)
+    }
+
+    /// A function that is there only if a type meets a requirement: otherwise rustc has spoken of it, and says no more.
+    fn given(
+        &self,
+        place: Place,
+        ty: &TokenStream,
+        requirement: &str,
+        function: &TokenStream,
+    ) -> TokenStream {
+        let (rt, requirement) = (&self.rt, ident(requirement));
+        let given = place.function(Some(ty), (rt, &quote!(row::#requirement<_>)), "given");
+        let function = place.parenthesized(function);
+        quote!(#given #function)
+    }
+
+    /// Rows by the key of others.
+    fn by_one_key(&self, place: Place, one: &Ident, other: &TokenStream) -> TokenStream {
+        let met = place.function(None, (&self.rt, &quote!(row::MeetsKey<_>)), "by_one_key");
+        place.called(&met, [quote!(#one), other.clone()], &self.rt)
     }
 
     fn table(&mut self, place: usize, var: &Ident) -> TokenStream {
         let table = &self.region.tables[place];
+        let rt = self.rt.clone();
         let (region, own, name) = (ident("region"), table_var(place), text(&table.name));
         let primary = IndexId { table: place, index: None };
         let (key, key_var) = (self.key_of_row(primary), index_var(primary));
         let indexes = table.indexes.iter().enumerate().map(|(index, declared)| {
             let id = IndexId { table: place, index: Some(index) };
             let (key, var, name) = (self.key_of_row(id), index_var(id), text(&declared.name));
-            quote!(let #var = #region.index(&#own, #name, #key);)
+            let add = self.given_key(id, quote!(#rt::tables::Region::index));
+            quote!(let #var = #add(&mut #region, &#own, #name, #key);)
         });
         let indexes: Vec<_> = indexes.collect();
+        let add = self.given_key(primary, quote!(#rt::tables::Region::table));
+        let row = self.writer.context.ty(&table.ty);
+        let add = self.given(Place::of(&table.ty), &row, "IsStoredRow", &add);
         quote! {
-            let #own = #region.table(#name, #key);
+            let #own = #add(&mut #region, #name, #key);
             let #key_var = #region.primary(&#own);
             #(#indexes)*
             let #var = #own.rel();
         }
+    }
+
+    /// A function that is there only if the fields of an index can be a key.
+    fn given_key(&self, id: IndexId, function: TokenStream) -> TokenStream {
+        let context = self.writer.context;
+        self.region.fields(id).iter().fold(function, |function, field| {
+            let ty = field_type(context, id.table, field);
+            self.given(Place::at(field.span()), &ty, "IsRowKey", &function)
+        })
     }
 
     /// `|row: &Article| ..`: the key of a row.
@@ -336,24 +386,28 @@ impl Builder<'_> {
             let (place, number) = (Place::at(field.span()), row::number(field));
             let get = place.put(quote!(<#ty as #rt::row::Field<#number>>::field));
             let arguments = place.parenthesized(row);
-            quote!(::core::clone::Clone::clone(#get #arguments))
+            let copy = place.put(quote!(::core::clone::Clone::clone));
+            let copied = place.parenthesized(&quote!(#get #arguments));
+            quote!(#copy #copied)
         });
         let fields: Vec<TokenStream> = fields.collect();
         if let [field] = &fields[..] { quote!(#field) } else { quote!((#(#fields),*)) }
     }
 
     /// The user's closure, around which one of ours owns the flow's params if it reads them.
-    fn shown(&mut self, f: &Expr) -> TokenStream {
+    fn shown(&mut self, f: &Expr, made: &TokenStream) -> TokenStream {
         let (rt, value) = (self.rt.clone(), ident("value"));
         let f = self.writer.closure(f, 1);
-        self.writer.owning(&quote!(#value: &_), &quote!(#rt::row::shown(#value, #f)))
+        self.writer.owning(&quote!(#value: &_), &quote!(#rt::row::shown::<_, #made>(#value, #f)))
     }
 
     fn keep(&self, bounds: &StateBounds) -> TokenStream {
         let rt = &self.rt;
         let budget = bounds.memory.as_ref().map(|memory| budget(rt, memory, bounds.halved));
-        let budget = budget
-            .map_or(quote!(::core::option::Option::None), |budget| quote!(::core::option::Option::Some(#budget)));
+        let budget = budget.map_or(
+            quote!(::core::option::Option::None),
+            |budget| quote!(::core::option::Option::Some(#budget)),
+        );
         quote!(#rt::tables::Keep { budget: #budget })
     }
 
@@ -373,9 +427,10 @@ impl Builder<'_> {
         let adds: Vec<_> = fields
             .iter()
             .zip(&inputs)
-            .map(|(field, input)| self.writer.add_one(&number, field, &state, &record, input, &at))
+            .map(|(field, input)| {
+                self.writer.add_one(&number, field, &state, &quote!((*#record)), input, &at)
+            })
             .collect();
-        // Streams show their records themselves, and these are behind a reference already.
         let add = quote! {
             let #at = #rt::time::Timestamp::MIN;
             let (#(#inputs,)*) = (#(#taken,)*);
@@ -431,7 +486,9 @@ impl Builder<'_> {
         let asks = fields.iter().zip(inputs).map(|(field, input)| {
             let name = &field.name;
             let back = match (takes_back(field), &field.own) {
-                (TakesBack::Subtracted, _) => quote!(#rt::aggregate::Sum::take_back(&mut #state.#name, #input)),
+                (TakesBack::Subtracted, _) => {
+                    quote!(#rt::aggregate::Sum::take_back(&mut #state.#name, #input))
+                }
                 (_, Some(_)) => quote!(#rt::ops::retract_own(#number, &mut #state.#name, #input)),
                 (_, None) => quote!(#rt::aggregate::Aggregate::retract(&mut #state.#name, #input)),
             };

@@ -46,7 +46,7 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
     }
     let mut outputs = builder.outputs(outputs);
     let is_stream = |name: &str| matches!(builder.names.get(name), Some((Named::Node(_), _)));
-    let others = Others { streams: &is_stream, unread: &unread };
+    let others = Others { streams: &is_stream, misnamed: &builder.misnamed, unread: &unread };
     let region = region::build(of_tables, &others, errors);
     for feed in feeds {
         outputs.extend(builder.feed(feed, &region));
@@ -221,10 +221,20 @@ impl Builder<'_> {
 
     /// What leads a stream into a table: a node, and a port that nobody sees.
     fn feed(&mut self, feed: Feed, region: &Region) -> Option<Output> {
-        let Some(table) = region.tables.iter().position(|table| text(&table.name) == text(&feed.table)) else {
+        let Some(table) = region.tables.iter().position(|table| text(&table.name) == text(&feed.table))
+        else {
             self.misnamed.borrow_mut().push(None);
             let name = &feed.table;
-            let near = did_you_mean(&name.to_string(), region.tables.iter().map(|table| text(&table.name)).collect::<Vec<_>>().iter().map(String::as_str));
+            let near = did_you_mean(
+                &name.to_string(),
+                region
+                    .tables
+                    .iter()
+                    .map(|table| text(&table.name))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(String::as_str),
+            );
             if !self.unread.contains(&text(name)) {
                 self.errors.error(Code::UnknownName, name, format!("there is no table `{name}`{near}"));
             }

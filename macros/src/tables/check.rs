@@ -35,7 +35,10 @@ fn indexes_are_distinct(region: &Region, errors: &Diagnostics) {
                 let message = if name == "key" {
                     format!("`key` is what the key of `{}` goes by; give the index another name", table.name)
                 } else {
-                    format!("the table `{}` has an index `{name}` already; give this one another name", table.name)
+                    format!(
+                        "the table `{}` has an index `{name}` already; give this one another name",
+                        table.name
+                    )
                 };
                 errors.error(Code::DefinedTwice, name, message);
             }
@@ -70,8 +73,9 @@ fn every_node_is_read(graph: &Graph, errors: &Diagnostics) {
     for node in graph.region.nodes.iter().filter(|node| node.view.is_none() && !node.is_read) {
         let name = &node.name;
         if !graph.unread.contains(&text(name)) && !is_led_out(graph, name) {
-            let message =
-                format!("nothing reads `{name}`; make it a view, `view {name} = ..`, read it in one, or remove it");
+            let message = format!(
+                "nothing reads `{name}`; make it a view, `view {name} = ..`, read it in one, or remove it"
+            );
             errors.error(Code::FeedsNothing, name, message);
         }
     }
@@ -80,7 +84,10 @@ fn every_node_is_read(graph: &Graph, errors: &Diagnostics) {
 /// Whether an output names it, which has been called a mistake.
 fn is_led_out(graph: &Graph, name: &Ident) -> bool {
     graph.outputs.iter().any(|output| text(&output.name) == text(name))
-        || graph.nodes.iter().any(|node| matches!(&node.origin, crate::graph::Origin::Chain(chain) if chain.source.is_empty()))
+        || graph
+            .nodes
+            .iter()
+            .any(|node| matches!(&node.origin, crate::graph::Origin::Chain(chain) if chain.source.is_empty()))
 }
 
 /// Nothing grows without saying so.
@@ -113,7 +120,9 @@ fn bounds_fit_what_they_bound(region: &Region, errors: &Diagnostics) {
         let message = if what == "the source" {
             "nothing is held here; what is kept is said at the end of a view, or after `aggregate` and `distinct`".to_string()
         } else {
-            format!("`{what}` holds nothing; what is kept is said at the end of a view, or after `aggregate` and `distinct`")
+            format!(
+                "`{what}` holds nothing; what is kept is said at the end of a view, or after `aggregate` and `distinct`"
+            )
         };
         errors.error_at(Code::IdleKeep, *span, message);
     }
@@ -151,7 +160,10 @@ fn keys_of_joins_are_of_one_length(region: &Region, errors: &Diagnostics) {
         let left = &region.steps[step.inputs[0]].key;
         for (place, &other) in step.inputs.iter().enumerate().skip(1) {
             let right = &region.steps[other].key;
-            if length(region, left) == length(region, right) || *left == Key::Unknown || *right == Key::Unknown {
+            if length(region, left) == length(region, right)
+                || *left == Key::Unknown
+                || *right == Key::Unknown
+            {
                 continue;
             }
             let (first, second) = (region.name_of(step.inputs[0]), region.name_of(other));
@@ -159,14 +171,20 @@ fn keys_of_joins_are_of_one_length(region: &Region, errors: &Diagnostics) {
             let at = step.named.get(if matches!(step.op, StepOp::Merge) { place } else { 0 });
             let at = at.copied().unwrap_or_else(|| step.at.span());
             let (code, message) = match step.op {
-                StepOp::Merge => (Code::MergeArm, format!(
-                    "`merge` unites rows of one kind of key, and `{first}` has the key {left}, `{second}` the key {right}; \
+                StepOp::Merge => (
+                    Code::MergeArm,
+                    format!(
+                        "`merge` unites rows of one kind of key, and `{first}` has the key {left}, `{second}` the key {right}; \
                      `rekey` one of them"
-                )),
-                _ => (Code::TableJoinKeys, format!(
-                    "rows meet by their key: that of `{first}` is {left}, and that of `{second}` is {right}; give `{second}` the \
+                    ),
+                ),
+                _ => (
+                    Code::TableJoinKeys,
+                    format!(
+                        "rows meet by their key: that of `{first}` is {left}, and that of `{second}` is {right}; give `{second}` the \
                      same with `rekey(index)` in a node of its own"
-                )),
+                    ),
+                ),
             };
             errors.error_at(code, at, message);
         }
@@ -228,7 +246,9 @@ fn report_broken(region: &Region, asking: StepId, broken: &Broken, errors: &Diag
                 region.tables[id.table].name
             ),
             Way::Key | Way::All => {
-                format!("`{asks}` asks this `merge` for {by}, which `{arm}` cannot give; aggregate it by a key")
+                format!(
+                    "`{asks}` asks this `merge` for {by}, which `{arm}` cannot give; aggregate it by a key"
+                )
             }
         };
         errors.error_at(Code::MergeArm, at, message);
@@ -251,7 +271,8 @@ fn report_broken(region: &Region, asking: StepId, broken: &Broken, errors: &Diag
                 "the `{operator}` of `{state}` keeps its rows by {key}, and `{asks}` looks them up by `{by}`: one state has one \
                  key; put the `rekey` before the `{operator}`"
             );
-            let at = rekey_between(region, asking, broken.hop).map_or(&region.steps[asking].at, |step| &region.steps[step].at);
+            let at = rekey_between(region, asking, broken.hop)
+                .map_or(&region.steps[asking].at, |step| &region.steps[step].at);
             errors.error(Code::TwoKeys, at, message);
         }
         _ => {
@@ -316,9 +337,13 @@ fn the_greatest_have_an_order(region: &Region, errors: &Diagnostics) {
 fn values_of_views_have_a_type(region: &Region, errors: &Diagnostics) {
     for node in region.nodes.iter().filter(|node| node.view.is_some()) {
         let Some(&last) = node.steps.last() else { continue };
-        if node.ty.as_ref().is_some_and(crate::graph::is_partly_inferred) || node.ty.is_none() && !is_known(&region.steps[last].value) {
+        if node.ty.as_ref().is_some_and(crate::graph::is_partly_inferred)
+            || node.ty.is_none() && !is_known(&region.steps[last].value)
+        {
             let name = &node.name;
-            let message = format!("what a closure makes has a type that is not written; write it: `view {name}: Type = ..`");
+            let message = format!(
+                "what a closure makes has a type that is not written; write it: `view {name}: Type = ..`"
+            );
             errors.error(Code::ValueType, name, message);
         }
     }
@@ -377,7 +402,10 @@ fn names_are_free(graph: &Graph, errors: &Diagnostics) {
         let message = if crate::emit::OWN.contains(&record.as_str()) {
             format!("`{name}` would generate `{record}`, which every flow has; rename it")
         } else if let Some(table) = of_row {
-            format!("`{name}` generates the type `{record}`, which the rows of `{}` have; rename the node", table.name)
+            format!(
+                "`{name}` generates the type `{record}`, which the rows of `{}` have; rename the node",
+                table.name
+            )
         } else if made.contains(&record) {
             format!("`{name}` and another node would both generate the type `{record}`; rename one")
         } else {

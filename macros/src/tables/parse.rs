@@ -15,8 +15,8 @@ use crate::parse::{function, size, whole_type, written_type};
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use std::collections::HashSet;
 use syn::ext::IdentExt;
-use syn::parse::{Parse, ParseStream};
 use syn::parse::discouraged::Speculative;
+use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, LitInt, Token};
 
 /// The names of tables, and of what is made of them.
@@ -25,8 +25,7 @@ pub(crate) fn names_of_tables(body: &TokenStream) -> HashSet<String> {
     let mut found: HashSet<String> = items.iter().filter_map(|item| table_name(item)).collect();
     loop {
         let made = |item: &Vec<TokenTree>| made_of(item, &found);
-        let new: Vec<String> =
-            items.iter().filter_map(made).filter(|name| !found.contains(name)).collect();
+        let new: Vec<String> = items.iter().filter_map(made).filter(|name| !found.contains(name)).collect();
         if new.is_empty() {
             return found;
         }
@@ -40,9 +39,7 @@ fn items(body: &TokenStream) -> Vec<Vec<TokenTree>> {
     for tree in body.clone() {
         let ends = match &tree {
             TokenTree::Punct(punct) => punct.as_char() == ';',
-            TokenTree::Group(group) => {
-                group.delimiter() == Delimiter::Brace && table_name(&item).is_some()
-            }
+            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace && table_name(&item).is_some(),
             TokenTree::Ident(_) | TokenTree::Literal(_) => false,
         };
         item.push(tree);
@@ -78,7 +75,8 @@ fn made_of(item: &[TokenTree], known: &HashSet<String>) -> Option<String> {
         [TokenTree::Ident(name), rest @ ..] => (name, rest),
         _ => return None,
     };
-    let sign = |tree: &TokenTree, sign: char| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == sign);
+    let sign =
+        |tree: &TokenTree, sign: char| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == sign);
     let equals = rest.iter().position(|tree| sign(tree, '='))?;
     if equals > 0 && !sign(&rest[0], ':') {
         return None;
@@ -106,11 +104,7 @@ pub(crate) fn is_of_tables(input: ParseStream<'_>, known: &HashSet<String>) -> b
 }
 
 /// `table name: Row { .. }`
-pub(crate) fn table(
-    input: ParseStream<'_>,
-    docs: Vec<Attribute>,
-    errors: &Diagnostics,
-) -> syn::Result<Item> {
+pub(crate) fn table(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> syn::Result<Item> {
     input.call(Ident::parse_any)?;
     let name: Ident = input.parse()?;
     if !input.peek(Token![:]) {
@@ -120,7 +114,8 @@ pub(crate) fn table(
     input.parse::<Token![:]>()?;
     let ty = whole_type(input)?;
     if !input.peek(syn::token::Brace) {
-        let message = format!("a table needs a key: `table {name}: {} {{ key id; }}`", crate::emit::written(&ty));
+        let message =
+            format!("a table needs a key: `table {name}: {} {{ key id; }}`", crate::emit::written(&ty));
         return Err(syn::Error::new_spanned(&ty, message));
     }
     let body;
@@ -138,7 +133,8 @@ pub(crate) fn table(
             body.parse::<Token![:]>()?;
             indexes.push(Index { name, fields: fields(&body, "index by_author: author")? });
         } else {
-            let word = body.fork().call(Ident::parse_any).map_or_else(|_| String::new(), |word| word.to_string());
+            let word =
+                body.fork().call(Ident::parse_any).map_or_else(|_| String::new(), |word| word.to_string());
             let near = did_you_mean(&word, ["key", "index"]);
             return Err(syn::Error::new(
                 body.span(),
@@ -168,7 +164,8 @@ fn fields(input: ParseStream<'_>, usage: &str) -> syn::Result<Vec<Ident>> {
         }
         return Ok(names.parse_terminated(<Ident as Parse>::parse, Token![,])?.into_iter().collect());
     }
-    let field: Ident = input.parse().map_err(|error: syn::Error| syn::Error::new(error.span(), expected()))?;
+    let field: Ident =
+        input.parse().map_err(|error: syn::Error| syn::Error::new(error.span(), expected()))?;
     if input.peek(Token![:]) || input.peek(Token![=]) {
         let message = format!("the name of the field is enough, its type is that of the row: `{usage};`");
         return Err(syn::Error::new(input.span(), message));
@@ -190,18 +187,27 @@ pub(crate) fn derived(
     let name: Ident = input.parse()?;
     let ty = written_type(input)?;
     if !input.peek(Token![=]) {
-        return Err(syn::Error::new(input.span(), "expected `=` and a chain: `view name = table -> operator ..`"));
+        return Err(syn::Error::new(
+            input.span(),
+            "expected `=` and a chain: `view name = table -> operator ..`",
+        ));
     }
     input.parse::<Token![=]>()?;
     let begin = if peek_word(input, "merge") && input.peek2(syn::token::Paren) {
         let word: Ident = input.parse()?;
         let names;
         syn::parenthesized!(names in input);
-        Begin::Merge(word.span(), names.parse_terminated(<Ident as Parse>::parse, Token![,])?.into_iter().collect())
+        Begin::Merge(
+            word.span(),
+            names.parse_terminated(<Ident as Parse>::parse, Token![,])?.into_iter().collect(),
+        )
     } else if input.peek(syn::Ident) {
         Begin::Name(input.parse()?)
     } else {
-        return Err(syn::Error::new(input.span(), "expected the name of a table or of a node, or `merge(a, b)`"));
+        return Err(syn::Error::new(
+            input.span(),
+            "expected the name of a table or of a node, or `merge(a, b)`",
+        ));
     };
     let bounds = bounds(&name, input, errors)?;
     let (mut ops, mut whole) = (Vec::new(), true);
@@ -253,10 +259,16 @@ fn unknown(name: &str) -> (Code, String) {
         return (Code::TablesAndStreams, message.to_string());
     }
     if let Some((_, meant)) = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name) {
-        return (Code::UnknownOperator, format!("there is no operator `{name}` on tables; did you mean `{meant}`?"));
+        return (
+            Code::UnknownOperator,
+            format!("there is no operator `{name}` on tables; did you mean `{meant}`?"),
+        );
     }
     if streams::operator(name).is_some() {
-        let message = format!("`{name}` is an operator on streams, and this is made of tables; there are {}", all.join(", "));
+        let message = format!(
+            "`{name}` is an operator on streams, and this is made of tables; there are {}",
+            all.join(", ")
+        );
         return (Code::TablesAndStreams, message);
     }
     let near = did_you_mean(name, OPERATORS.iter().map(|row| row.name));

@@ -6,6 +6,7 @@ use crate::ast::{AggregateField, Memory};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean};
 use crate::graph::text;
 use proc_macro2::{Ident, Span};
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use syn::{Attribute, Expr, Type};
 
@@ -84,12 +85,16 @@ pub(crate) enum StepOp {
     Table(usize),
     Filter(Expr),
     MapValues(Expr),
-    Rekey { to: Found },
+    Rekey {
+        to: Found,
+    },
     /// All rows under one key.
     Whole,
     Aggregate(Vec<AggregateField>),
     Distinct,
-    Join { left: bool },
+    Join {
+        left: bool,
+    },
     Merge,
     View,
 }
@@ -127,7 +132,9 @@ pub(crate) enum Value {
     /// The record generated for that node.
     Record(usize),
     /// What a closure makes: of a type that is written, or not.
-    Made { ty: Option<Type> },
+    Made {
+        ty: Option<Type>,
+    },
     Unknown,
 }
 
@@ -179,9 +186,9 @@ impl Region {
 
     /// Types of what is held or stored.
     pub(crate) fn held_types(&self) -> impl Iterator<Item = (&'static str, Vec<&Type>)> {
-        let results = self.aggregates().map(|(_, fields)| {
-            ("a result", fields.iter().map(|field| &field.ty).collect::<Vec<_>>())
-        });
+        let results = self
+            .aggregates()
+            .map(|(_, fields)| ("a result", fields.iter().map(|field| &field.ty).collect::<Vec<_>>()));
         let rows = self.tables.iter().map(|table| ("a row", vec![&table.ty]));
         let values = self.nodes.iter().filter_map(|node| node.ty.as_ref()).map(|ty| ("a value", vec![ty]));
         results.chain(rows).chain(values)
@@ -214,6 +221,8 @@ impl Region {
 /// What the names of a flow stand for that are not of its region.
 pub(crate) struct Others<'a> {
     pub(crate) streams: &'a dyn Fn(&str) -> bool,
+    /// Streams that were named here: they are not to be blamed for having no reader.
+    pub(crate) misnamed: &'a RefCell<Vec<Option<String>>>,
     /// The words in items that could not be read: what is not found may be there.
     pub(crate) unread: &'a HashSet<String>,
 }
@@ -256,18 +265,22 @@ impl Builder<'_> {
         let key = match &table.keys[..] {
             [key] => key.fields.clone(),
             [] => {
-                let message = format!("`{name}` has no key; write the field that tells its rows apart: `key id;`");
+                let message =
+                    format!("`{name}` has no key; write the field that tells its rows apart: `key id;`");
                 self.errors.error(Code::TableKey, &name, message);
                 Vec::new()
             }
             [_, second, ..] => {
-                let message = format!("`{name}` has two keys; a key of two fields is `key (a, b);`, another way to its rows \
-                    is an `index`");
+                let message = format!(
+                    "`{name}` has two keys; a key of two fields is `key (a, b);`, another way to its rows \
+                    is an `index`"
+                );
                 self.errors.error_at(Code::TableKey, second.span, message);
                 Vec::new()
             }
         };
-        let known = if key.is_empty() { Key::Unknown } else { Key::Of(IndexId { table: place, index: None }) };
+        let known =
+            if key.is_empty() { Key::Unknown } else { Key::Of(IndexId { table: place, index: None }) };
         self.region.steps.push(Step {
             op: StepOp::Table(place),
             inputs: Vec::new(),
@@ -312,7 +325,10 @@ impl Builder<'_> {
             names.insert(0, names.last().cloned().unwrap_or_default());
             let message = format!("these nodes read each other in a circle: {}", names.join(" -> "));
             self.errors.error(Code::Cycle, &self.region.nodes[node].name, message);
-            path.iter().for_each(|&on| chains[on] = None);
+            for &on in path.iter() {
+                chains[on] = None;
+                self.region.nodes[on].is_read = true;
+            }
             return;
         }
         let Some(chain) = &chains[node] else { return };
@@ -359,6 +375,7 @@ impl Builder<'_> {
             return;
         }
         if (self.others.streams)(&text(name)) {
+            self.others.misnamed.borrow_mut().push(Some(text(name)));
             let message = format!(
                 "`{name}` is a stream, and views are made of tables; lead it into one first: `{name} -> into table;`"
             );
@@ -404,7 +421,9 @@ impl Builder<'_> {
             let ast::Op { name, row, args, bounds } = op;
             let has_state = row.effect.has_state();
             let of_state = if last && is_view { false } else { has_state };
-            let own = if of_state || last && is_view { bounds } else {
+            let own = if of_state || last && is_view {
+                bounds
+            } else {
                 if bounds.span().is_some() {
                     self.idle(node, row.name, &bounds);
                 }
@@ -428,8 +447,8 @@ impl Builder<'_> {
         if is_view {
             let bounds = last_bounds.unwrap_or_default();
             self.note_written(node, &bounds);
-            let halved = self.region.steps[current].node == Some(node)
-                && self.region.steps[current].bounds.halved;
+            let halved =
+                self.region.steps[current].node == Some(node) && self.region.steps[current].bounds.halved;
             let name = self.region.nodes[node].name.clone();
             let ends = self.push(node, StepOp::View, vec![current], name);
             self.region.steps[ends].bounds = StateBounds { halved, ..bounds_of(&bounds) };
@@ -498,14 +517,7 @@ impl Builder<'_> {
     }
 
     /// Adds the steps of an operator; `None` if it was wrong and has been reported.
-    fn step(
-        &mut self,
-        node: usize,
-        input: StepId,
-        at: Ident,
-        effect: Effect,
-        args: Args,
-    ) -> Option<StepId> {
+    fn step(&mut self, node: usize, input: StepId, at: Ident, effect: Effect, args: Args) -> Option<StepId> {
         match (effect, args) {
             (Effect::Select, Args::Closure(f)) => Some(self.push(node, StepOp::Filter(f), vec![input], at)),
             (Effect::Replace, Args::Closure(f)) => {
@@ -579,7 +591,11 @@ impl Builder<'_> {
             let known: Vec<String> = under.iter().map(|&under| text(&region.tables[under].name)).collect();
             let near = did_you_mean(&text(table), known.iter().map(String::as_str));
             let near = if near.is_empty() { format!("; they come from {}", listed(&known)) } else { near };
-            self.errors.error(Code::UnknownName, table, format!("these rows do not come from a table `{table}`{near}"));
+            self.errors.error(
+                Code::UnknownName,
+                table,
+                format!("these rows do not come from a table `{table}`{near}"),
+            );
             return None;
         }
         let candidates: Vec<usize> = under
@@ -591,7 +607,11 @@ impl Builder<'_> {
         let has = |table: usize| -> Option<IndexId> {
             let indexes = &region.tables[table].indexes;
             let place = indexes.iter().position(|index| text(&index.name) == text(&wanted.index));
-            if is_key { Some(IndexId { table, index: None }) } else { place.map(|index| IndexId { table, index: Some(index) }) }
+            if is_key {
+                Some(IndexId { table, index: None })
+            } else {
+                place.map(|index| IndexId { table, index: Some(index) })
+            }
         };
         let having: Vec<IndexId> = candidates.iter().filter_map(|&table| has(table)).collect();
         if having.is_empty() {
@@ -644,7 +664,8 @@ impl Builder<'_> {
         let known: Vec<String> =
             tables.clone().flat_map(|table| table.indexes.iter().map(|index| text(&index.name))).collect();
         let by_field = tables.clone().find_map(|table| {
-            let of_field = |index: &&ast::Index| index.fields.len() == 1 && text(&index.fields[0]) == text(at);
+            let of_field =
+                |index: &&ast::Index| index.fields.len() == 1 && text(&index.fields[0]) == text(at);
             table.indexes.iter().find(of_field).map(|index| text(&index.name))
         });
         let names: Vec<String> = tables.clone().map(|table| text(&table.name)).collect();

@@ -28,6 +28,7 @@ fn fields(input: &DeriveInput) -> syn::Result<TokenStream> {
         let Some(ident) = field.ident.as_ref().filter(|_| !is_skipped(&field.attrs)) else { continue };
         let (number, ty) = (number(ident), &field.ty);
         code.extend(quote! {
+            #[diagnostic::do_not_recommend]
             impl #declared #facade::__private::row::Field<#number> for #name #arguments #conditions {
                 type Type = #ty;
                 #[inline(always)]

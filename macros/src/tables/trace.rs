@@ -54,7 +54,9 @@ pub(crate) fn pull(region: &Region, step: StepId, way: Way) -> Result<Vec<String
             let mut found = Vec::new();
             for (place, &input) in here.inputs.iter().enumerate() {
                 let arm = pull(region, input, way);
-                found.extend(arm.map_err(|broken| Broken { arm: broken.arm.or(Some((step, place))), ..broken })?);
+                found.extend(
+                    arm.map_err(|broken| Broken { arm: broken.arm.or(Some((step, place))), ..broken })?,
+                );
             }
             Ok(found)
         }

@@ -314,8 +314,14 @@ impl<F: Flow> Builder<F> {
         let mut control = FlowControl::new(Arc::clone(&shared), tasks, clock, epochs, promised);
         let settings = self.settings;
         let regions = Regions::new(self.tables, settings.read_deadline);
-        let mut host =
-            EmbeddedHost::new(settings, Arc::clone(&shared), Arc::clone(&executor), self.attached, durable, regions);
+        let mut host = EmbeddedHost::new(
+            settings,
+            Arc::clone(&shared),
+            Arc::clone(&executor),
+            self.attached,
+            durable,
+            regions,
+        );
         let wired = catch_unwind(AssertUnwindSafe(|| F::wire_embedded(&Arc::new(self.flow), &mut host)));
         wired.map_err(|payload| StartError::Panicked {
             flow: F::GRAPH.flow,

@@ -4,7 +4,9 @@ use super::shared::Shared;
 use crate::connect::Sink;
 use crate::error::{SinkError, StartError};
 use crate::graph::Graph;
-use crate::tables::{MemoryTables, Region, RegionSettings, RowKey, Running, StoredRow, Table, TableStore, WriteBatch};
+use crate::tables::{
+    MemoryTables, Region, RegionSettings, RowKey, Running, StoredRow, Table, TableStore, WriteBatch,
+};
 use std::any::Any;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -50,7 +52,11 @@ impl Regions {
     }
 
     /// Opens the store and starts the region's thread; `None` if nothing is to run.
-    pub(super) fn start(&mut self, region: Region, flow: &'static str) -> Result<Option<Running>, StartError> {
+    pub(super) fn start(
+        &mut self,
+        region: Region,
+        flow: &'static str,
+    ) -> Result<Option<Running>, StartError> {
         let refused = |what: String| StartError::Tables { flow, what };
         let settings = RegionSettings { deadline: self.deadline };
         let started = match self.at.take() {
@@ -96,7 +102,9 @@ fn on_disk(path: PathBuf) -> Result<Box<dyn TableStore>, String> {
 #[cfg(not(feature = "tables"))]
 fn on_disk(path: PathBuf) -> Result<Box<dyn TableStore>, String> {
     let path = path.display();
-    Err(format!("its tables are to be in `{path}`, and psdf was built without its feature `tables`: enable it in Cargo.toml"))
+    Err(format!(
+        "its tables are to be in `{path}`, and psdf was built without its feature `tables`: enable it in Cargo.toml"
+    ))
 }
 
 /// Upserts what a stream leads into a table.
