@@ -212,8 +212,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         "A running [`{flow}`](super::{flow}): a field for each input and output. Dropping it stops the flow."
     );
     let builder = builder(context, &inputs, &outputs);
-    let (of_region, region_names) = (tables::handle_fields(context), tables::handle_names(context));
-    let region_texts = region_names.iter().map(|name| text(name));
+    let of_region = tables::handle_fields(context);
     let of_handle = handle_parameters(context);
     let (declared, named, bounds) = (of_handle.declared(), of_handle.named(), of_handle.conditions());
     let (of_inputs, of_outputs) = edge_parameters(context);
@@ -239,7 +238,6 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
                 f.debug_struct("Handle")
                     #(.field(#input_texts, &self.#input_names))*
                     #(.field(#output_texts, &self.#output_names))*
-                    #(.field(#region_texts, &self.#region_names))*
                     .field("control", &self.control)
                     .finish()
             }

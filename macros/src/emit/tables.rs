@@ -77,6 +77,15 @@ fn key_type(context: &Context<'_>, key: &Key) -> TokenStream {
     if let [ty] = &types[..] { quote!(#ty) } else { quote!((#(#types),*)) }
 }
 
+/// Where a key is written: its last field, or the name of what has none.
+fn place_of_key(region: &Region, key: &Key, name: &Ident) -> Place {
+    let field = match key {
+        Key::Of(id) => region.fields(*id).last(),
+        Key::Whole | Key::Unknown => None,
+    };
+    Place::at(field.unwrap_or(name).span())
+}
+
 /// The type of a value, in the generated module, as a reader of the docs should see it. Checks have seen that it is known.
 fn value_type(context: &Context<'_>, value: &Value) -> TokenStream {
     let region = &context.graph.region;
@@ -107,6 +116,8 @@ struct Port<'a> {
     kind: Ident,
     key: TokenStream,
     value: TokenStream,
+    /// Where its key is written.
+    place: Place,
 }
 
 /// The tables and views of which the types are known.
@@ -118,6 +129,7 @@ fn ports<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
         kind: ident("Table"),
         key: key_type(context, &region.steps[table.step].key),
         value: declared(context, &KnownType::Written(table.ty.clone())),
+        place: place_of_key(region, &region.steps[table.step].key, &table.name),
     });
     let views = region.nodes.iter().filter(|node| node.view.is_some()).filter_map(|node| {
         let last = &region.steps[*node.steps.last()?];
@@ -127,7 +139,8 @@ fn ports<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
         };
         let docs = documented(&node.docs, &format!("The view `{}`.", node.name));
         let kind = ident("View");
-        Some(Port { name: &node.name, docs, kind, key: key_type(context, &last.key), value })
+        let place = place_of_key(region, &last.key, &node.name);
+        Some(Port { name: &node.name, docs, kind, key: key_type(context, &last.key), value, place })
     });
     let mut seen = Vec::new();
     let mut is_new = |port: &Port<'_>| {
@@ -141,20 +154,20 @@ fn ports<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
 /// `pub articles: Table<u64, Article>`
 pub(super) fn handle_fields(context: &Context<'_>) -> Vec<TokenStream> {
     let rt = &context.rt;
-    let field = |Port { name, docs, kind, key, value }: &Port<'_>| quote!(#(#docs)* pub #name: #rt::tables::#kind<#key, #value>);
+    let field = |Port { name, docs, kind, key, value, .. }: &Port<'_>| quote!(#(#docs)* pub #name: #rt::tables::#kind<#key, #value>);
     ports(context).iter().map(field).collect()
 }
 
-/// The names of those fields.
-pub(super) fn handle_names<'a>(context: &'a Context<'_>) -> Vec<&'a Ident> {
-    ports(context).into_iter().map(|port| port.name).collect()
-}
-
-/// `articles: host.take_table("articles")`
+/// `articles: host.take_of_region("articles")`
 pub(super) fn handle_takes(context: &Context<'_>) -> Vec<TokenStream> {
-    let take = |Port { name, .. }: &Port<'_>| {
-        let text = text(name);
-        quote!(#name: parts.host.take_of_region(#text))
+    let take = |Port { name, place, .. }: &Port<'_>| {
+        let (text, rt) = (text(name), &context.rt);
+        let taken = place.called(
+            &place.put(quote!(#rt::ops::same)),
+            [quote!(parts.host.take_of_region(#text))],
+            &context.rt,
+        );
+        quote!(#name: #taken)
     };
     ports(context).iter().map(take).collect()
 }

@@ -220,6 +220,10 @@ fn state_can_be_replayed(region: &Region, errors: &Diagnostics) {
     let mut told: Vec<(StepId, Way)> = Vec::new();
     for step in region.states() {
         let Err(broken) = pull(region, step, Way::Key) else { continue };
+        // Two aggregates under one name are another mistake.
+        if region.steps[step].node == region.steps[broken.hop].node {
+            continue;
+        }
         if !told.contains(&(broken.hop, broken.way)) {
             told.push((broken.hop, broken.way));
             report_broken(region, step, &broken, errors);
@@ -395,7 +399,13 @@ fn names_are_free(graph: &Graph, errors: &Diagnostics) {
         .filter(|node| node.core().is_some())
         .flat_map(|node| [node.record_name().to_string(), node.state_name().to_string()])
         .collect();
+    let mut seen = Vec::new();
     for (step, _) in region.aggregates() {
+        // Two under one name are another mistake.
+        if seen.contains(&region.steps[step].node) {
+            continue;
+        }
+        seen.push(region.steps[step].node);
         let name = region.name_of(step);
         let record = record_name(name).to_string();
         let of_row = region.tables.iter().find(|table| crate::emit::written(&table.ty) == record);
