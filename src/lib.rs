@@ -34,6 +34,8 @@ pub use psdf_runtime::{graph, stages::Emit};
 /// [errors.md]: crate::errors
 /// [P040]: crate::errors#p040
 /// [P050]: crate::errors#p050
+/// [P061]: crate::errors#p061
+/// [P062]: crate::errors#p062
 ///
 #[doc = include_str!("../docs/language.md")]
 pub mod language {}
