@@ -193,7 +193,7 @@ impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> State f
         self.groups.victim().map(|key| Box::new(key) as AnyKey)
     }
 
-    #[cfg(debug_assertions)]
+    #[cfg(test)]
     fn audit(&self, cx: &Cx<'_>) -> Result<Option<String>, PullError> {
         let keys = self.groups.keys().to_vec();
         for key in &keys {

@@ -137,7 +137,7 @@ impl<K: RowKey, V: RowValue> State for Distinct<K, V> {
         self.groups.victim().map(|key| Box::new(key) as AnyKey)
     }
 
-    #[cfg(debug_assertions)]
+    #[cfg(test)]
     fn audit(&self, cx: &Cx<'_>) -> Result<Option<String>, PullError> {
         let keys = self.groups.keys().to_vec();
         for key in &keys {

@@ -109,7 +109,7 @@ impl<K: RowKey, S> Held<K, S> {
     }
 
     /// The keys that are there.
-    #[cfg(debug_assertions)]
+    #[cfg(test)]
     pub(super) fn keys(&self) -> Ref<'_, [K]> {
         Ref::map(self.inner.borrow(), |inner| inner.ring.keys())
     }
