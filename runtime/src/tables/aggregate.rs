@@ -193,10 +193,9 @@ impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> State f
         self.groups.victim().map(|key| Box::new(key) as AnyKey)
     }
 
-    #[cfg(debug_assertions)]
+    #[cfg(test)]
     fn audit(&self, cx: &Cx<'_>) -> Result<Option<String>, PullError> {
-        let keys = self.groups.keys().to_vec();
-        for key in &keys {
+        for key in &self.groups.keys() {
             let fresh = self.fold(key, &cx.pull(self.input, Way::Key, key)?);
             let held = self.groups.read(key, |group| (group.result.clone(), group.rows));
             if held != Some((fresh.result, fresh.rows)) {

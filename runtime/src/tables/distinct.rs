@@ -137,10 +137,9 @@ impl<K: RowKey, V: RowValue> State for Distinct<K, V> {
         self.groups.victim().map(|key| Box::new(key) as AnyKey)
     }
 
-    #[cfg(debug_assertions)]
+    #[cfg(test)]
     fn audit(&self, cx: &Cx<'_>) -> Result<Option<String>, PullError> {
-        let keys = self.groups.keys().to_vec();
-        for key in &keys {
+        for key in &self.groups.keys() {
             let mut left = self.count(cx, key)?;
             let held = self.groups.read(key, Clone::clone).unwrap_or_default();
             for (value, count) in &held {

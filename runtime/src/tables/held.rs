@@ -5,7 +5,7 @@ use super::ring::Ring;
 use crate::graph::Budget;
 use crate::state::heap_bytes;
 use hashbrown::HashMap;
-use std::cell::{Ref, RefCell};
+use std::cell::RefCell;
 
 /// What the map keeps for a key beside its entry, with room for it to grow.
 const PER_KEY: u64 = 8;
@@ -109,9 +109,9 @@ impl<K: RowKey, S> Held<K, S> {
     }
 
     /// The keys that are there.
-    #[cfg(debug_assertions)]
-    pub(super) fn keys(&self) -> Ref<'_, [K]> {
-        Ref::map(self.inner.borrow(), |inner| inner.ring.keys())
+    #[cfg(test)]
+    pub(super) fn keys(&self) -> Vec<K> {
+        self.inner.borrow().ring.keys().to_vec()
     }
 
     fn bytes_of(key: &K, heap: u64) -> u64 {

@@ -33,6 +33,8 @@ mod ring;
 mod stats;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests_random;
 mod thread;
 mod view;
 mod write_batch;

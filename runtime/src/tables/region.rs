@@ -135,7 +135,9 @@ impl Region {
         self.graph.add(name, MapValues { id: self.graph.len(), input, map })
     }
 
-    /// The rows by another key: `key` must answer what `index` has for the row of the table that the value is made of.
+    /// The rows by another key: `key` must answer what `index` has for the row of the table that the value is made of. Where
+    /// a `join` lies between, that is the row of its left side if the table of the index lies above that, and else of its
+    /// right side; below a `left_join` it is always that of the left side.
     pub fn rekey<K: RowKey, V: RowValue, I: RowKey, R>(
         &mut self,
         name: &'static str,

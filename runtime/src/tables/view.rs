@@ -226,7 +226,7 @@ impl<K: RowKey, V: RowValue> State for View<K, V> {
         key.downcast_ref::<K>().is_some_and(|key| self.owned.borrow().pins.contains(key))
     }
 
-    #[cfg(debug_assertions)]
+    #[cfg(test)]
     fn audit(&self, cx: &Cx<'_>) -> Result<Option<String>, PullError> {
         for key in self.owned.borrow().ring.keys() {
             let Some(entry) = self.published.entry(key) else {
