@@ -11,6 +11,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs)]
 
+pub use psdf_macros::Row;
 pub use psdf_runtime::aggregate::Aggregate;
 pub use psdf_runtime::connect::{self, Sink, Source};
 pub use psdf_runtime::embedded::{
@@ -21,6 +22,9 @@ pub use psdf_runtime::error::{FlowError, Refusal, SendError, SinkError, SourceEr
 pub use psdf_runtime::failed::{AsyncError, Failed};
 pub use psdf_runtime::flow::Flow;
 pub use psdf_runtime::record::{Key, Late, Record, StateData};
+pub use psdf_runtime::tables::{
+    Change, Changes, Peek, ReadError, Rows, Table, View, ViewStats, WriteBatch, WriteError,
+};
 pub use psdf_runtime::time::{EventTime, Timestamp, Window};
 pub use psdf_runtime::{graph, stages::Emit};
 
@@ -30,6 +34,8 @@ pub use psdf_runtime::{graph, stages::Emit};
 /// [errors.md]: crate::errors
 /// [P040]: crate::errors#p040
 /// [P050]: crate::errors#p050
+/// [P061]: crate::errors#p061
+/// [P062]: crate::errors#p062
 ///
 #[doc = include_str!("../docs/language.md")]
 pub mod language {}
@@ -67,6 +73,9 @@ pub mod storage {
     pub use psdf_runtime::checkpoint::savepoint::{SavepointError, export_savepoint, import_savepoint};
     pub use psdf_runtime::checkpoint::storage::{DirStorage, Storage};
     pub use psdf_runtime::state::{DiskTier, MemoryCounts, MemoryTier, PageAt, TierPages, TierStore};
+    #[cfg(feature = "tables")]
+    pub use psdf_runtime::tables::FjallTables;
+    pub use psdf_runtime::tables::{MemoryTables, StoreBatch, TableStore};
 }
 
 /// To test flows by simulation: crashes anywhere, and nothing is lost or doubled.
@@ -94,6 +103,8 @@ pub mod requirements {
         GenericJoined, GenericKey, GenericRecord, GenericShared, GenericState, IsKey, IsRecord, IsState,
         Joined, Overlapping, Shared, Written,
     };
+    pub use psdf_runtime::row::{Field, IsRowKey, IsRowValue, IsStoredRow, MeetsKey, MergesRows};
+    pub use psdf_runtime::tables::{RowKey, RowValue, StoredRow};
     pub use psdf_runtime::time::EventTime;
 }
 

@@ -31,6 +31,15 @@ pub(crate) enum Item {
     Input(Input),
     Node(Node),
     Output(Output),
+    /// A table, a view, or what is between them.
+    Region(crate::tables::ast::Item),
+    Feed(Feed),
+}
+
+/// `chain -> into table;`
+pub(crate) struct Feed {
+    pub(crate) table: Ident,
+    pub(crate) chain: Chain,
 }
 
 /// `param name: Type = default;`
@@ -102,6 +111,8 @@ pub(crate) struct Chain {
     /// Where `merge` stands, if the chain begins with it.
     pub(crate) merge: Option<Span>,
     pub(crate) operators: Vec<Op>,
+    /// The table that it leads into.
+    pub(crate) into: Option<Ident>,
 }
 
 /// One operator of a chain.

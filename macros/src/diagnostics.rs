@@ -78,6 +78,28 @@ codes! {
     NoOrder = "P040",
     /// Parameters that a flow cannot have, or does nothing with.
     Parameters = "P050",
+    /// An index that no table has.
+    MissingIndex = "P060",
+    /// State that could not be computed again: its key leads back to no index of a table.
+    NotReplayable = "P061",
+    /// What is kept whole, or leaves the tables, of what is only partly in memory.
+    BelowPartial = "P062",
+    /// One state looked up by two keys.
+    TwoKeys = "P063",
+    /// A key that comes from the wrong side of a join, or from both.
+    JoinSide = "P064",
+    /// A source of a `merge` that cannot be replayed by its key.
+    MergeArm = "P065",
+    /// An aggregate over all rows that cannot be kept whole.
+    NoGroup = "P066",
+    /// A join of tables whose keys differ.
+    TableJoinKeys = "P067",
+    /// Tables where streams belong, or the reverse.
+    TablesAndStreams = "P068",
+    /// A view whose value only rustc knows.
+    ValueType = "P069",
+    /// A table without a key, or with two.
+    TableKey = "P070",
 }
 
 /// Gathers errors. Whoever makes one must hand it in: dropping it with errors inside is a bug.

@@ -9,8 +9,9 @@ pub(crate) use build::build;
 pub(crate) use generics::{Names, parameter_ident, parameter_name};
 pub(crate) use names::{identifier, module_name, record_name, state_name, text};
 
-use crate::ast::{Args, Duration, JoinBound, Keep, Memory, Op, Param};
+use crate::ast::{AggregateField, Args, Duration, JoinBound, Keep, Memory, Op, Param};
 use crate::operators::{Effect, JoinKind};
+use crate::tables::region::Region;
 use proc_macro2::{Ident, Span};
 use std::collections::HashSet;
 use syn::spanned::Spanned;
@@ -42,6 +43,8 @@ pub(crate) struct Graph {
     pub(crate) unread_names: Vec<Ident>,
     /// Names that do not lead to a stream, with what was meant if that can be told.
     pub(crate) misnamed: Vec<Option<String>>,
+    /// Its tables and views.
+    pub(crate) region: Region,
 }
 
 pub(crate) struct Node {
@@ -125,6 +128,8 @@ pub(crate) struct Output {
     /// The type the user wrote.
     pub(crate) ty: Option<Type>,
     pub(crate) node: Option<Id>,
+    /// The table that it leads into, in place of a port.
+    pub(crate) into: Option<usize>,
 }
 
 /// What is known of a stream without asking rustc.
@@ -295,6 +300,17 @@ impl Node {
     /// The name of the state struct generated for it.
     pub(crate) fn state_name(&self) -> Ident {
         state_name(&self.name)
+    }
+}
+
+impl Graph {
+    /// The fields of every `aggregate`, on streams and on tables.
+    pub(crate) fn aggregates(&self) -> impl Iterator<Item = &[AggregateField]> {
+        let of_streams = self.nodes.iter().flat_map(Node::ops).filter_map(|op| match &op.args {
+            Args::Aggregate(fields) => Some(&fields[..]),
+            _ => None,
+        });
+        of_streams.chain(self.region.aggregates().map(|(_, fields)| fields))
     }
 }
 

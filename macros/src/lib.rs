@@ -15,6 +15,13 @@ mod operators;
 mod parse;
 #[cfg(test)]
 mod robustness;
+mod tables;
+
+/// Makes a struct a row of tables: see `psdf::Row`, which is documented there.
+#[proc_macro_derive(Row, attributes(row))]
+pub fn derive_row(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    tables::row::derive(input.into()).into()
+}
 
 /// Declares flows. Use it through the crate `psdf`, whose macro of the same name says where the runtime is.
 #[proc_macro]

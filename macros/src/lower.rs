@@ -489,13 +489,16 @@ fn gives_the_same_divided(graph: &Graph, id: Id) -> bool {
     let fires_once = matches!(&window.args, Args::Window { early: None, by_wall_clock: None, .. })
         && matches!(window.row.effect, Effect::Window(WindowKind::Tumbling | WindowKind::Hopping))
         && window.allow.is_none();
-    fires_once
-        && !needs_records(node)
-        && fields.iter().all(|field| match field.row.unites {
-            Unites::Always => true,
-            Unites::Exact => is_exact(&field.ty),
-            Unites::Never => false,
-        })
+    fires_once && !needs_records(node) && fields.iter().all(unites)
+}
+
+/// Whether a function gives the same in whichever order records come, and however they are divided.
+pub(crate) fn unites(field: &crate::ast::AggregateField) -> bool {
+    match field.row.unites {
+        Unites::Always => true,
+        Unites::Exact => is_exact(&field.ty),
+        Unites::Never => false,
+    }
 }
 
 /// Types of which it is known that values add up exactly, and that of equal ones it does not matter which is taken.

@@ -307,6 +307,17 @@ pub(crate) enum Unites {
     Never,
 }
 
+/// How an aggregate on tables lets go of a row that it has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TakesBack {
+    /// It says of each whether it can.
+    Asked,
+    /// What was added up is subtracted.
+    Subtracted,
+    /// It cannot: the rows of the key are read again.
+    Never,
+}
+
 /// A row: an aggregate function.
 #[derive(Debug)]
 pub(crate) struct Function {
@@ -320,6 +331,8 @@ pub(crate) struct Function {
     /// Whether it has no result where there was no record. With a filter its field is then an `Option`.
     pub(crate) needs_one: bool,
     pub(crate) unites: Unites,
+    /// How one record's part is taken back.
+    pub(crate) takes_back: TakesBack,
     pub(crate) usage: &'static str,
 }
 
@@ -330,6 +343,10 @@ impl Function {
 
     const fn needs_one(self) -> Function {
         Function { needs_one: true, ..self }
+    }
+
+    const fn takes_back(self, takes_back: TakesBack) -> Function {
+        Function { takes_back, ..self }
     }
 
     const fn unites(self, unites: Unites) -> Function {
@@ -354,6 +371,7 @@ const fn function(
         by_time: false,
         needs_one: false,
         unites: Unites::Never,
+        takes_back: TakesBack::Never,
         usage,
     }
 }
@@ -364,9 +382,11 @@ use Projection as P;
 
 pub(crate) const FUNCTIONS: &[Function] = &[
     function("count", F::None, Held::Plain("Count"), Holds::Count, P::Nothing, "n: u64 = count()")
-        .unites(Unites::Always),
+        .unites(Unites::Always)
+        .takes_back(TakesBack::Asked),
     function("sum", F::Closure, Held::OfField("Sum"), Holds::Sum, P::Value, "total: u64 = sum(|record| ..)")
-        .unites(Unites::Exact),
+        .unites(Unites::Exact)
+        .takes_back(TakesBack::Subtracted),
     function(
         "min",
         F::Closure,
@@ -376,7 +396,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         "least: u64 = min(|record| ..)",
     )
     .needs_one()
-    .unites(Unites::Exact),
+    .unites(Unites::Exact)
+    .takes_back(TakesBack::Asked),
     function(
         "max",
         F::Closure,
@@ -386,7 +407,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         "most: u64 = max(|record| ..)",
     )
     .needs_one()
-    .unites(Unites::Exact),
+    .unites(Unites::Exact)
+    .takes_back(TakesBack::Asked),
     function(
         "mean",
         F::Closure,
@@ -469,7 +491,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
 pub(crate) static OWN_FUNCTION: Function =
     function("", F::Own, Held::Own, Holds::Own, P::Own, "name: Type = Function(|record| ..)")
         .by_time()
-        .needs_one();
+        .needs_one()
+        .takes_back(TakesBack::Asked);
 
 /// The aggregate function of that name.
 pub(crate) fn aggregate_function(name: &str) -> Option<&'static Function> {

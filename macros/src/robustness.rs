@@ -14,6 +14,25 @@ use syn::visit::Visit;
 
 /// Flows in which every item, operator, clause and aggregate function occurs.
 const FLOWS: &[&str] = &[
+    "pub flow Forum {
+        param least: u32 = 0;
+        /// What was written.
+        table articles: Article { key id; index by_author: author; }
+        table votes: Vote { key (article, user); index by_article: article; index by_both: (user, article); }
+        input drafts: Article;
+        drafts -> filter(|draft| draft.id > 0) -> into articles;
+        counted = votes -> filter(|vote| vote.weight >= least);
+        vote_count = counted -> group_by(by_article) -> aggregate {
+            votes: u64 = count(), light: Option<u32> = min(|v| v.weight, where |v| v.weight < 5), rows: Vec<Vote> = collect(),
+            xor: u64 = Xor(|v| v.user), best: Vec<Vote> = top(2, by |v| v.weight),
+        } keep forever, memory 8 MiB;
+        view page: Page = articles -> left_join(vote_count) -> map_values(|(a, v)| page(a, v.as_ref()))
+            keep forever, memory 64 MiB, max_rows 10_000;
+        users = merge(counted, votes) -> rekey(votes.key) -> distinct keep forever;
+        more = users -> merge(votes);
+        view by_user = more -> join(votes) keep forever;
+        view total = votes -> aggregate { n: u64 = count() } keep forever;
+    }",
     "/// Live traffic analytics for one web site.
     pub flow WebTraffic {
         /// How far above its own past.

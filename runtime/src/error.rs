@@ -170,6 +170,13 @@ pub enum StartError {
         /// What is missing, and what to do.
         what: String,
     },
+    /// The flow's tables cannot be opened, or nothing says where they are.
+    Tables {
+        /// The flow.
+        flow: &'static str,
+        /// What is wrong, and what to do.
+        what: String,
+    },
     /// A node cannot run as the params have it: a window of no width, hops that are longer than their windows.
     Node {
         /// The flow.
@@ -220,6 +227,7 @@ impl fmt::Display for StartError {
             StartError::Memory { flow, node, what } => {
                 write!(f, "flow `{flow}` cannot start: node `{node}` has a budget of memory, and {what}")
             }
+            StartError::Tables { flow, what } => write!(f, "flow `{flow}` cannot start: {what}"),
             StartError::Finished { flow } => write!(
                 f,
                 "flow `{flow}` has finished: with `finish` its inputs came to their end. Stop a flow that is to go on \

@@ -129,6 +129,53 @@ pub struct PortMeta {
     pub name: &'static str,
     /// The place of its node in [`Graph::nodes`].
     pub node: usize,
+    /// The table that an output leads into, in place of a handle.
+    pub into: Option<&'static str>,
+}
+
+/// What there is in a flow's region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableKind {
+    /// A table.
+    Table,
+    /// A node between tables and views.
+    Node,
+    /// A view.
+    View,
+}
+
+/// A way to find the rows of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IndexMeta {
+    /// Its name.
+    pub name: &'static str,
+    /// The fields of the rows that it is made of.
+    pub fields: &'static [&'static str],
+}
+
+/// A table, a view, or a node between them.
+#[derive(Clone, Copy, Debug)]
+pub struct TableNode {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: TableKind,
+    /// Its operators, in order.
+    pub operators: &'static [&'static str],
+    /// What it reads, by the places in [`Graph::tables`].
+    pub reads: &'static [usize],
+    /// The fields of its key; none where all rows are under one key.
+    pub key: &'static [&'static str],
+    /// The indexes of a table.
+    pub indexes: &'static [IndexMeta],
+    /// What is kept of it, as it was written; `None` if it holds nothing.
+    pub bound: Option<&'static str>,
+    /// How much of its state may be in memory. `None`: all of it.
+    pub memory: Option<Budget>,
+    /// What a replay of one of its keys looks up, one after the other: `table.index`, or `table.key`.
+    pub replay: &'static [&'static str],
+    /// The line of the source file it is declared on.
+    pub line: u32,
 }
 
 /// A flow that stands in another.
@@ -157,6 +204,8 @@ pub struct Graph {
     pub outputs: &'static [PortMeta],
     /// The flows that stand in this one.
     pub subflows: &'static [Subflow],
+    /// Its tables, its views and the nodes between them, in the order of declaration: first the tables.
+    pub tables: &'static [TableNode],
 }
 
 impl Graph {
@@ -164,6 +213,12 @@ impl Graph {
     #[must_use]
     pub fn node(&self, name: &str) -> Option<&'static Node> {
         self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// The table, view, or node between them, of that name.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&'static TableNode> {
+        self.tables.iter().find(|table| table.name == name)
     }
 
     /// The number of nodes, with those of the flows that stand in this one.

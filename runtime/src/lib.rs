@@ -4,6 +4,7 @@
 //! imports only from those before it:
 //!
 //! - words: [`time`], [`requirement`], [`record`], [`failed`], [`graph`], [`error`];
+//! - a region: [`tables`], [`row`];
 //! - one stage: [`aggregate`], [`ops`], [`asked`], [`clock`], `combiner`, [`outlet`], [`stage`], [`stages`];
 //! - the seam: [`host`], [`flow`];
 //! - hosts: [`embedded`], with [`connect`] for sources and sinks.
@@ -29,9 +30,11 @@ pub mod outlet;
 pub mod panic;
 pub mod record;
 pub mod requirement;
+pub mod row;
 pub mod stage;
 pub mod stages;
 pub mod state;
+pub mod tables;
 pub mod testing;
 pub mod time;
 

@@ -69,6 +69,16 @@ pub fn merge_own<A: Aggregate>(node: NodeId, state: &mut A, other: A) {
     on_behalf_of(node, || state.merge(other));
 }
 
+/// Lets a user's own aggregate function take an input back: whether it could.
+pub fn retract_own<A: Aggregate>(node: NodeId, state: &mut A, input: A::Input) -> bool {
+    on_behalf_of(node, || state.retract(input))
+}
+
+/// Whether the result of a user's own aggregate function depends on the order of what it is shown.
+pub fn depends_on_order<A: Aggregate>(_: &A) -> bool {
+    A::DEPENDS_ON_ORDER
+}
+
 /// The result of a user's own aggregate function.
 pub fn finish_own<A: Aggregate>(node: NodeId, state: A) -> A::Output {
     on_behalf_of(node, || state.finish())

@@ -6,6 +6,9 @@ use std::cell::Cell;
 /// A node of a flow, by its place in the graph's list.
 pub type NodeId = u16;
 
+/// In place of a node: the one on whose behalf this runs already.
+pub const ENCLOSING: NodeId = NodeId::MAX;
+
 thread_local! {
     static PANICKED_IN: Cell<Option<NodeId>> = const { Cell::new(None) };
 }
@@ -18,7 +21,7 @@ struct Unwinding(NodeId);
 impl Drop for Unwinding {
     #[cold]
     fn drop(&mut self) {
-        if PANICKED_IN.get().is_none() {
+        if self.0 != ENCLOSING && PANICKED_IN.get().is_none() {
             PANICKED_IN.set(Some(self.0));
         }
     }

@@ -1,10 +1,11 @@
 //! Closures take what they are given, and keep nothing.
 
-use crate::ast::{Args, FunctionArgs, JoinBound, Op};
+use crate::ast::{AggregateField, Args, FunctionArgs, JoinBound, Op};
 use crate::diagnostics::{Code, Diagnostics};
 use crate::emit::written;
 use crate::graph::{Graph, text};
 use crate::operators::Effect;
+use crate::tables::region::StepOp;
 use std::collections::HashSet;
 use syn::visit::Visit;
 use syn::{BinOp, Expr, ExprClosure, Pat, Type, UnOp};
@@ -17,6 +18,7 @@ pub(super) struct Used<'a> {
 }
 
 const RECORD: &[&str] = &["record"];
+const ROW: &[&str] = &["row"];
 const FOLD: &[&str] = &["acc", "record"];
 const MERGE: &[&str] = &["acc", "other"];
 const STEP: &[&str] = &["state", "record", "out"];
@@ -36,22 +38,7 @@ pub(super) fn closures_of(op: &Op) -> Vec<Used<'_>> {
             Some(JoinBound::Until(f)) => vec![used(f, RECORD)],
             Some(JoinBound::Within(_)) | None => Vec::new(),
         },
-        Args::Aggregate(fields) => fields
-            .iter()
-            .flat_map(|field| {
-                let filter = field.filter.as_ref().map(|filter| Used {
-                    operator: "where".to_string(),
-                    closure: &filter.f,
-                    parameters: RECORD,
-                });
-                let closures = function_closures(&field.args).map(|(closure, parameters)| Used {
-                    operator: written(&field.function),
-                    closure,
-                    parameters,
-                });
-                closures.chain(filter)
-            })
-            .collect(),
+        Args::Aggregate(fields) => fields.iter().flat_map(closures_of_field).collect(),
         Args::Fold(fold) => {
             let merge = fold.merge.as_ref().map(|merge| used(merge, MERGE));
             std::iter::once(used(&fold.step, FOLD)).chain(merge).collect()
@@ -69,6 +56,20 @@ pub(super) fn closures_of(op: &Op) -> Vec<Used<'_>> {
     }
 }
 
+fn closures_of_field(field: &AggregateField) -> impl Iterator<Item = Used<'_>> {
+    let filter = field.filter.as_ref().map(|filter| Used {
+        operator: "where".to_string(),
+        closure: &filter.f,
+        parameters: RECORD,
+    });
+    let closures = function_closures(&field.args).map(|(closure, parameters)| Used {
+        operator: written(&field.function),
+        closure,
+        parameters,
+    });
+    closures.chain(filter)
+}
+
 fn function_closures(args: &FunctionArgs) -> impl Iterator<Item = (&Expr, &'static [&'static str])> {
     let (first, second) = match args {
         FunctionArgs::None => (None, None),
@@ -82,9 +83,31 @@ fn function_closures(args: &FunctionArgs) -> impl Iterator<Item = (&Expr, &'stat
     first.into_iter().chain(second)
 }
 
+/// The closures between tables and views, all of which are shown their rows.
+fn closures_of_tables(graph: &Graph) -> Vec<Used<'_>> {
+    graph.region.steps.iter().flat_map(|step| closures_of_step(&step.op)).collect()
+}
+
+fn closures_of_step(step: &StepOp) -> Vec<Used<'_>> {
+    let used = |operator: &str, closure| Used { operator: operator.to_string(), closure, parameters: ROW };
+    match step {
+        StepOp::Filter(closure) => vec![used("filter", closure)],
+        StepOp::MapValues(closure) => vec![used("map_values", closure)],
+        StepOp::Aggregate(fields) => fields.iter().flat_map(closures_of_field).collect(),
+        StepOp::Table(_)
+        | StepOp::Rekey { .. }
+        | StepOp::Whole
+        | StepOp::Distinct
+        | StepOp::Join { .. }
+        | StepOp::Merge
+        | StepOp::View => Vec::new(),
+    }
+}
+
 pub(super) fn closures_have_the_right_parameters(graph: &Graph, errors: &Diagnostics) {
-    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
-        for used in closures_of(op) {
+    let of_streams = graph.nodes.iter().flat_map(|node| node.ops()).flat_map(closures_of);
+    for used in of_streams.chain(closures_of_tables(graph)) {
+        {
             let Expr::Closure(closure) = used.closure else { continue };
             if closure.inputs.len() != used.parameters.len() {
                 let message = format!(
@@ -110,7 +133,7 @@ pub(super) fn closures_have_the_right_parameters(graph: &Graph, errors: &Diagnos
 /// Closures run inside the loop of a stage, which waits for nobody.
 pub(super) fn closures_do_not_wait(graph: &Graph, errors: &Diagnostics) {
     let ops = graph.nodes.iter().flat_map(|node| node.ops()).filter(|op| op.row.effect != Effect::Call);
-    for used in ops.flat_map(closures_of) {
+    for used in ops.flat_map(closures_of).chain(closures_of_tables(graph)) {
         if let Expr::Closure(closure) = used.closure
             && let Some(word) = &closure.asyncness
         {
@@ -125,12 +148,15 @@ pub(super) fn closures_do_not_wait(graph: &Graph, errors: &Diagnostics) {
 
 /// What only looks at records is shown them.
 pub(super) fn closures_that_look_take_references(graph: &Graph, errors: &Diagnostics) {
-    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
-        let shown =
-            matches!(op.row.effect, Effect::Select | Effect::Inspect | Effect::SetTime | Effect::SetKey)
-                || matches!(op.row.effect, Effect::Route)
-                || matches!(op.args, Args::Aggregate(_));
-        for used in closures_of(op).into_iter().filter(|used| shown && used.parameters.len() == 1) {
+    let shown = |op: &&Op| {
+        matches!(op.row.effect, Effect::Select | Effect::Inspect | Effect::SetTime | Effect::SetKey)
+            || matches!(op.row.effect, Effect::Route)
+            || matches!(op.args, Args::Aggregate(_))
+    };
+    let of_streams = graph.nodes.iter().flat_map(|node| node.ops()).filter(shown).flat_map(closures_of);
+    let all = of_streams.chain(closures_of_tables(graph));
+    for used in all.filter(|used| used.parameters.len() == 1) {
+        {
             if let Expr::Closure(closure) = used.closure
                 && let Some(Pat::Type(typed)) = closure.inputs.first()
                 && matches!(&*typed.ty, Type::Path(_) | Type::Tuple(_))
@@ -165,6 +191,17 @@ pub(super) fn closures_keep_no_state(graph: &Graph, errors: &Diagnostics) {
                     errors.error(Code::CapturedState, at, message);
                 }
             }
+        }
+    }
+    for used in closures_of_tables(graph) {
+        let Expr::Closure(closure) = used.closure else { continue };
+        for (name, at) in assigned_outside(closure) {
+            let message = format!(
+                "the closure of `{}` changes `{name}`, which lives outside of it, and it runs again for every replay; count \
+                 with `aggregate`, or write into a table",
+                used.operator
+            );
+            errors.error(Code::CapturedState, at, message);
         }
     }
 }

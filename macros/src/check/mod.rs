@@ -63,4 +63,5 @@ pub(crate) fn check(graph: &Graph, errors: &Diagnostics) {
     former::former_names_lead_to_one_node(graph, errors);
     former::former_names_lead_to_one_field(graph, errors);
     former::migrations_read_no_params(graph, errors);
+    crate::tables::check::check(graph, errors);
 }

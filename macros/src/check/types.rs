@@ -12,8 +12,8 @@ const OWNED: &str = "write `String` instead of `&str`, and `Vec<T>` instead of `
 
 /// State is data: it is stored and read back, and what is read back has nothing to borrow from.
 pub(super) fn state_owns_its_data(graph: &Graph, errors: &Diagnostics) {
-    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
-        let (what, types) = held_types(&op.args);
+    let of_streams = graph.nodes.iter().flat_map(|node| node.ops()).map(|op| held_types(&op.args));
+    for (what, types) in of_streams.chain(graph.region.held_types()) {
         for reference in types.into_iter().filter_map(|ty| first_reference(ty, |_| true)) {
             errors.error(
                 Code::Arguments,
@@ -101,8 +101,7 @@ pub(super) fn tops_know_their_records(graph: &Graph, errors: &Diagnostics) {
 
 /// The type of what is in a list is taken from the type of the list, which must therefore be plain to see.
 pub(super) fn lists_are_vecs(graph: &Graph, errors: &Diagnostics) {
-    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
-        let Args::Aggregate(fields) = &op.args else { continue };
+    for fields in graph.aggregates() {
         for AggregateField { name, ty, function, row, .. } in fields {
             if row.holds == Holds::List && list_element(ty).is_none() {
                 let function = written(function);
@@ -116,8 +115,7 @@ pub(super) fn lists_are_vecs(graph: &Graph, errors: &Diagnostics) {
 
 /// Where no record passes its filter, a function may have no result: then its field says so.
 pub(super) fn what_may_be_missing_is_optional(graph: &Graph, errors: &Diagnostics) {
-    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
-        let Args::Aggregate(fields) = &op.args else { continue };
+    for fields in graph.aggregates() {
         for field in fields.iter().filter(|field| field.may_be_missing() && optional(&field.ty).is_none()) {
             let (name, ty, function) = (&field.name, written(&field.ty), written(&field.function));
             let message = format!(
@@ -130,8 +128,7 @@ pub(super) fn what_may_be_missing_is_optional(graph: &Graph, errors: &Diagnostic
 
 /// A share of the records is from none to all. What is not a literal is looked at when it is known.
 pub(super) fn quantiles_are_fractions(graph: &Graph, errors: &Diagnostics) {
-    for op in graph.nodes.iter().flat_map(|node| node.ops()) {
-        let Args::Aggregate(fields) = &op.args else { continue };
+    for fields in graph.aggregates() {
         for field in fields {
             let FunctionArgs::Quantile { q, .. } = &field.args else { continue };
             let Some((value, is_float)) = literal(q) else { continue };

@@ -9,7 +9,7 @@ use crate::graph::{Id, KnownType, text};
 use crate::lower::{Head, Target};
 use crate::operators::Holds;
 use crate::parse::words;
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 use std::collections::HashSet;
 use syn::Type;
@@ -246,7 +246,12 @@ impl Writer<'_> {
     }
 
     /// The state of a field of `top`, if that lists records as they come.
-    pub(super) fn listed(&self, field: &AggregateField, state: TokenStream, record: &Ident) -> TokenStream {
+    pub(super) fn listed(
+        &self,
+        field: &AggregateField,
+        state: TokenStream,
+        record: &TokenStream,
+    ) -> TokenStream {
         self.context.given_typed(element(&field.ty), &quote!(&#record), state)
     }
 }

@@ -14,7 +14,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::{Expr, Type};
 
-fn projected(place: usize) -> Ident {
+pub(super) fn projected(place: usize) -> Ident {
     format_ident!("input{place}", span = own())
 }
 
@@ -23,15 +23,21 @@ impl Writer<'_> {
     pub(super) fn projections(&mut self, id: Id, record: &TokenStream) -> TokenStream {
         let node = self.context.graph.node(id);
         let Some(Args::Aggregate(fields)) = core_args(node) else { return quote!(()) };
-        let inputs: Vec<_> = fields.iter().map(|field| self.projection(id, field, record)).collect();
+        let number = node_number(id);
+        let inputs: Vec<_> = fields.iter().map(|field| self.projection(&number, field, record)).collect();
         quote!((#(#inputs,)*))
     }
 
     /// What a function takes of a record; with a filter, if the record passes it.
-    fn projection(&mut self, id: Id, field: &AggregateField, record: &TokenStream) -> TokenStream {
+    pub(super) fn projection(
+        &mut self,
+        id: &TokenStream,
+        field: &AggregateField,
+        record: &TokenStream,
+    ) -> TokenStream {
         let taken = self.taken(id, field, record);
         let Some(filter) = &field.filter else { return taken };
-        let (rt, id) = (&self.context.rt, node_number(id));
+        let rt = &self.context.rt;
         let f = self.closure(&filter.f, 1);
         let passes = Place::at(filter.span).put(quote!(#rt::ops::filter));
         quote! {
@@ -43,9 +49,8 @@ impl Writer<'_> {
         }
     }
 
-    fn taken(&mut self, id: Id, field: &AggregateField, record: &TokenStream) -> TokenStream {
+    fn taken(&mut self, id: &TokenStream, field: &AggregateField, record: &TokenStream) -> TokenStream {
         let rt = &self.context.rt;
-        let id = node_number(id);
         if let Some(own) = &field.own {
             let place = Place::of(own);
             let f = match field.args.taken() {
@@ -58,7 +63,19 @@ impl Writer<'_> {
             let arguments = place.parenthesized(&quote!(#id, #record, #f));
             return quote!(#project #arguments);
         }
-        let Some(f) = field.args.taken() else { return quote!(()) };
+        let Some(f) = field.args.taken() else {
+            return match field.row.projection {
+                // A list of whole rows.
+                Projection::Value => {
+                    self.context.typed(held(field), &quote!(::core::clone::Clone::clone(#record)))
+                }
+                Projection::Nothing
+                | Projection::Number
+                | Projection::Fingerprint
+                | Projection::Record
+                | Projection::Own => quote!(()),
+            };
+        };
         let result = Place::of_result(f);
         let f = self.closure(f, 1);
         let project = Place::of(&field.function).put(quote!(#rt::ops::project));
@@ -273,42 +290,50 @@ impl Writer<'_> {
         quote!(#module::#name #parameters)
     }
 
+    /// A first value.
+    fn first(&self, number: &TokenStream, ty: &Type, value: &Expr) -> TokenStream {
+        let (rt, ty) = (&self.context.rt, self.context.ty(ty));
+        quote!(#rt::ops::init::<#ty>(#number, || #value))
+    }
+
+    /// `field: state`, as it is before the first record.
+    pub(super) fn init_field(&self, number: &TokenStream, field: &AggregateField) -> TokenStream {
+        let rt = &self.context.rt;
+        let AggregateField { name, ty, args, own, .. } = field;
+        match (args, own) {
+            (FunctionArgs::Fold { init, .. }, _) => {
+                let value = self.first(number, ty, init);
+                quote!(#name: #value)
+            }
+            (_, Some(own)) if !field.may_be_missing() => {
+                let function = Some(self.context.ty(own));
+                let trait_ = quote!(aggregate::OwnFunction<_>);
+                let begin = Place::of(own).function(function.as_ref(), (rt, &trait_), "begin");
+                let number = Place::of(own).parenthesized(number);
+                quote!(#name: #begin #number)
+            }
+            _ => quote!(#name: ::core::default::Default::default()),
+        }
+    }
+
     /// `|| State { .. }`
     fn init(&mut self, id: Id) -> TokenStream {
-        let rt = &self.context.rt;
         let number = node_number(id);
         let node = self.context.graph.node(id);
-        let first = |ty: &Type, value: &Expr| {
-            let ty = self.context.ty(ty);
-            quote!(#rt::ops::init::<#ty>(#number, || #value))
-        };
         let fields: Vec<TokenStream> = match core_args(node) {
-            Some(Args::Aggregate(fields)) => fields
-                .iter()
-                .map(|field @ AggregateField { name, ty, args, own, .. }| match (args, own) {
-                    (FunctionArgs::Fold { init, .. }, _) => {
-                        let value = first(ty, init);
-                        quote!(#name: #value)
-                    }
-                    (_, Some(own)) if !field.may_be_missing() => {
-                        let function = Some(self.context.ty(own));
-                        let trait_ = quote!(aggregate::OwnFunction<_>);
-                        let begin = Place::of(own).function(function.as_ref(), (rt, &trait_), "begin");
-                        let number = Place::of(own).parenthesized(&number);
-                        quote!(#name: #begin #number)
-                    }
-                    _ => quote!(#name: ::core::default::Default::default()),
-                })
-                .collect(),
+            Some(Args::Aggregate(fields)) => {
+                fields.iter().map(|field| self.init_field(&number, field)).collect()
+            }
             Some(Args::Fold(fold)) => {
-                let value = first(&fold.ty, &fold.init);
+                let value = self.first(&number, &fold.ty, &fold.init);
                 vec![quote!(value: #value)]
             }
             Some(Args::Stateful(stateful)) => stateful
                 .state
                 .iter()
                 .filter_map(|field| {
-                    let (name, value) = (&field.name, first(&field.ty, field.default.as_ref()?));
+                    let value = self.first(&number, &field.ty, field.default.as_ref()?);
+                    let name = &field.name;
                     Some(quote!(#name: #value))
                 })
                 .collect(),
@@ -337,7 +362,7 @@ impl Writer<'_> {
         let adds: Vec<_> = fields
             .iter()
             .zip(&inputs)
-            .map(|(field, input)| self.add_one(&number, field, &state, &record, input, &at))
+            .map(|(field, input)| self.add_one(&number, field, &state, &quote!(#record), input, &at))
             .collect();
         if !whole {
             let parameters = quote!(#state: &mut #state_ty, (#(#inputs,)*), #at);
@@ -348,12 +373,12 @@ impl Writer<'_> {
         self.owning(&quote!(#state: &mut #state_ty, #record, #at), &body)
     }
 
-    fn add_one(
+    pub(super) fn add_one(
         &mut self,
         number: &TokenStream,
         field: &AggregateField,
         state: &Ident,
-        record: &Ident,
+        record: &TokenStream,
         input: &Ident,
         at: &Ident,
     ) -> TokenStream {
@@ -428,9 +453,44 @@ impl Writer<'_> {
         self.owning(&quote!(#state: &mut #state_ty, #other: #state_ty), &quote!(#(#merges)* #told))
     }
 
+    /// `field: result`
+    pub(super) fn result_field(
+        &self,
+        number: &TokenStream,
+        field: &AggregateField,
+        state: &Ident,
+    ) -> TokenStream {
+        let rt = &self.context.rt;
+        let AggregateField { name, args, .. } = field;
+        let given = || self.given_field(field, quote!(#state.#name));
+        match args {
+            FunctionArgs::None | FunctionArgs::Closure(_) => {
+                let state = given();
+                if field.own.is_some() {
+                    let result = self.own_result(&field.ty, &quote!(#rt::ops::finish_own(#number, #state)));
+                    return quote!(#name: #result);
+                }
+                quote!(#name: #rt::aggregate::Aggregate::finish(#state))
+            }
+            FunctionArgs::Quantile { q, .. } => {
+                let (state, sketch) = (given(), ident("sketch"));
+                let finished = quote!(#rt::aggregate::Aggregate::finish(#state));
+                if field.may_be_missing() {
+                    let at = quote!(|#sketch| #rt::ops::quantile(#number, &#sketch, || #q));
+                    return quote!(#name: ::core::option::Option::map(#finished, #at));
+                }
+                quote!(#name: #rt::ops::quantile(#number, &#finished, || #q))
+            }
+            FunctionArgs::Top { .. } => {
+                let state = given();
+                quote!(#name: #state.finish())
+            }
+            FunctionArgs::Fold { .. } => quote!(#name: #state.#name),
+        }
+    }
+
     /// The record of results: key, window, fields.
     fn result(&mut self, id: Id, windowed: bool) -> TokenStream {
-        let rt = &self.context.rt;
         let number = node_number(id);
         let node = self.context.graph.node(id);
         let (key, state) = (ident("key"), ident("state"));
@@ -450,35 +510,9 @@ impl Writer<'_> {
             quote!(window: #window,)
         });
         let fields: Vec<TokenStream> = match core_args(node) {
-            Some(Args::Aggregate(fields)) => fields
-                .iter()
-                .map(|field @ AggregateField { name, args, .. }| match args {
-                    FunctionArgs::None | FunctionArgs::Closure(_) => {
-                        let state = self.given_field(field, quote!(#state.#name));
-                        if field.own.is_some() {
-                            let result =
-                                self.own_result(&field.ty, &quote!(#rt::ops::finish_own(#number, #state)));
-                            return quote!(#name: #result);
-                        }
-                        quote!(#name: #rt::aggregate::Aggregate::finish(#state))
-                    }
-                    FunctionArgs::Quantile { q, .. } => {
-                        let (state, sketch) =
-                            (self.given_field(field, quote!(#state.#name)), ident("sketch"));
-                        let finished = quote!(#rt::aggregate::Aggregate::finish(#state));
-                        if field.may_be_missing() {
-                            let at = quote!(|#sketch| #rt::ops::quantile(#number, &#sketch, || #q));
-                            return quote!(#name: ::core::option::Option::map(#finished, #at));
-                        }
-                        quote!(#name: #rt::ops::quantile(#number, &#finished, || #q))
-                    }
-                    FunctionArgs::Top { .. } => {
-                        let state = self.given_field(field, quote!(#state.#name));
-                        quote!(#name: #state.finish())
-                    }
-                    FunctionArgs::Fold { .. } => quote!(#name: #state.#name),
-                })
-                .collect(),
+            Some(Args::Aggregate(fields)) => {
+                fields.iter().map(|field| self.result_field(&number, field, &state)).collect()
+            }
             _ => vec![quote!(value: #state.value)],
         };
         let (module, name) = (&self.context.module, node.record_name());

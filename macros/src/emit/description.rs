@@ -24,10 +24,7 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
         let state = super::join::held(context, id).unwrap_or_else(|| state_fields(context, node));
         let formerly = node.formerly.iter().map(text);
         let bound = option(bound(graph, id).map(|bound| quote!(#bound)));
-        let memory = option(node.memory().map(|memory| match memory.budget {
-            Budget::Bytes(bytes) => quote!(#rt::graph::Budget::Bytes(#bytes)),
-            Budget::Keys(keys) => quote!(#rt::graph::Budget::Keys(#keys)),
-        }));
+        let memory = option(node.memory().map(|memory| budget(rt, memory.budget)));
         let stage = option(stage_of[id].map(|stage| quote!(#stage)));
         let line = u32::try_from(line(&node.name)).unwrap_or(0);
         quote!(#rt::graph::Node {
@@ -45,25 +42,39 @@ pub(super) fn description(context: &Context<'_>, plan: Option<&Plan>) -> TokenSt
         let outlets = stage.outlets.iter().map(|outlet| outlet_meta(context, plan, outlet));
         quote!(#rt::graph::StageMeta { name: #name, node: #node, keyed: #keyed, outlets: &[#(#outlets),*] })
     });
-    let port = |name: &Ident, node: usize| {
+    let port = |name: &Ident, node: usize, into: Option<usize>| {
         let name = text(name);
-        quote!(#rt::graph::PortMeta { name: #name, node: #node })
+        let into = option(into.map(|table| {
+            let table = text(&graph.region.tables[table].name);
+            quote!(#table)
+        }));
+        quote!(#rt::graph::PortMeta { name: #name, node: #node, into: #into })
     };
     let inputs = graph.nodes.iter().enumerate().filter(|(_, node)| matches!(node.origin, Origin::Input));
-    let inputs = inputs.map(|(id, node)| port(&node.name, id));
-    let outputs = graph.outputs.iter().map(|output| port(&output.name, output.node.unwrap_or(0)));
+    let inputs = inputs.map(|(id, node)| port(&node.name, id, None));
+    let outputs =
+        graph.outputs.iter().map(|output| port(&output.name, output.node.unwrap_or(0), output.into));
     // Of a flow with mistakes, what stands in it may be one.
     let subflows = plan.map_or(&[][..], |_| &graph.subflows).iter().map(|subflow| {
         let (name, flow) = (text(&subflow.name), &subflow.flow);
         quote!(#rt::graph::Subflow { name: #name, graph: <#flow as #rt::flow::Flow>::GRAPH })
     });
+    let tables = super::tables::description(context);
     quote!(#rt::graph::Graph {
         flow: #flow, nodes: &[#(#nodes),*], stages: &[#(#stages),*], inputs: &[#(#inputs),*], outputs: &[#(#outputs),*],
-        subflows: &[#(#subflows),*],
+        subflows: &[#(#subflows),*], tables: &[#(#tables),*],
     })
 }
 
-fn option(value: Option<TokenStream>) -> TokenStream {
+/// A budget, as the runtime has it.
+pub(super) fn budget(rt: &TokenStream, budget: Budget) -> TokenStream {
+    match budget {
+        Budget::Bytes(bytes) => quote!(#rt::graph::Budget::Bytes(#bytes)),
+        Budget::Keys(keys) => quote!(#rt::graph::Budget::Keys(#keys)),
+    }
+}
+
+pub(super) fn option(value: Option<TokenStream>) -> TokenStream {
     value.map_or(quote!(::core::option::Option::None), |value| quote!(::core::option::Option::Some(#value)))
 }
 
@@ -210,6 +221,9 @@ pub(super) fn listing(graph: &Graph) -> Vec<String> {
         let bound = bound(graph, id).map_or_else(String::new, |bound| format!("   [{bound}]"));
         format!("{} = {}{bound}", node.shown(graph), chain.join(" -> "))
     });
-    let outputs = graph.outputs.iter().map(|output| format!("output {}", output.name));
-    lines.chain(outputs).collect()
+    let outputs = graph.outputs.iter().map(|output| match output.into {
+        Some(table) => format!("{} -> into {}", output.name, graph.region.tables[table].name),
+        None => format!("output {}", output.name),
+    });
+    lines.chain(outputs).chain(super::tables::listing(graph)).collect()
 }

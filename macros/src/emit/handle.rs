@@ -3,6 +3,7 @@
 use super::Context;
 use super::generics::Parameters;
 use super::names::{OWN, declared};
+use super::tables;
 use crate::graph::{KnownType, Origin, identifier, is_partly_inferred, record_name, state_name, text};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -13,12 +14,14 @@ struct Port<'a> {
     name: &'a Ident,
     ty: Option<TokenStream>,
     known: Option<KnownType>,
+    /// Whether it leads into a table: then it is a port that nobody sees.
+    hidden: bool,
 }
 
 impl<'a> Port<'a> {
     fn new(context: &Context<'_>, name: &'a Ident, known: Option<KnownType>) -> Port<'a> {
         let ty = known.as_ref().map(|known| declared(context, known));
-        Port { name, ty, known }
+        Port { name, ty, known, hidden: false }
     }
 
     /// Its type by name: where there are parameters, rustc would take a type that does not exist for one of those.
@@ -49,8 +52,10 @@ fn inputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
 }
 
 fn outputs<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
-    let port =
-        |output: &'a crate::graph::Output| Port::new(context, &output.name, output_type(context, output));
+    let port = |output: &'a crate::graph::Output| {
+        let port = Port::new(context, &output.name, output_type(context, output));
+        Port { hidden: output.into.is_some(), ..port }
+    };
     let is_input = |output: &crate::graph::Output| {
         context
             .graph
@@ -137,7 +142,9 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
     let rt = &context.rt;
     let h = context.host();
     let flow = &context.graph.name;
-    let (inputs, outputs) = (inputs(context), outputs(context));
+    let (inputs, all_outputs) = (inputs(context), outputs(context));
+    let edge_names: Vec<_> = all_outputs.iter().map(|port| port.name).collect();
+    let outputs: Vec<_> = all_outputs.iter().filter(|port| !port.hidden).collect();
     let input_names: Vec<_> = inputs.iter().map(|port| port.name).collect();
     let input_types: Vec<_> = inputs.iter().map(|port| &port.ty).collect();
     let input_edges: Vec<_> = inputs.iter().map(|port| port.by_name(context)).collect();
@@ -158,7 +165,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             quote!(#drain(&mut self.#name))
         })
         .collect();
-    let edges: Vec<_> = outputs
+    let edges: Vec<_> = all_outputs
         .iter()
         .map(|port| match &port.ty {
             Some(_) => {
@@ -205,6 +212,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
         "A running [`{flow}`](super::{flow}): a field for each input and output. Dropping it stops the flow."
     );
     let builder = builder(context, &inputs, &outputs);
+    let of_region = tables::handle_fields(context);
     let of_handle = handle_parameters(context);
     let (declared, named, bounds) = (of_handle.declared(), of_handle.named(), of_handle.conditions());
     let (of_inputs, of_outputs) = edge_parameters(context);
@@ -222,6 +230,7 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             pub control: #rt::embedded::FlowControl,
             #(pub #input_names: #rt::embedded::Input<#input_types>,)*
             #(pub #output_names: #output_types,)*
+            #(#of_region,)*
         }
 
         impl #declared ::core::fmt::Debug for Handle #named #bounds {
@@ -293,14 +302,33 @@ pub(super) fn handle(context: &Context<'_>) -> TokenStream {
             #[doc(hidden)] pub __host: ::core::marker::PhantomData<#h> }
 
         #[doc = "The edges out of the flow, in some host."]
-        pub struct Outputs #outputs_declared #if_outputs { #(pub #output_names: #edges,)*
+        pub struct Outputs #outputs_declared #if_outputs { #(pub #edge_names: #edges,)*
             #[doc(hidden)] pub __host: ::core::marker::PhantomData<#h> }
     }
 }
 
 /// Settings, and sources and sinks by the names of the ports.
-fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> TokenStream {
+fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[&Port<'_>]) -> TokenStream {
     let rt = &context.rt;
+    let of_tables = (!context.graph.region.is_empty()).then(|| quote! {
+        #[doc = "Where the flow's tables are: a directory on a local disk, which is made if it is not there. Default: `tables`, in"]
+        #[doc = "the directory of a flow that is durable in one; in memory for a flow that is not durable. Needs the feature"]
+        #[doc = "`tables`."]
+        #[must_use]
+        pub fn tables(self, path: impl ::core::convert::Into<::std::path::PathBuf>) -> Self {
+            Builder(self.0.tables(path))
+        }
+        #[doc = "As `tables`, with a store of one's own."]
+        #[must_use]
+        pub fn tables_in(self, store: impl #rt::tables::TableStore + 'static) -> Self {
+            Builder(self.0.tables_in(store))
+        }
+        #[doc = "How long a read of a view waits for its answer. Default: as long as it takes."]
+        #[must_use]
+        pub fn read_deadline(self, deadline: ::core::time::Duration) -> Self {
+            Builder(self.0.set(|settings| settings.read_deadline = ::core::option::Option::Some(deadline)))
+        }
+    });
     let sources = inputs.iter().map(|Port { name, ty, .. }| {
         let (method, text) = (format_ident!("{name}_from"), text(name));
         let doc = format!("Feeds the input `{name}` from a source.");
@@ -312,7 +340,8 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             }
         }
     });
-    let sinks = outputs.iter().filter_map(|Port { name, ty, .. }| {
+    let sinks = outputs.iter().filter_map(|port| {
+        let Port { name, ty, .. } = *port;
         let ty = ty.as_ref()?;
         let (method, text) = (format_ident!("{name}_to"), text(name));
         let doc = format!("Leads the output `{name}` into a sink.");
@@ -395,6 +424,7 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[Port<'_>]) -> 
             pub fn tier_in(self, store: impl #rt::state::TierStore) -> Self {
                 Builder(self.0.tier_in(store))
             }
+            #of_tables
             #[doc = "The time from one checkpoint of a durable flow to the next. Default 10 s."]
             #[must_use]
             pub fn checkpoint_every(self, interval: ::core::time::Duration) -> Self {
@@ -491,12 +521,14 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
         let take = port.given(context, quote!(#host::take_input));
         quote!(#name: #take(&mut *parts.host, #text))
     });
-    let output_takes = outputs.iter().map(|port| {
+    let output_takes = outputs.iter().filter(|port| !port.hidden).map(|port| {
         let (name, text) = (port.name, text(port.name));
         let take = if port.ty.is_some() { quote!(take_output) } else { quote!(take_any_output) };
         let take = port.given(context, quote!(#host::#take));
         quote!(#name: #take(&mut *parts.host, #text))
     });
+    let build_region = (!context.graph.region.is_empty()).then(|| quote!(Self::build_region(flow, host);));
+    let region_takes = tables::handle_takes(context);
     let (builder, standing) = if context.unknown.is_some() {
         (quote!(::core::unreachable!()), None)
     } else {
@@ -518,6 +550,7 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
                 #(#opens,)*
                 __host: ::core::marker::PhantomData,
             };
+            #build_region
             let outputs = Self::wire_stages(flow, host, inputs);
             #(#leads;)*
         };
@@ -525,6 +558,7 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
             #module::Handle {
                 #(#input_takes,)*
                 #(#output_takes,)*
+                #(#region_takes,)*
                 control: parts.control,
             }
         };

@@ -11,6 +11,7 @@ mod map_async;
 mod names;
 mod place;
 mod subflow;
+mod tables;
 mod types;
 mod wire;
 
@@ -67,10 +68,18 @@ pub(crate) fn flow(
         // A parameter may be the mistake.
         Some(error) if graph.is_generic() => vec![handle::unknown(&inner, error)],
         Some(error) => vec![names::names(&inner), handle::unknown(&inner, error)],
-        None => vec![names::names(&inner), types::records_and_states(&inner), handle::handle(&inner)],
+        None => vec![
+            names::names(&inner),
+            types::records_and_states(&inner),
+            tables::records_and_states(&inner),
+            handle::handle(&inner),
+        ],
     };
     let body = match plan {
-        Some(plan) => wire::wire(&context, plan),
+        Some(plan) => {
+            let (wire, region) = (wire::wire(&context, plan), tables::region(&context));
+            quote!(#wire #region)
+        }
         None => TokenStream::new(),
     };
     let description = description::description(&context, plan);

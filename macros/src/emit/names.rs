@@ -23,7 +23,9 @@ pub(super) fn written_types(graph: &Graph) -> Vec<Type> {
         node.ty.iter().chain(of_ops)
     });
     let of_outputs = graph.outputs.iter().filter_map(|output| output.ty.as_ref());
-    for ty in of_nodes.chain(of_outputs) {
+    let of_tables = graph.region.held_types().flat_map(|(_, types)| types);
+    let of_functions = graph.region.aggregates().flat_map(|(_, fields)| fields).flat_map(types_of_field);
+    for ty in of_nodes.chain(of_outputs).chain(of_tables).chain(of_functions) {
         if !is_plain(ty) && !is_partly_inferred(ty) && !graph.is_parameter(ty) && !types.contains(ty) {
             types.push(ty.clone());
         }
@@ -34,9 +36,7 @@ pub(super) fn written_types(graph: &Graph) -> Vec<Type> {
 fn types_of(args: &Args) -> Vec<&Type> {
     match args {
         Args::Key(fields) => fields.iter().map(|field| &field.ty).collect(),
-        Args::Aggregate(fields) => {
-            fields.iter().flat_map(|field| field.own.iter().chain([&field.ty, held(field)])).collect()
-        }
+        Args::Aggregate(fields) => fields.iter().flat_map(types_of_field).collect(),
         Args::Fold(fold) => vec![&fold.ty],
         Args::Stateful(stateful) => {
             let state = stateful.state.iter().flat_map(StateField::types);
@@ -51,6 +51,10 @@ fn types_of(args: &Args) -> Vec<&Type> {
         | Args::Join(_)
         | Args::None => Vec::new(),
     }
+}
+
+fn types_of_field(field: &AggregateField) -> impl Iterator<Item = &Type> {
+    field.own.iter().chain([&field.ty, held(field)])
 }
 
 /// The declarations of the names, in the generated module.

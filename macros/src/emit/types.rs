@@ -106,7 +106,7 @@ fn default(context: &Context<'_>) -> TokenStream {
 }
 
 /// The user's docs, or else ours.
-fn documented(docs: &[Attribute], ours: &str) -> Vec<TokenStream> {
+pub(super) fn documented(docs: &[Attribute], ours: &str) -> Vec<TokenStream> {
     if docs.is_empty() {
         return vec![quote!(#[doc = #ours])];
     }
@@ -133,18 +133,18 @@ fn types_of(context: &Context<'_>, id: Id, node: &Node) -> Option<TokenStream> {
 }
 
 /// A field of a generated struct.
-struct Field {
-    docs: TokenStream,
-    name: Ident,
+pub(super) struct Field {
+    pub(super) docs: TokenStream,
+    pub(super) name: Ident,
     /// Its type as it is declared.
-    ty: TokenStream,
+    pub(super) ty: TokenStream,
     /// Its type by name, if that depends on what the user wrote.
-    doubtful: Option<TokenStream>,
+    pub(super) doubtful: Option<TokenStream>,
 }
 
 impl Field {
     /// Of a type that the user wrote.
-    fn written(context: &Context<'_>, docs: TokenStream, name: &Ident, ty: &Type) -> Field {
+    pub(super) fn written(context: &Context<'_>, docs: TokenStream, name: &Ident, ty: &Type) -> Field {
         let doubtful = (!is_surely_data(ty)).then(|| context.ty(ty));
         Field { docs, name: name.clone(), ty: context.inside(ty), doubtful }
     }
@@ -172,13 +172,25 @@ fn record(context: &Context<'_>, id: Id, node: &Node, key: &[(Ident, Type)], arg
         _ => {}
     }
     let fields = distinct(fields);
+    let parameters = of_record(context, id, &fields);
+    results(context, &docs, &name, &parameters, &fields)
+}
+
+/// A struct of results, which can also be compared and shown.
+pub(super) fn results(
+    context: &Context<'_>,
+    docs: &[TokenStream],
+    name: &Ident,
+    parameters: &Parameters,
+    fields: &[Field],
+) -> TokenStream {
+    let rt = &context.rt;
     let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
     let texts = names.iter().map(|name| text(name));
-    let shown = text(&name);
-    let parameters = of_record(context, id, &fields);
-    let data = data(context, &quote!(#(#docs)*), &name, &parameters, &fields);
+    let shown = text(name);
+    let data = data(context, &quote!(#(#docs)*), name, parameters, fields);
     let (declared, named) = (parameters.declared(), parameters.named());
-    let comparable = parameters.conditions_and(&conditions(&fields, &quote!(::core::cmp::PartialEq)));
+    let comparable = parameters.conditions_and(&conditions(fields, &quote!(::core::cmp::PartialEq)));
     // What a parameter can show is known of each type that it stands for, and not of itself.
     let generic = |field: &&Field| !context.graph.mentioned(&field.ty).is_empty();
     let shown_if = fields.iter().filter(generic).map(|field| {
@@ -207,7 +219,7 @@ fn record(context: &Context<'_>, id: Id, node: &Node, key: &[(Ident, Type)], arg
 }
 
 /// A flow in which a name stands twice has been told so; here it stands once.
-fn distinct(mut fields: Vec<Field>) -> Vec<Field> {
+pub(super) fn distinct(mut fields: Vec<Field>) -> Vec<Field> {
     let mut seen = HashSet::new();
     fields.retain(|field| seen.insert(text(&field.name)));
     fields
@@ -287,7 +299,7 @@ fn stub(
 }
 
 /// The parameters that the fields of a struct are made of.
-fn of_fields(context: &Context<'_>, fields: &[Field]) -> Parameters {
+pub(super) fn of_fields(context: &Context<'_>, fields: &[Field]) -> Parameters {
     let names = fields.iter().flat_map(|field| context.graph.mentioned(&field.ty)).collect();
     context.parameters(&names)
 }
@@ -319,9 +331,15 @@ fn in_quotes(conditions: &TokenStream) -> Option<String> {
 
 /// The state struct of a stateful node.
 fn state(context: &Context<'_>, node: &Node, args: &Args) -> TokenStream {
-    let doc = format!("The state of the node `{}` for one key.", node.name);
-    let fields = distinct(state_fields(context, args));
-    data(context, &quote!(#[doc = #doc]), &node.state_name(), &of_fields(context, &fields), &fields)
+    state_of(context, &node.name, state_fields(context, args))
+}
+
+/// The state struct of a node of that name.
+pub(super) fn state_of(context: &Context<'_>, node: &Ident, fields: Vec<Field>) -> TokenStream {
+    let doc = format!("The state of the node `{node}` for one key.");
+    let fields = distinct(fields);
+    let name = crate::graph::state_name(node);
+    data(context, &quote!(#[doc = #doc]), &name, &of_fields(context, &fields), &fields)
 }
 
 fn state_fields(context: &Context<'_>, args: &Args) -> Vec<Field> {
@@ -345,7 +363,7 @@ pub(super) fn parameters_of_state(context: &Context<'_>, node: &Node) -> Paramet
 }
 
 /// What holds what an aggregate function has seen.
-fn function_state(context: &Context<'_>, field: &AggregateField) -> Field {
+pub(super) fn function_state(context: &Context<'_>, field: &AggregateField) -> Field {
     let AggregateField { name, ty, row, own, .. } = field;
     let rt = &context.rt;
     let (declared, doubtful) = match (row.state, own) {

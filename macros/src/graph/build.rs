@@ -2,9 +2,10 @@
 
 use super::names::{identifier, snake, text};
 use super::{Graph, Id, Node, NodeChain, Origin, Output, Stream, Subflow, SubflowInput, line};
-use crate::ast::{Chain, Diversion, Flow, Input, Item, Source};
+use crate::ast::{Chain, Diversion, Feed, Flow, Input, Item, Source};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::operators::Effect;
+use crate::tables::region::{self, Others, Region};
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use std::cell::{Cell, RefCell};
@@ -25,6 +26,7 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
         misnamed: RefCell::default(),
     };
     let (mut params, mut outputs, mut declared) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut of_tables, mut feeds) = (Vec::new(), Vec::new());
     for item in flow.items {
         match item {
             Item::Param(param) => {
@@ -35,9 +37,20 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
             Item::Node(node) => builder.node(node),
             Item::Subflow(subflow) => declared.push((builder.declare(&subflow), subflow)),
             Item::Output(output) => outputs.push(output),
+            Item::Region(item) => {
+                builder.define(item.name(), Named::OfTables);
+                of_tables.push(item);
+            }
+            Item::Feed(feed) => feeds.push(feed),
         }
     }
-    let outputs = builder.outputs(outputs);
+    let mut outputs = builder.outputs(outputs);
+    let is_stream = |name: &str| matches!(builder.names.get(name), Some((Named::Node(_), _)));
+    let others = Others { streams: &is_stream, misnamed: &builder.misnamed, unread: &unread };
+    let region = region::build(of_tables, &others, errors);
+    for feed in feeds {
+        outputs.extend(builder.feed(feed, &region));
+    }
     for (place, subflow) in declared {
         builder.give(place, subflow.inputs);
     }
@@ -61,6 +74,7 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
         complete,
         unread_names: flow.unread_names,
         misnamed,
+        region,
     };
     graph.add_readers();
     graph.add_streams();
@@ -90,6 +104,8 @@ struct Builder<'a> {
 enum Named {
     Node(Id),
     Param,
+    /// A table, a view, or what is between them.
+    OfTables,
     /// A flow, by its place in [`Graph::subflows`].
     Flow(usize),
 }
@@ -194,13 +210,43 @@ impl Builder<'_> {
             if node.is_none() {
                 to_find.push(result.len());
             }
-            result.push(Output { name: output.name, ty: output.ty, node });
+            result.push(Output { name: output.name, ty: output.ty, node, into: None });
         }
         for place in to_find {
             let name = result[place].name.clone();
             result[place].node = self.find(&name);
         }
         result
+    }
+
+    /// What leads a stream into a table: a node, and a port that nobody sees.
+    fn feed(&mut self, feed: Feed, region: &Region) -> Option<Output> {
+        let Some(table) = region.tables.iter().position(|table| text(&table.name) == text(&feed.table))
+        else {
+            self.misnamed.borrow_mut().push(None);
+            let name = &feed.table;
+            let near = did_you_mean(
+                &name.to_string(),
+                region
+                    .tables
+                    .iter()
+                    .map(|table| text(&table.name))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(String::as_str),
+            );
+            if !self.unread.contains(&text(name)) {
+                self.errors.error(Code::UnknownName, name, format!("there is no table `{name}`{near}"));
+            }
+            return None;
+        };
+        let into = &region.tables[table];
+        let names = std::iter::once(format!("into_{}", text(&into.name)));
+        let mut names = names.chain((2..).map(|number| format!("into_{}_{number}", text(&into.name))));
+        let name = names.find(|name| !self.names.contains_key(name))?;
+        let name = identifier(&name, feed.table.span());
+        let node = self.chain(name.clone(), Vec::new(), None, feed.chain);
+        Some(Output { name, ty: Some(into.ty.clone()), node: Some(node), into: Some(table) })
     }
 
     /// The node of that name; reports it if there is none.
@@ -212,6 +258,14 @@ impl Builder<'_> {
                 let message =
                     format!("`{name}` is a flow with outputs of its own: read one of them, `{name}.output`");
                 self.errors.error(Code::NotAStream, name, message);
+                None
+            }
+            Some((Named::OfTables, _)) => {
+                self.misnamed.borrow_mut().push(None);
+                let message = format!(
+                    "`{name}` is made of tables, and this is for streams: what is in tables is read by key, through a `view`"
+                );
+                self.errors.error(Code::TablesAndStreams, name, message);
                 None
             }
             Some((Named::Param, _)) if self.twice.contains(&name.to_string()) => None,
@@ -269,7 +323,7 @@ impl Builder<'_> {
             Source::Node(name) => self.find(&name),
             Source::Output { flow, output } => match self.names.get(&text(&flow)).map(|(named, _)| *named) {
                 Some(Named::Flow(place)) => Some(self.output_of(place, output)),
-                Some(Named::Node(_) | Named::Param) => {
+                Some(Named::Node(_) | Named::Param | Named::OfTables) => {
                     self.misnamed.borrow_mut().push(Some(text(&flow)));
                     let message =
                         format!("`{flow}` is no flow, so it has no outputs; only `name = Flow(..);` has");

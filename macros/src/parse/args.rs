@@ -13,7 +13,7 @@ use crate::ast::{
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::graph::text;
 use crate::operators::{
-    ELSEWHERE, FUNCTIONS, Function, FunctionSyntax, OWN_FUNCTION, Operator, Syntax, aggregate_function,
+    ELSEWHERE, FUNCTIONS, Function, FunctionSyntax, Holds, OWN_FUNCTION, Operator, Syntax, aggregate_function,
 };
 use proc_macro2::{Ident, TokenStream};
 use syn::parse::discouraged::Speculative;
@@ -58,7 +58,7 @@ pub(super) fn args(
 }
 
 /// What an error says, so that something can follow.
-fn sentence(error: &syn::Error) -> String {
+pub(crate) fn sentence(error: &syn::Error) -> String {
     let text = error.to_string();
     if text.ends_with('?') { text } else { format!("{text};") }
 }
@@ -81,9 +81,8 @@ fn read(
         }
         Syntax::CountWindow => plain(Args::CountWindow(parenthesized(input, name, |args| args.parse())?)),
         Syntax::Aggregate => {
-            let field = |args: ParseStream<'_>| aggregate_field(args, errors);
-            let fields = braced(input, name, |args| list(args, field))?;
-            plain(Args::Aggregate(fields.into_iter().flatten().collect()))
+            let fields = braced(input, name, |args| aggregate_fields(args, Language::Streams, errors))?;
+            plain(Args::Aggregate(fields))
         }
         Syntax::Fold => plain(Args::Fold(Box::new(parenthesized(input, name, fold)?))),
         Syntax::Top => plain(parenthesized(input, name, |args| top(args, name))?),
@@ -101,7 +100,7 @@ fn read(
 }
 
 /// Reads what stands in parentheses, all of it.
-fn parenthesized<T>(
+pub(crate) fn parenthesized<T>(
     input: ParseStream<'_>,
     name: &Ident,
     read: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
@@ -115,7 +114,7 @@ fn parenthesized<T>(
 }
 
 /// Reads what stands in braces, all of it.
-fn braced<T>(
+pub(crate) fn braced<T>(
     input: ParseStream<'_>,
     name: &Ident,
     read: impl FnOnce(ParseStream<'_>) -> syn::Result<T>,
@@ -249,8 +248,29 @@ fn window(
     }
 }
 
+/// Which operators an aggregate stands among.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    Streams,
+    Tables,
+}
+
+/// The fields of `aggregate`.
+pub(crate) fn aggregate_fields(
+    args: ParseStream<'_>,
+    language: Language,
+    errors: &Diagnostics,
+) -> syn::Result<Vec<AggregateField>> {
+    let fields = list(args, |args| aggregate_field(args, language, errors))?;
+    Ok(fields.into_iter().flatten().collect())
+}
+
 /// A field of `aggregate`; `None` if its function is unknown, which has been reported.
-fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<AggregateField>> {
+fn aggregate_field(
+    args: ParseStream<'_>,
+    language: Language,
+    errors: &Diagnostics,
+) -> syn::Result<Option<AggregateField>> {
     let attributes =
         attributes(args, errors)?.without_migration("what a function holds is of a type of its own", errors);
     let Attributes { docs, formerly, .. } = attributes;
@@ -285,7 +305,13 @@ fn aggregate_field(args: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<O
         Type::Path(TypePath { attrs: Vec::new(), qself: called.qself.clone(), path: called.path.clone() })
     });
     let ahead = content.fork();
-    let read = function_args(row.syntax, &ahead).and_then(|args| {
+    // Of a table's rows all can be listed as they are: what there is of them is known.
+    let whole = language == Language::Tables
+        && row.holds == Holds::List
+        && row.syntax == FunctionSyntax::Closure
+        && (content.is_empty() || content.peek(Token![where]));
+    let syntax = if whole { FunctionSyntax::None } else { row.syntax };
+    let read = function_args(syntax, &ahead).and_then(|args| {
         let filter = filter(&ahead, !matches!(args, FunctionArgs::None))?;
         to_the_end(&ahead, (args, filter))
     });

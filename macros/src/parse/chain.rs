@@ -39,7 +39,13 @@ pub(super) fn chain(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result
     };
     let mut operators = Vec::new();
     let mut whole = true;
+    let mut into = None;
     while arrow(input, errors)? {
+        if peek_word(input, "into") && input.peek2(syn::Ident) {
+            input.parse::<Ident>()?;
+            into = Some(input.parse::<Ident>()?);
+            break;
+        }
         match op(input, errors)? {
             Some(op) => operators.push(op),
             None => whole = false,
@@ -49,11 +55,11 @@ pub(super) fn chain(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result
         // What follows an operator that could not be read may belong to it.
         skip_to_end(input)?;
     }
-    Ok(whole.then_some(Chain { source, merge, operators }))
+    Ok(whole.then_some(Chain { source, merge, operators, into }))
 }
 
 /// Takes `->`, or what was written instead of it, if there is either.
-fn arrow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<bool> {
+pub(crate) fn arrow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<bool> {
     if input.peek(Token![->]) {
         input.parse::<Token![->]>()?;
         return Ok(true);
@@ -164,7 +170,7 @@ fn else_clause(input: ParseStream<'_>) -> syn::Result<Else> {
 }
 
 /// `keep 7 days`, `keep forever`
-pub(super) fn keep_clause(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Keep> {
+pub(crate) fn keep_clause(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Keep> {
     let span = input.parse::<Ident>()?.span();
     if take_word(input, "forever").is_some() {
         return Ok(Keep { span, duration: None });
@@ -189,13 +195,13 @@ pub(super) fn memory_argument(input: ParseStream<'_>, errors: &Diagnostics) -> s
 }
 
 /// Passes over what belongs to an operator that could not be read.
-fn skip_to_arrow(input: ParseStream<'_>) -> syn::Result<()> {
+pub(crate) fn skip_to_arrow(input: ParseStream<'_>) -> syn::Result<()> {
     while !input.is_empty() && !input.peek(Token![->]) && !input.peek(Token![;]) {
         input.parse::<TokenTree>()?;
     }
     Ok(())
 }
 
-fn skip_to_end(input: ParseStream<'_>) -> syn::Result<()> {
+pub(crate) fn skip_to_end(input: ParseStream<'_>) -> syn::Result<()> {
     input.parse::<TokenStream>().map(drop)
 }

@@ -121,12 +121,12 @@ fn param(input: ParseStream<'_>) -> syn::Result<Duration> {
 }
 
 /// Whether a word of the language stands here.
-pub(super) fn peek_word(input: ParseStream<'_>, word: &str) -> bool {
+pub(crate) fn peek_word(input: ParseStream<'_>, word: &str) -> bool {
     input.fork().parse::<Ident>().is_ok_and(|ident| ident == word)
 }
 
 /// Takes a word of the language, if it stands here.
-pub(super) fn take_word(input: ParseStream<'_>, word: &str) -> Option<Ident> {
+pub(crate) fn take_word(input: ParseStream<'_>, word: &str) -> Option<Ident> {
     peek_word(input, word).then(|| input.parse().ok()).flatten()
 }
 

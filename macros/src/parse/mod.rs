@@ -2,18 +2,19 @@
 //!
 //! A flow is cut at its semicolons first, so that a mistake in one item does not hide those in the next.
 
-mod args;
+pub(crate) mod args;
 mod attributes;
-mod chain;
-mod duration;
+pub(crate) mod chain;
+pub(crate) mod duration;
 mod join;
 mod map_async;
-mod size;
+pub(crate) mod size;
 mod subflow;
 
-use crate::ast::{Flow, Input, Item, Node, Output, Param};
+use crate::ast::{Chain, Feed, Flow, Input, Item, Node, Output, Param};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::graph::text;
+use crate::tables;
 use attributes::{Attributes, attributes};
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use std::collections::{HashSet, VecDeque};
@@ -132,10 +133,11 @@ fn flow(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Flow
     words(body.clone(), &mut said);
     let (mut items, mut unread) = (Vec::new(), HashSet::new());
     let mut nameless = false;
+    let of_tables = tables::parse::names_of_tables(&body);
     let mut rest: VecDeque<TokenStream> = split_at_semicolons(body).into();
     while let Some(tokens) = rest.pop_front() {
         let read = read_whole(tokens.clone(), |input| {
-            let read = item(input, errors);
+            let read = item(input, &of_tables, errors);
             let left: TokenStream = input.parse()?;
             Ok((read, left))
         });
@@ -234,7 +236,11 @@ fn split_at_semicolons(body: TokenStream) -> Vec<TokenStream> {
 }
 
 /// An item; `None` if it was wrong and has been reported.
-fn item(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Item>> {
+fn item(
+    input: ParseStream<'_>,
+    of_tables: &HashSet<String>,
+    errors: &Diagnostics,
+) -> syn::Result<Option<Item>> {
     if input.peek(Token![;]) {
         input.parse::<Token![;]>()?;
         return Ok(None);
@@ -248,6 +254,10 @@ fn item(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Item
     }
     let attributes = attributes(input, errors)?.of_item(errors);
     needless_words(input, errors)?;
+    if tables::parse::is_of_tables(input, of_tables) {
+        let docs = attributes.of_no_state("what is made of tables", errors);
+        return Ok(tables::parse::derived(input, docs, errors)?.map(Item::Region));
+    }
     if is_subflow(input) {
         let name = input.parse()?;
         input.parse::<Token![=]>()?;
@@ -258,7 +268,15 @@ fn item(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Item
         Some("param") => Some(Item::Param(param(input, attributes.of_no_state("a param", errors))?)),
         Some("input") => Some(Item::Input(self::input(input, attributes.of_no_state("an input", errors))?)),
         Some("output") => output(input, attributes, errors)?.map(Item::Output),
-        _ => node(input, attributes, errors)?.map(Item::Node),
+        Some("table") => {
+            let docs = attributes.of_no_state("a table", errors);
+            Some(Item::Region(tables::parse::table(input, docs, errors)?))
+        }
+        Some("view") => {
+            let docs = attributes.of_no_state("a view", errors);
+            tables::parse::derived(input, docs, errors)?.map(Item::Region)
+        }
+        _ => node(input, attributes, errors)?,
     };
     if item.is_none() {
         // What could not be read has been reported: the rest of the item would only say so again.
@@ -267,7 +285,7 @@ fn item(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<Item
     Ok(item)
 }
 
-const KEYWORDS: &[&str] = &["param", "input", "output"];
+const KEYWORDS: &[&str] = &["param", "input", "output", "table", "view"];
 
 /// Words that begin declarations elsewhere, and not here.
 fn needless_words(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<()> {
@@ -314,7 +332,7 @@ fn keyword(input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Option<&
     }
     let Some(meant) = nearest(&word.to_string(), KEYWORDS.iter().copied()) else {
         let message = format!(
-            "`{word}` begins no item of a flow; write `param`, `input`, `output`, or `name = source -> operator;`"
+            "`{word}` begins no item of a flow; write `param`, `input`, `output`, `table`, `view`, or `name = source -> operator;`"
         );
         return Err(syn::Error::new(word.span(), message));
     };
@@ -349,6 +367,10 @@ fn end_of_item(
     };
     if sign == ';' {
         return Some(TokenStream::new());
+    }
+    // A table ends with its brace.
+    if matches!(item, Item::Region(tables::ast::Item::Table(_))) && (left.is_empty() || is_beginning(&left)) {
+        return Some(left);
     }
     if sign == ',' {
         let after: TokenStream = rest.collect();
@@ -465,6 +487,11 @@ fn output(
     let chain = if input.peek(Token![=]) {
         input.parse::<Token![=]>()?;
         match chain::chain(input, errors)? {
+            Some(Chain { into: Some(table), .. }) => {
+                let message = format!("a stream goes out, or into `{table}`; write two items for both");
+                errors.error(Code::TablesAndStreams, table, message);
+                return Ok(None);
+            }
             Some(chain) => Some(chain),
             None => return Ok(None),
         }
@@ -481,7 +508,7 @@ fn output(
     Ok(Some(Output { docs, formerly, name, ty, chain }))
 }
 
-fn node(input: ParseStream<'_>, attributes: Attributes, errors: &Diagnostics) -> syn::Result<Option<Node>> {
+fn node(input: ParseStream<'_>, attributes: Attributes, errors: &Diagnostics) -> syn::Result<Option<Item>> {
     named_otherwise(input)?;
     let named = input.peek(syn::Ident) && (input.peek2(Token![=]) || input.peek2(Token![:]));
     let (name, ty) = if named {
@@ -508,9 +535,19 @@ fn node(input: ParseStream<'_>, attributes: Attributes, errors: &Diagnostics) ->
     } else {
         (None, None)
     };
-    let chain = chain::chain(input, errors)?;
+    let Some(chain) = chain::chain(input, errors)? else { return Ok(None) };
+    if let Some(table) = &chain.into {
+        if let Some(name) = &name {
+            let message = format!("what goes into a table has no name of its own: remove `{name} =`");
+            errors.error(Code::TablesAndStreams, name, message);
+            return Ok(None);
+        }
+        let table = table.clone();
+        attributes.of_no_state("what goes into a table", errors);
+        return Ok(Some(Item::Feed(Feed { table, chain })));
+    }
     let Attributes { docs, formerly, .. } = attributes;
-    Ok(chain.map(|chain| Node { docs, formerly, name, ty, chain }))
+    Ok(Some(Item::Node(Node { docs, formerly, name, ty, chain })))
 }
 
 /// What cannot be the name of a node, and what cannot follow it.
@@ -532,7 +569,7 @@ fn named_otherwise(input: ParseStream<'_>) -> syn::Result<()> {
     Ok(())
 }
 
-fn written_type(input: ParseStream<'_>) -> syn::Result<Option<Type>> {
+pub(crate) fn written_type(input: ParseStream<'_>) -> syn::Result<Option<Type>> {
     if !input.peek(Token![:]) {
         return Ok(None);
     }
@@ -541,7 +578,7 @@ fn written_type(input: ParseStream<'_>) -> syn::Result<Option<Type>> {
 }
 
 /// A type. What a `macro_rules!` hands on as `$t:ty` comes in a group that its user never sees.
-fn whole_type(input: ParseStream<'_>) -> syn::Result<Type> {
+pub(crate) fn whole_type(input: ParseStream<'_>) -> syn::Result<Type> {
     let mut ty = Type::parse(input)?;
     while let Type::Group(group) = ty {
         ty = *group.elem;
@@ -551,7 +588,7 @@ fn whole_type(input: ParseStream<'_>) -> syn::Result<Type> {
 
 /// A closure, or what stands for one. As `$f:expr` it comes in such a group too; rustc knows what a closure is given only
 /// where it sees the closure itself.
-fn function(input: ParseStream<'_>) -> syn::Result<Expr> {
+pub(crate) fn function(input: ParseStream<'_>) -> syn::Result<Expr> {
     let whole = Expr::parse(input)?;
     let mut inner = &whole;
     loop {

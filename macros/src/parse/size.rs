@@ -15,7 +15,7 @@ const UNITS: &[(&str, u64)] =
 const FOLLOWING: &[&str] = &["every", "allow", "keep", "on"];
 
 /// Reads what follows `memory`. A wrong unit is reported here, and a budget is given all the same.
-pub(super) fn memory(word: Span, input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Memory> {
+pub(crate) fn memory(word: Span, input: ParseStream<'_>, errors: &Diagnostics) -> syn::Result<Memory> {
     let example = "how much? Write `memory 256 MiB`, or `memory 100_000 keys`";
     if !input.peek(LitInt) {
         let at = if input.is_empty() || input.peek(Token![;]) { word } else { input.span() };

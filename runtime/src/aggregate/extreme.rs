@@ -41,6 +41,11 @@ macro_rules! extreme {
             fn finish(self) -> T {
                 self.0.expect("an aggregate is made for its first record")
             }
+
+            /// What is not the extreme, nor equal to it, leaves no trace.
+            fn retract(&mut self, value: T) -> bool {
+                self.0.as_ref().is_some_and(|best| *best $better value)
+            }
         }
     };
 }
@@ -57,6 +62,14 @@ extreme! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_not_the_extreme_can_be_taken_back() {
+        let mut max = Max::default();
+        [3, 1, 3].into_iter().for_each(|value| max.add(value, Timestamp::MIN));
+        assert!(max.retract(1));
+        assert!(!max.retract(3));
+    }
 
     #[test]
     fn nan_never_hides_a_number() {

@@ -61,4 +61,16 @@ pub trait Aggregate: Sized {
 
     /// The result. At least one record was added.
     fn finish(self) -> Self::Output;
+
+    /// Whether the result depends on the order in which records are added. Over the rows of tables such a function is shown
+    /// all rows of a key again, in the order of the table's key, whenever one of them changes. Say `false` only where every
+    /// order gives the same result.
+    const DEPENDS_ON_ORDER: bool = true;
+
+    /// Takes back an input that was added: a row of a table that has gone. Answers whether it could; where it could not, it
+    /// may leave the state as it likes, and begins again with all rows of the key that are left. Only asked of a function
+    /// that does not [depend on order](Aggregate::DEPENDS_ON_ORDER).
+    fn retract(&mut self, _input: Self::Input) -> bool {
+        false
+    }
 }

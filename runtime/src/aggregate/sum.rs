@@ -4,7 +4,7 @@ use super::Aggregate;
 use crate::record::StateData;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::ops::AddAssign;
+use std::ops::{AddAssign, SubAssign};
 
 /// `count()`: the number of records. State: 8 bytes.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,11 +26,24 @@ impl Aggregate for Count {
     fn finish(self) -> u64 {
         self.0
     }
+
+    fn retract(&mut self, (): ()) -> bool {
+        self.0 -= 1;
+        true
+    }
 }
 
 /// `sum(f)`: the sum, from the type's default. State: one value.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sum<T>(T);
+
+impl<T: SubAssign> Sum<T> {
+    /// Takes back what was added, of a type in which that is exact.
+    pub fn take_back(&mut self, value: T) -> bool {
+        self.0 -= value;
+        true
+    }
+}
 
 impl<T: StateData + Default + AddAssign> Aggregate for Sum<T> {
     type Input = T;

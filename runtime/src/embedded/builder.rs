@@ -8,6 +8,7 @@ use super::guarantee::{Guarantee, guarantees};
 use super::host::{Attached, EmbeddedHost};
 use super::inline::{Inline, Stepped};
 use super::output::Hold;
+use super::regions::{Regions, TablesAt};
 use super::shared::Shared;
 use super::tiers::{Tiers, Where, refuse_budgets};
 use crate::checkpoint::manifest::Manifest;
@@ -15,9 +16,11 @@ use crate::checkpoint::storage::{DirStorage, MemoryStorage, Storage};
 use crate::connect::{Sink, Source};
 use crate::error::StartError;
 use crate::flow::Flow;
+use crate::graph::Graph;
 use crate::panic;
 use crate::record::StateData;
 use crate::state::TierStore;
+use crate::tables::TableStore;
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -43,6 +46,8 @@ pub struct Settings {
     pub store_patience: Duration,
     /// The newest epochs that are kept: at least 2, so that one may be damaged. Default 2.
     pub kept_epochs: usize,
+    /// How long a read of a view waits for its answer. Default: as long as it takes.
+    pub read_deadline: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -55,6 +60,7 @@ impl Default for Settings {
             checkpoint_every: Duration::from_secs(10),
             store_patience: Duration::from_secs(30),
             kept_epochs: 2,
+            read_deadline: None,
         }
     }
 }
@@ -79,6 +85,7 @@ pub struct Builder<F> {
     attached: Attached,
     store: Option<Store>,
     tier: Where,
+    tables: TablesAt,
     forgotten: HashSet<String>,
 }
 
@@ -118,6 +125,7 @@ impl<F: Flow> Builder<F> {
             attached: Attached::default(),
             store: None,
             tier: Where::Unsaid,
+            tables: TablesAt::Unsaid,
             forgotten: HashSet::new(),
         }
     }
@@ -158,6 +166,9 @@ impl<F: Flow> Builder<F> {
         if let Where::Unsaid = self.tier {
             self.tier = Where::Directory(path.join("tier"));
         }
+        if let TablesAt::Unsaid = self.tables {
+            self.tables = TablesAt::Directory(path.join("tables"));
+        }
         self.store = Some(Store::Directory(path));
         self
     }
@@ -182,6 +193,22 @@ impl<F: Flow> Builder<F> {
     #[must_use]
     pub fn tier_in(mut self, store: impl TierStore) -> Self {
         self.tier = Where::Store(Arc::new(store));
+        self
+    }
+
+    /// Where the flow's tables are: a directory on a local disk, which is made if it is not there. Default: `tables`, in the
+    /// directory of a flow that is [durable](Builder::durable) in one; in memory for a flow that is not durable. Needs the
+    /// feature `tables`.
+    #[must_use]
+    pub fn tables(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tables = TablesAt::Directory(path.into());
+        self
+    }
+
+    /// As [`tables`](Builder::tables), with a store of one's own.
+    #[must_use]
+    pub fn tables_in(mut self, store: impl TableStore + 'static) -> Self {
+        self.tables = TablesAt::Store(Box::new(store));
         self
     }
 
@@ -241,7 +268,9 @@ impl<F: Flow> Builder<F> {
         let tiers = Tiers::open(Where::Forced(0), F::GRAPH, self.settings.store_patience)?;
         let durable = Durability::open(Arc::new(MemoryStorage::new()), F::GRAPH, HashSet::new(), tiers)?;
         let (settings, attached) = (self.settings, self.attached);
-        let mut host = EmbeddedHost::new(settings, shared, inline.executor(), attached, Some(durable));
+        let regions = Regions::new(TablesAt::Nowhere, None);
+        let mut host =
+            EmbeddedHost::new(settings, shared, inline.executor(), attached, Some(durable), regions);
         F::wire_embedded(&Arc::new(self.flow), &mut host);
         Ok(host.take_durability().map(Durability::kept).unwrap_or_default())
     }
@@ -254,8 +283,12 @@ impl<F: Flow> Builder<F> {
     fn wire(self, executor: Arc<dyn Executor>) -> Result<(EmbeddedHost, FlowControl), StartError> {
         self.settings.check(F::GRAPH.flow)?;
         let flow = F::GRAPH.flow;
+        refuse_inner_tables(F::GRAPH, F::GRAPH)?;
+        self.tables.check(F::GRAPH, self.store.is_some())?;
         let promised = self.guarantees();
         let durable = match self.store {
+            // Tables alone commit with every write: there is nothing to checkpoint.
+            Some(_) if F::GRAPH.stages.is_empty() => None,
             Some(store) => {
                 let storage = store.open(flow)?;
                 let tiers = Tiers::open(self.tier, F::GRAPH, self.settings.store_patience)?;
@@ -283,16 +316,24 @@ impl<F: Flow> Builder<F> {
         let shared = Arc::new(Shared::new(F::GRAPH));
         let epochs = durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
         let (tasks, clock) = (TaskTracker::new(), Arc::clone(&executor));
-        let control = FlowControl::new(Arc::clone(&shared), tasks, clock, epochs, promised);
+        let mut control = FlowControl::new(Arc::clone(&shared), tasks, clock, epochs, promised);
         let settings = self.settings;
-        let mut host =
-            EmbeddedHost::new(settings, Arc::clone(&shared), Arc::clone(&executor), self.attached, durable);
+        let regions = Regions::new(self.tables, settings.read_deadline);
+        let mut host = EmbeddedHost::new(
+            settings,
+            Arc::clone(&shared),
+            Arc::clone(&executor),
+            self.attached,
+            durable,
+            regions,
+        );
         let wired = catch_unwind(AssertUnwindSafe(|| F::wire_embedded(&Arc::new(self.flow), &mut host)));
         wired.map_err(|payload| StartError::Panicked {
             flow: F::GRAPH.flow,
             message: panic::message(&*payload),
         })?;
         let tasks = host.take_tasks()?;
+        control.has_region(host.take_region());
         if let Some(durable) = host.take_durability() {
             let Settings { checkpoint_every: every, store_patience: patience, kept_epochs: keep, .. } =
                 settings;
@@ -305,6 +346,21 @@ impl<F: Flow> Builder<F> {
         control.has_started();
         Ok((host, control))
     }
+}
+
+/// A flow that stands in another is wired into it, stage by stage, and a region is no stage.
+fn refuse_inner_tables(outer: &'static Graph, graph: &'static Graph) -> Result<(), StartError> {
+    for subflow in graph.subflows {
+        if !subflow.graph.tables.is_empty() {
+            let what = format!(
+                "flow `{}` stands in it as `{}`, and has tables: declare them in the outer flow, and lead streams into them",
+                subflow.graph.flow, subflow.name
+            );
+            return Err(StartError::Tables { flow: outer.flow, what });
+        }
+        refuse_inner_tables(outer, subflow.graph)?;
+    }
+    Ok(())
 }
 
 impl<F: std::fmt::Debug> std::fmt::Debug for Builder<F> {

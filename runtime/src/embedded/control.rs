@@ -5,10 +5,12 @@ use super::executor::Executor;
 use super::explain::explain;
 use super::guarantee::Guarantee;
 use super::output::Drain;
+use super::regions::stop_soon;
 use super::shared::Shared;
 use crate::error::FlowError;
 use crate::graph::Graph;
 use crate::state::MemoryCounts;
+use crate::tables::Running;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub struct FlowControl {
     /// In a durable flow.
     epochs: Option<Arc<Epochs>>,
     guarantees: Vec<Guarantee>,
+    /// Of a flow with tables.
+    region: Option<Running>,
 }
 
 /// Records that were on their way to a node or port when the flow was stopped.
@@ -63,7 +67,18 @@ impl FlowControl {
         epochs: Option<Arc<Epochs>>,
         guarantees: Vec<Guarantee>,
     ) -> Self {
-        FlowControl { shared, tasks, executor, epochs, guarantees }
+        FlowControl { shared, tasks, executor, epochs, guarantees, region: None }
+    }
+
+    pub(super) fn has_region(&mut self, region: Option<Running>) {
+        self.region = region;
+    }
+
+    /// Ends the region, after all that was sent to it.
+    async fn stop_region(&self) {
+        if let Some(region) = &self.region {
+            region.stop().await;
+        }
     }
 
     /// What is promised of each way from an input to an output.
@@ -93,7 +108,12 @@ impl FlowControl {
     /// If the flow ends before that with an error, or is not durable.
     pub async fn stop_with_checkpoint(&mut self, outputs: &mut [&mut dyn Drain]) -> Result<u64, FlowError> {
         let stopped = FlowError::Stopped { flow: self.shared.graph.flow };
-        let Some(epochs) = &self.epochs else { return Err(stopped) };
+        let Some(epochs) = &self.epochs else {
+            // Tables are committed with every write.
+            self.stop_region().await;
+            let whole = self.region.is_some() && self.shared.graph.stages.is_empty();
+            return if whole { Ok(0) } else { Err(stopped) };
+        };
         let (tell, mut told) = oneshot::channel();
         epochs.note(Note::Stop(tell));
         let mut open: Vec<_> = outputs.iter_mut().collect();
@@ -104,6 +124,7 @@ impl FlowControl {
         .await;
         self.shared.stop();
         self.tasks.wait().await;
+        self.stop_region().await;
         match (epoch, self.error()) {
             (Ok(epoch), _) => Ok(epoch),
             (Err(_), error) => Err(error.unwrap_or(stopped)),
@@ -148,6 +169,7 @@ impl FlowControl {
     /// The error that ended the flow, if it did not drain.
     pub async fn finish(&mut self, outputs: &mut [&mut dyn Drain]) -> Result<(), FlowError> {
         self.drain(outputs).await;
+        self.stop_region().await;
         self.error().map_or(Ok(()), Err)
     }
 
@@ -176,7 +198,9 @@ impl FlowControl {
                 self.tasks.wait().await;
             }
         }
-        for (port, output) in self.shared.graph.outputs.iter().zip(outputs) {
+        self.stop_region().await;
+        let ports = self.shared.graph.outputs.iter().filter(|port| port.into.is_none());
+        for (port, output) in ports.zip(outputs) {
             self.shared.note_dropped(port.name, output.abandon());
         }
         match self.error() {
@@ -201,7 +225,9 @@ impl FlowControl {
             self.shared.stop();
             self.tasks.wait().await;
         }
-        for (port, output) in self.shared.graph.outputs.iter().zip(outputs) {
+        self.stop_region().await;
+        let ports = self.shared.graph.outputs.iter().filter(|port| port.into.is_none());
+        for (port, output) in ports.zip(outputs) {
             self.shared.note_dropped(port.name, output.abandon());
         }
         match stopped {
@@ -306,6 +332,9 @@ impl Drop for FlowControl {
     fn drop(&mut self) {
         if !self.tasks.is_empty() {
             self.shared.stop();
+        }
+        if let Some(region) = &self.region {
+            stop_soon(region);
         }
     }
 }

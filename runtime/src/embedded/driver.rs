@@ -818,8 +818,15 @@ mod tests {
         }
     }
 
-    static EMPTY: Graph =
-        Graph { flow: "Clocks", nodes: &[], stages: &[], inputs: &[], outputs: &[], subflows: &[] };
+    static EMPTY: Graph = Graph {
+        flow: "Clocks",
+        nodes: &[],
+        stages: &[],
+        inputs: &[],
+        outputs: &[],
+        subflows: &[],
+        tables: &[],
+    };
 
     /// A stage that nothing comes to, and that works every ten seconds. It tells of its work and of idleness.
     struct Ticking {

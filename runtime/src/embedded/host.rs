@@ -10,6 +10,7 @@ use super::input::Input;
 use super::names;
 use super::output::{AnyOutput, Hold, Output, Partaker};
 use super::queue::{QueueWriter, queue};
+use super::regions::{IntoTable, Regions};
 use super::shared::{Place, Shared};
 use super::tasks::{self, Begin};
 use crate::connect::{Sink, Source};
@@ -18,6 +19,7 @@ use crate::graph::{Graph, OutletMeta, PortMeta, StageMeta, Subflow, TimeMeta};
 use crate::host::{Host, Timer, Transports};
 use crate::record::Record;
 use crate::stage::Stage;
+use crate::tables::{Region, RowKey, Running, StoredRow, Table};
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -54,6 +56,7 @@ pub struct EmbeddedHost {
     outputs: HashMap<&'static str, AnyOutput>,
     /// The stages placed so far.
     placed: usize,
+    regions: Regions,
     /// Why the flow cannot start.
     refused: Option<StartError>,
 }
@@ -134,6 +137,7 @@ impl EmbeddedHost {
         executor: Arc<dyn Executor>,
         attached: Attached,
         durable: Option<Durability>,
+        regions: Regions,
     ) -> Self {
         let scope = Scope { graph: shared.graph, path: "", first_node: 0, placed: 0 };
         EmbeddedHost {
@@ -147,6 +151,7 @@ impl EmbeddedHost {
             inputs: HashMap::new(),
             outputs: HashMap::new(),
             placed: 0,
+            regions,
             refused: None,
         }
     }
@@ -190,6 +195,40 @@ impl EmbeddedHost {
         let partaker = Partaker::new(place, epochs, records, hold.map(|hold| *hold));
         output.take_part_in_epochs(if has_sink { partaker.of_sink() } else { partaker }, held);
         at.map(|at| (epoch, at.prepared))
+    }
+
+    /// Starts the flow's region on the store of its tables; `None` if the flow cannot start, or nothing is to run.
+    #[must_use]
+    pub fn start_region(&mut self, region: Region) -> Option<Running> {
+        let started = self.regions.start(region, self.shared.graph.flow);
+        started.unwrap_or_else(|error| {
+            self.refused.get_or_insert(error);
+            None
+        })
+    }
+
+    /// Leaves the handle of a table or a view, for who makes the flow's.
+    pub fn give_of_region<T: Send + 'static>(&mut self, name: &'static str, handle: T) {
+        self.regions.give(name, Box::new(handle));
+    }
+
+    /// The handle of a table or a view. Generated code knows its type.
+    ///
+    /// # Panics
+    /// If the flow has no such table or view, of that type.
+    #[must_use]
+    pub fn take_of_region<T: 'static>(&mut self, name: &str) -> T {
+        self.regions.take(name).expect("generated code leaves the handle of every table and view")
+    }
+
+    /// Leads what comes out at a port into a table.
+    pub fn lead_into_table<K: RowKey, R: StoredRow>(&mut self, port: &'static str, table: Table<K, R>) {
+        let shared = Arc::clone(&self.shared);
+        self.attached.add_sink(port, IntoTable { table, shared });
+    }
+
+    pub(super) fn take_region(&mut self) -> Option<Running> {
+        self.regions.take_running()
     }
 
     /// The handle of an input. Generated code knows its type.

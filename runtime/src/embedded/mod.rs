@@ -20,6 +20,7 @@ mod input;
 mod names;
 mod output;
 mod queue;
+mod regions;
 mod shared;
 mod tasks;
 mod tiers;

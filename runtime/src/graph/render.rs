@@ -1,6 +1,6 @@
 //! The graph as text: Mermaid, Graphviz DOT, and a list for the terminal.
 
-use super::{Field, Graph, Node, NodeKind};
+use super::{Field, Graph, Node, NodeKind, TableKind, TableNode};
 use std::fmt::{self, Display, Write};
 
 fn fields(fields: &[Field]) -> String {
@@ -18,6 +18,21 @@ impl Node {
         if self.kind == NodeKind::Stateful {
             lines.push(format!("by {} · {}", fields(self.key), fields(self.state)));
             lines.extend(self.bound.map(ToString::to_string));
+        }
+        lines
+    }
+}
+
+impl TableNode {
+    fn label(&self) -> Vec<String> {
+        let mut lines = vec![self.name.to_string()];
+        if !self.operators.is_empty() {
+            lines.push(self.operators.join(" → "));
+        }
+        lines.push(format!("by {}", self.key.join(", ")));
+        lines.extend(self.bound.map(ToString::to_string));
+        if !self.replay.is_empty() && self.kind != TableKind::Table {
+            lines.push(format!("replay: {}", self.replay.join(", ")));
         }
         lines
     }
@@ -43,6 +58,15 @@ impl Graph {
             };
             push(&mut text, format_args!("  n{id}{open}\"{}\"{close}:::{class}", label.join("<br/>")));
         }
+        for (id, table) in self.tables.iter().enumerate() {
+            let label: Vec<_> = table.label().iter().map(|line| html(line)).collect();
+            let (open, close, class) = match table.kind {
+                TableKind::Table => ("[(", ")]", "table"),
+                TableKind::Node => ("[", "]", "stateless"),
+                TableKind::View => ("([", "])", "view"),
+            };
+            push(&mut text, format_args!("  t{id}{open}\"{}\"{close}:::{class}", label.join("<br/>")));
+        }
         for (id, output) in self.outputs.iter().enumerate() {
             push(&mut text, format_args!("  o{id}([\"{}\"]):::output", html(output.name)));
         }
@@ -54,6 +78,10 @@ impl Graph {
         text.push_str("  classDef stateless fill:#f4f4f4,stroke:#888\n");
         text.push_str("  classDef flow fill:#e6f4ea,stroke:#5b8a66\n");
         text.push_str("  classDef stateful fill:#fff2cc,stroke:#b8860b\n");
+        if !self.tables.is_empty() {
+            text.push_str("  classDef table fill:#fce8e6,stroke:#a5574a\n");
+            text.push_str("  classDef view fill:#fce8e6,stroke:#a5574a\n");
+        }
         text
     }
 
@@ -78,6 +106,16 @@ impl Graph {
                 format_args!("  n{id} [label=\"{}\", fillcolor=\"{colour}\"];", label.join("\\n")),
             );
         }
+        for (id, table) in self.tables.iter().enumerate() {
+            let label: Vec<_> =
+                table.label().iter().map(|line| line.replace('\\', "\\\\").replace('"', "\\\"")).collect();
+            let shape = match table.kind {
+                TableKind::Table => "shape=cylinder, fillcolor=\"#fce8e6\"",
+                TableKind::Node => "fillcolor=\"#f4f4f4\"",
+                TableKind::View => "shape=ellipse, fillcolor=\"#fce8e6\"",
+            };
+            push(&mut text, format_args!("  t{id} [label=\"{}\", {shape}];", label.join("\\n")));
+        }
         for (id, output) in self.outputs.iter().enumerate() {
             let shape = "shape=ellipse, fillcolor=\"#e8f0fe\"";
             push(&mut text, format_args!("  o{id} [label=\"{}\", {shape}];", output.name));
@@ -97,7 +135,14 @@ impl Graph {
             });
         let out =
             self.outputs.iter().enumerate().map(|(id, port)| (format!("n{}", port.node), format!("o{id}")));
-        between.chain(out)
+        let of_tables = self.tables.iter().enumerate().flat_map(|(to, table)| {
+            table.reads.iter().map(move |from| (format!("t{from}"), format!("t{to}")))
+        });
+        let into = self.outputs.iter().enumerate().filter_map(|(id, port)| {
+            let table = self.tables.iter().position(|table| Some(table.name) == port.into)?;
+            Some((format!("o{id}"), format!("t{table}")))
+        });
+        between.chain(out).chain(into).chain(of_tables)
     }
 }
 
@@ -126,6 +171,32 @@ impl Display for Graph {
                 write!(f, " {{ by {}; state {}; {bound} }}", fields(node.key), fields(node.state))?;
             }
             writeln!(f)?;
+        }
+        for table in self.tables {
+            let kind = match table.kind {
+                TableKind::Table => "table",
+                TableKind::Node => "of tables",
+                TableKind::View => "view",
+            };
+            write!(f, "  {:<16} {kind:<10}", table.name)?;
+            if !table.reads.is_empty() {
+                let reads: Vec<_> = table.reads.iter().map(|&id| self.tables[id].name).collect();
+                let chain: Vec<_> = std::iter::once(reads.join(", "))
+                    .chain(table.operators.iter().map(ToString::to_string))
+                    .collect();
+                write!(f, " {}", chain.join(" -> "))?;
+            }
+            write!(f, " {{ by {}", table.key.join(", "))?;
+            for index in table.indexes {
+                write!(f, "; {}: {}", index.name, index.fields.join(", "))?;
+            }
+            if let Some(bound) = table.bound {
+                write!(f, "; {bound}")?;
+            }
+            if !table.replay.is_empty() && table.kind != TableKind::Table {
+                write!(f, "; replay {}", table.replay.join(", "))?;
+            }
+            writeln!(f, " }}")?;
         }
         let outputs: Vec<_> = self.outputs.iter().map(|port| port.name).collect();
         writeln!(f, "  outputs: {}", outputs.join(", "))

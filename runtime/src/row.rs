@@ -1,0 +1,93 @@
+//! What generated code asks of the rows of tables: their fields by name, and that rows which meet have one key.
+
+use crate::requirement::requirement;
+use crate::tables::Rel;
+use serde::{Serialize, de::DeserializeOwned};
+use std::hash::Hash;
+
+/// A field of a row, by its name. Derived with `psdf::Row`: the name is a number there, which the macro works out.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no such field that a key could be made of",
+    label = "no field of `{Self}` has this name, or its struct does not derive `psdf::Row`",
+    note = "a table's key and indexes are fields of its rows; the struct of the rows derives `psdf::Row`"
+)]
+pub trait Field<const NAME: u128> {
+    /// Its type.
+    type Type;
+
+    /// The field.
+    fn field(&self) -> &Self::Type;
+}
+
+/// Shows a row to a closure.
+#[inline(always)]
+pub fn shown<'a, T, R>(value: &'a T, f: impl Fn(&'a T) -> R) -> R {
+    f(value)
+}
+
+requirement! {
+    /// [`RowKey`](crate::tables::RowKey), as a flow asks for it.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be a key of rows",
+        label = "rows are found by this, so it must be `Clone + Eq + Hash + Ord + Send + Sync`, and serde's `Serialize + Deserialize`",
+        note = "derive `Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize` for it; \
+                instead of a float, take an integer made of it"
+    )]
+    IsRowKey: Hash + Eq + Ord + Clone + Send + Sync + Serialize + DeserializeOwned + 'static
+}
+
+requirement! {
+    /// [`StoredRow`](crate::tables::StoredRow), as a flow asks for it.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be a row of a table",
+        label = "rows are stored, so they must be `Clone + PartialEq + Send + Sync`, and serde's `Serialize + Deserialize`",
+        note = "derive `Clone, PartialEq, serde::Serialize, serde::Deserialize, psdf::Row` for it"
+    )]
+    IsStoredRow: PartialEq + Clone + Send + Sync + Serialize + DeserializeOwned + 'static
+}
+
+requirement! {
+    /// [`RowValue`](crate::tables::RowValue), as a flow asks for it.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be a value in a view",
+        label = "values are compared and measured, so they must be `Clone + PartialEq + Send + Sync`, and serde's `Serialize`",
+        note = "derive `Clone, PartialEq, serde::Serialize` for it"
+    )]
+    IsRowValue: PartialEq + Clone + Send + Sync + Serialize + 'static
+}
+
+/// The key of rows that meet others.
+#[diagnostic::on_unimplemented(
+    message = "rows meet by their key, and here it is `{Self}`, and on the left `{Left}`",
+    label = "the key of these rows is `{Self}`, that of those on the left is `{Left}`",
+    note = "`rekey(index)` gives rows another key, in a node of its own"
+)]
+pub trait MeetsKey<Left>: Sized {
+    /// The rows, by the key of those on the left.
+    fn by_one_key<L, R>(left: Rel<Left, L>, right: Rel<Self, R>) -> Rel<Left, R>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<K> MeetsKey<K> for K {
+    fn by_one_key<L, R>(_: Rel<K, L>, right: Rel<K, R>) -> Rel<K, R> {
+        right
+    }
+}
+
+/// Rows that are merged with others.
+#[diagnostic::on_unimplemented(
+    message = "`merge` unites rows of one type, and these are `{First}` and `{Self}`",
+    label = "these rows are `{Self}`, the first are `{First}`",
+    note = "`map_values` makes other rows of them, in a node of its own"
+)]
+pub trait MergesRows<First>: Sized {
+    /// The rows, as those of the first.
+    fn of_one_type<K>(first: Rel<K, First>, other: Rel<K, Self>) -> Rel<K, First>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<V> MergesRows<V> for V {
+    fn of_one_type<K>(_: Rel<K, V>, other: Rel<K, V>) -> Rel<K, V> {
+        other
+    }
+}

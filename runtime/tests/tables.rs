@@ -1,0 +1,220 @@
+//! Tables and views as a service uses them, wired as the macro wires them.
+
+use psdf_runtime::graph::Budget;
+use psdf_runtime::tables::{
+    Change, Functions, Keep, MemoryTables, Peek, ReadError, Region, RegionError, RegionSettings, Retracted,
+    Running, Table, View, WriteBatch, WriteError,
+};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Article {
+    id: u64,
+    author: u64,
+    title: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Vote {
+    article: u64,
+    user: u64,
+}
+
+type Page = (Article, u64);
+
+struct Forum {
+    running: Running,
+    articles: Table<u64, Article>,
+    votes: Table<(u64, u64), Vote>,
+    page: View<u64, Page>,
+    by_author: View<u64, Page>,
+}
+
+fn count<V>() -> Functions<u64, V, u64, u64> {
+    Functions {
+        init: Box::new(|| 0),
+        add: Box::new(|n, _| *n += 1),
+        retract: Box::new(|n, _| {
+            *n -= 1;
+            Retracted::Done
+        }),
+        finish: Box::new(|_, n| *n),
+        ordered: false,
+    }
+}
+
+fn forum(store: MemoryTables, keep: Keep) -> Forum {
+    let mut region = Region::new("Forum");
+    let articles = region.table("articles", |article: &Article| article.id);
+    let author = region.index(&articles, "by_author", |article: &Article| article.author);
+    let votes = region.table("votes", |vote: &Vote| (vote.article, vote.user));
+    let by_article = region.index(&votes, "by_article", |vote: &Vote| vote.article);
+    let grouped = region.rekey("grouped", votes, by_article, |vote| vote.article);
+    let counted = region.aggregate("vote_count", grouped, count(), keep);
+    let joined = region.left_join("joined", articles, counted);
+    let pages = region.map_values("pages", joined, |(article, votes)| {
+        assert!(article.title != "bad", "a bad title");
+        (article.clone(), votes.unwrap_or(0))
+    });
+    let page = region.view("page", pages, keep, None);
+    let authored = region.rekey("authored", joined, author, |(article, _)| article.author);
+    let authored =
+        region.map_values("pages_of", authored, |(article, votes)| (article.clone(), votes.unwrap_or(0)));
+    let by_author = region.view("by_author", authored, keep, Some(6));
+    let running = region.start(store, RegionSettings::default()).expect("it is sound");
+    Forum {
+        articles: running.table(articles),
+        votes: running.table(votes),
+        page: running.view(page),
+        by_author: running.view(by_author),
+        running,
+    }
+}
+
+fn article(id: u64, author: u64) -> Article {
+    Article { id, author, title: format!("article {id}") }
+}
+
+fn endless() -> Forum {
+    forum(MemoryTables::new(), Keep::default())
+}
+
+#[tokio::test]
+async fn a_read_after_a_write_shows_it() {
+    let forum = endless();
+    assert!(forum.page.get(&1).await.unwrap().is_empty());
+    assert!(matches!(forum.page.peek(&1), Peek::Empty));
+    forum.articles.insert(article(1, 7)).await.unwrap();
+    assert_eq!(forum.page.get(&1).await.unwrap()[..], [(article(1, 7), 0)]);
+    assert_eq!(forum.by_author.get(&7).await.unwrap()[..], [(article(1, 7), 0)]);
+    for user in 0..3 {
+        forum.votes.insert(Vote { article: 1, user }).await.unwrap();
+    }
+    assert!(matches!(forum.page.peek(&1), Peek::Rows(rows) if rows[0].1 == 3));
+    assert_eq!(forum.by_author.get(&7).await.unwrap()[0].1, 3);
+    forum.articles.update(1, |article| article.author = 8).await.unwrap();
+    assert!(forum.by_author.get(&7).await.unwrap().is_empty());
+    assert_eq!(forum.by_author.get(&8).await.unwrap()[..], [(article(1, 8), 3)]);
+    assert!(forum.votes.delete((1, 0)).await.unwrap());
+    assert!(!forum.votes.delete((1, 0)).await.unwrap());
+    assert_eq!(forum.page.get(&1).await.unwrap()[0].1, 2);
+}
+
+#[tokio::test]
+async fn with_no_room_at_all_every_read_is_right_and_nothing_stays() {
+    let forum = forum(MemoryTables::new(), Keep { budget: Some(Budget::Bytes(0)) });
+    forum.articles.insert(article(1, 7)).await.unwrap();
+    for user in 0..3 {
+        forum.votes.insert(Vote { article: 1, user }).await.unwrap();
+        assert_eq!(forum.page.get(&1).await.unwrap()[0].1, user + 1);
+        assert_eq!(forum.by_author.get(&7).await.unwrap()[0].1, user + 1);
+    }
+    forum.page.evict(1).await;
+    assert!(matches!(forum.page.peek(&1), Peek::Miss));
+    let stats = forum.page.stats();
+    assert_eq!((stats.keys, stats.bytes, stats.replays), (0, 0, 3));
+}
+
+#[tokio::test]
+async fn a_pinned_key_stays_and_is_kept_up_to_date_with_no_room_at_all() {
+    let forum = forum(MemoryTables::new(), Keep { budget: Some(Budget::Keys(0)) });
+    forum.articles.insert(article(1, 7)).await.unwrap();
+    forum.page.pin(1).await.unwrap();
+    let mut changes = forum.page.changes();
+    forum.votes.insert(Vote { article: 1, user: 2 }).await.unwrap();
+    assert!(matches!(forum.page.peek(&1), Peek::Rows(rows) if rows[0].1 == 1));
+    assert_eq!(changes.next().await, Some(Change::Key(1)));
+    forum.page.unpin(1).await;
+    assert!(matches!(forum.page.peek(&1), Peek::Miss));
+}
+
+#[tokio::test]
+async fn a_batch_is_done_whole_or_not_at_all() {
+    let forum = endless();
+    let mut batch = WriteBatch::new();
+    batch.insert(&forum.articles, article(1, 7)).insert(&forum.votes, Vote { article: 1, user: 1 });
+    batch.commit().await.unwrap();
+    let mut batch = WriteBatch::new();
+    batch
+        .upsert(&forum.articles, article(2, 7))
+        .delete(&forum.votes, (1, 1))
+        .insert(&forum.articles, article(1, 9));
+    let refused = batch.commit().await.unwrap_err();
+    assert_eq!(refused.to_string(), "table `articles` has a row with this key; `upsert` replaces it");
+    assert_eq!(forum.articles.all().await.unwrap(), [article(1, 7)]);
+    assert_eq!(forum.page.get(&1).await.unwrap()[..], [(article(1, 7), 1)]);
+    let other = endless();
+    let mut batch = WriteBatch::new();
+    batch.upsert(&forum.articles, article(5, 7)).upsert(&other.articles, article(5, 7));
+    assert!(matches!(batch.commit().await, Err(WriteError::OtherFlow { .. })));
+}
+
+#[tokio::test]
+async fn a_write_that_cannot_be_done_says_why() {
+    let forum = endless();
+    let missing = forum.articles.update(1, |_| {}).await.unwrap_err();
+    assert_eq!(missing.to_string(), "table `articles` has no row with this key to update");
+    forum.articles.insert(article(1, 7)).await.unwrap();
+    let moved = forum.articles.update(1, |article| article.id = 2).await.unwrap_err();
+    assert!(matches!(moved, WriteError::KeyChanged { table: "articles" }));
+    let panicked = forum.articles.update(1, |_| panic!("no")).await.unwrap_err();
+    assert!(matches!(panicked, WriteError::Panicked { stored: false, .. }));
+    assert_eq!(forum.articles.get(1).await.unwrap(), Some(article(1, 7)));
+}
+
+#[tokio::test]
+async fn a_closure_that_panics_names_its_node_and_the_rest_goes_on() {
+    let forum = endless();
+    forum.articles.insert(article(1, 7)).await.unwrap();
+    assert_eq!(forum.page.get(&1).await.unwrap().len(), 1);
+    let panicked = forum.articles.update(1, |article| article.title = "bad".into()).await.unwrap_err();
+    assert_eq!(
+        panicked.to_string(),
+        "the closure of node `pages` of flow `Forum` panicked; the rows are stored: a bad title"
+    );
+    let panicked = forum.page.get(&1).await.unwrap_err();
+    assert_eq!(panicked.to_string(), "the closure of node `pages` of flow `Forum` panicked: a bad title");
+    assert_eq!(forum.by_author.get(&7).await.unwrap().len(), 1);
+    forum.articles.upsert(article(1, 7)).await.unwrap();
+    assert_eq!(forum.page.get(&1).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_with_more_rows_than_the_view_allows_is_an_error() {
+    let forum = endless();
+    for id in 0..6 {
+        forum.articles.insert(article(id, 7)).await.unwrap();
+    }
+    assert_eq!(forum.by_author.get(&7).await.unwrap().len(), 6);
+    forum.articles.insert(article(6, 7)).await.unwrap();
+    let error = forum.by_author.get(&7).await.unwrap_err();
+    assert!(matches!(error, ReadError::TooManyRows { view: "by_author", max_rows: 6 }));
+    forum.articles.delete(0).await.unwrap();
+    assert_eq!(forum.by_author.get(&7).await.unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn views_begin_cold_after_a_start_and_answer_right() {
+    let store = MemoryTables::new();
+    let first = forum(store.clone(), Keep::default());
+    first.articles.insert(article(1, 7)).await.unwrap();
+    first.running.stop().await;
+    let stopped = first.articles.upsert(article(2, 7)).await.unwrap_err();
+    assert!(matches!(stopped, WriteError::Stopped { flow: "Forum" }));
+    assert!(matches!(first.page.get(&1).await, Err(ReadError::Stopped { .. })));
+    let again = forum(store, Keep::default());
+    assert!(matches!(again.page.peek(&1), Peek::Miss));
+    assert_eq!(again.page.get_many(&[1, 2]).await.unwrap()[0][..], [(article(1, 7), 0)]);
+}
+
+#[test]
+fn what_could_not_be_replayed_does_not_start() {
+    let mut region = Region::new("Forum");
+    let articles = region.table("articles", |article: &Article| article.id);
+    let votes = region.table("votes", |vote: &Vote| (vote.article, vote.user));
+    let author = region.index(&articles, "by_author", |article: &Article| article.author);
+    let wrong = region.rekey("wrong", votes, author, |vote| vote.user);
+    region.view("view", wrong, Keep::default(), None);
+    let error = region.start(MemoryTables::new(), RegionSettings::default()).unwrap_err();
+    assert!(matches!(error, RegionError::NoWay { node: "view", input: "wrong", .. }));
+}

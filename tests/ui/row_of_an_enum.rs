@@ -1,0 +1,7 @@
+#[derive(psdf::Row)]
+enum Article {
+    Draft,
+    Written { id: u64 },
+}
+
+fn main() {}

@@ -1,0 +1,22 @@
+psdf::dataflow! {
+    flow Forum {
+        table articles: Article { key id; index by_author: author; }
+        table votes: Vote { key (article, user); index by_article: article; index by_user: user; }
+        given = votes -> rekey(by_article);
+        view of_user = articles -> left_join(given) -> rekey(by_user) keep forever;
+    }
+}
+
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize, psdf::Row)]
+struct Article {
+    id: u64,
+    author: u64,
+    title: String,
+}
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize, psdf::Row)]
+struct Vote {
+    article: u64,
+    user: u64,
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+psdf::dataflow! {
+    flow Forum {
+        table votes: Vote { key (article, user); index by_article: article; index by_user: user; }
+        counts = votes -> group_by(by_article) -> aggregate { n: u64 = count() } keep forever, max_rows 10;
+        view votes_of = counts keep forever;
+    }
+}
+
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize, psdf::Row)]
+struct Vote {
+    article: u64,
+    user: u64,
+}
+
+fn main() {}

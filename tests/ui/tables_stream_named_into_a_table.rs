@@ -1,0 +1,16 @@
+psdf::dataflow! {
+    flow Forum {
+        table articles: Article { key id; index by_author: author; }
+        input drafts: Article;
+        written = drafts -> into articles;
+    }
+}
+
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize, psdf::Row)]
+struct Article {
+    id: u64,
+    author: u64,
+    title: String,
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+psdf::dataflow! {
+    flow Forum {
+        table articles: Article { key id; index by_author: author; }
+        view all = articles keep forever;
+        view named = all -> filter(|article| !article.title.is_empty()) keep forever;
+    }
+}
+
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize, psdf::Row)]
+struct Article {
+    id: u64,
+    author: u64,
+    title: String,
+}
+
+fn main() {}
