@@ -157,13 +157,10 @@ impl Vote for Forum {
             Cache::Moka(cache) => changed.keys().for_each(|article| cache.invalidate(article)),
             Cache::Redis(connection, _) => {
                 let mut connection = redis_connection(connection)?;
-                let _: u64 = redis::cmd("DEL").arg(changed.into_keys().collect::<Vec<_>>()).query(&mut *connection)?;
+                let _: u64 =
+                    redis::cmd("DEL").arg(changed.into_keys().collect::<Vec<_>>()).query(&mut *connection)?;
             }
         }
         Ok(())
-    }
-
-    async fn stored(&self, article: u64) -> Result<u64, AnyError> {
-        Ok(self.votes.prefix(article.to_be_bytes()).count() as u64)
     }
 }

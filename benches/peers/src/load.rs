@@ -4,6 +4,7 @@ use crate::AnyError;
 use hdrhistogram::Histogram;
 use rand::distr::Distribution;
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -15,9 +16,6 @@ pub(crate) trait Vote: Send + Sync + 'static {
 
     /// Votes, as article and user: they are stored, and every read that begins after it has returned sees them.
     fn vote(&self, votes: Vec<(u64, u64)>) -> impl Future<Output = Result<(), AnyError>> + Send;
-
-    /// An article's votes, from the store: what a read must give.
-    fn stored(&self, article: u64) -> impl Future<Output = Result<u64, AnyError>> + Send;
 }
 
 pub(crate) struct Load {
@@ -27,6 +25,9 @@ pub(crate) struct Load {
     pub(crate) exponent: f64,
     pub(crate) reads_a_write: u64,
 }
+
+/// The votes of each article.
+type Voted = HashMap<u64, u64>;
 
 /// Latencies in microseconds.
 pub(crate) struct Measured {
@@ -61,10 +62,11 @@ impl Load {
     pub(crate) async fn run(&self, forum: impl Vote) -> Result<Measured, AnyError> {
         let before = resident();
         let forum = Arc::new(forum);
-        self.read(&forum, self.warm_up).await?;
-        let (latencies, hits, seconds) = self.read(&forum, self.seconds).await?;
+        let mut voted = Voted::new();
+        self.read(&forum, self.warm_up, 1, &mut voted).await?;
+        let (latencies, hits, seconds) = self.read(&forum, self.seconds, 2, &mut voted).await?;
         let resident = resident().max(before);
-        self.check(&*forum).await?;
+        self.check(&*forum, &voted).await?;
         let at = |quantile| latencies.value_at_quantile(quantile) as f64 / 1000.0;
         Ok(Measured {
             reads_a_second: latencies.len() as f64 / seconds,
@@ -77,14 +79,20 @@ impl Load {
         })
     }
 
-    async fn read(&self, forum: &Arc<impl Vote>, seconds: f64) -> Result<(Histogram<u64>, u64, f64), AnyError> {
+    async fn read(
+        &self,
+        forum: &Arc<impl Vote>,
+        seconds: f64,
+        seed: u64,
+        voted: &mut Voted,
+    ) -> Result<(Histogram<u64>, u64, f64), AnyError> {
         let reads = Arc::new(AtomicU64::new(0));
         let over = Arc::new(AtomicBool::new(false));
         let writer = tokio::spawn({
             let (forum, reads, over) = (Arc::clone(forum), Arc::clone(&reads), Arc::clone(&over));
             let (articles, a_write) = (self.drawn()?, self.reads_a_write);
             async move {
-                let (mut rng, mut written) = (StdRng::seed_from_u64(2), 0);
+                let (mut rng, mut written, mut voted) = (StdRng::seed_from_u64(100 + seed), 0, Voted::new());
                 let mut ticks = tokio::time::interval(Duration::from_millis(10));
                 while !over.load(Relaxed) {
                     ticks.tick().await;
@@ -92,14 +100,15 @@ impl Load {
                     let votes: Vec<_> =
                         (written..due).map(|_| (articles.draw(&mut rng), rng.random())).collect();
                     written = due;
+                    votes.iter().for_each(|(article, _)| *voted.entry(*article).or_default() += 1);
                     if !votes.is_empty() {
                         forum.vote(votes).await?;
                     }
                 }
-                Ok::<(), AnyError>(())
+                Ok::<Voted, AnyError>(voted)
             }
         });
-        let (articles, mut rng) = (self.drawn()?, StdRng::seed_from_u64(1));
+        let (articles, mut rng) = (self.drawn()?, StdRng::seed_from_u64(seed));
         let (mut latencies, mut hits) = (Histogram::new(3)?, 0);
         let begun = Instant::now();
         while begun.elapsed().as_secs_f64() < seconds {
@@ -116,18 +125,18 @@ impl Load {
         }
         let seconds = begun.elapsed().as_secs_f64();
         over.store(true, Relaxed);
-        writer.await??;
+        writer.await??.into_iter().for_each(|(article, votes)| *voted.entry(article).or_default() += votes);
         Ok((latencies, hits, seconds))
     }
 
-    /// Reads give what is stored: of the articles that are read most, and of some others.
-    async fn check(&self, forum: &impl Vote) -> Result<(), AnyError> {
+    /// Reads give what was voted: of the articles that are read most, and of some others.
+    async fn check(&self, forum: &impl Vote, voted: &Voted) -> Result<(), AnyError> {
         let (articles, mut rng) = (self.drawn()?, StdRng::seed_from_u64(3));
-        for _ in 0..200 {
+        for _ in 0..1000 {
             let article = articles.draw(&mut rng);
-            let (read, stored) = (forum.read(article).await?.0, forum.stored(article).await?);
-            if read != stored {
-                return Err(format!("article {article} has {stored} votes, and {read} were read").into());
+            let (read, votes) = (forum.read(article).await?.0, voted.get(&article).copied().unwrap_or(0));
+            if read != votes {
+                return Err(format!("article {article} has {votes} votes, and {read} were read").into());
             }
         }
         Ok(())

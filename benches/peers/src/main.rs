@@ -32,8 +32,25 @@ async fn main() -> Result<(), AnyError> {
         exponent: argument("--zipf", 1.15),
         reads_a_write: argument("--reads-a-write", 99),
     };
-    let only: String = argument("--only", String::new());
-    let budgets: String = argument("--budgets", "100,7,5,3.6,1.8,0.9".to_owned());
+    let (run, full): (String, u64) = (argument("--run", String::new()), argument("--full", 0));
+    if !run.is_empty() {
+        // One row, in a process of its own, so that what is resident is its own, too.
+        let bytes = argument("--bytes", partial::BUDGETS[0]);
+        let budget = format!("{:.1}", 100.0 * (bytes as f64 / full as f64).min(1.0));
+        match run.as_str() {
+            "psdf" => {
+                print("psdf", &budget, &load.run(partial::Forum::open(load.articles, bytes).await?).await?)
+            }
+            "moka" => {
+                print("moka", &budget, &load.run(by_hand::Forum::with_moka(load.articles, bytes)?).await?)
+            }
+            _ => match by_hand::Forum::with_redis(load.articles, bytes)? {
+                Some(forum) => print("Redis", &budget, &load.run(forum).await?),
+                None => println!("| Redis | {budget} % | not here: install redis-server | | | | | | |"),
+            },
+        }
+        return Ok(());
+    }
     println!(
         "{} articles, Zipf {}, a write for {} reads, writes sent every 10 ms",
         load.articles, load.exponent, load.reads_a_write
@@ -41,21 +58,14 @@ async fn main() -> Result<(), AnyError> {
     println!("| | budget | reads/s | p50 us | p95 us | p99 us | longest ms | hits | resident MiB |");
     println!("|---|---|---|---|---|---|---|---|---|");
     // What everything in memory takes, as psdf counts it: budgets are parts of that.
-    let full = partial::full_bytes(load.articles).await?;
-    for budget in budgets.split(',') {
-        let part: f64 = budget.parse()?;
-        let bytes = (full as f64 * part / 100.0) as u64;
-        if only.is_empty() || only == "psdf" {
-            print("psdf", budget, &load.run(partial::Forum::open(load.articles, bytes).await?).await?);
-        }
-        if only.is_empty() || only == "moka" {
-            print("moka", budget, &load.run(by_hand::Forum::with_moka(load.articles, bytes)?).await?);
-        }
-        if only.is_empty() || only == "redis" {
-            match by_hand::Forum::with_redis(load.articles, bytes)? {
-                Some(forum) => print("Redis", budget, &load.run(forum).await?),
-                None => println!("| Redis | {budget} % | not here: install redis-server | | | | | | |"),
-            }
+    let full =
+        partial::Forum::open(load.articles, partial::BUDGETS[0]).await?.full_bytes(load.articles).await?;
+    let only: String = argument("--only", "psdf,moka,redis".to_owned());
+    for bytes in partial::BUDGETS {
+        for run in only.split(',') {
+            let mut row = std::process::Command::new(std::env::current_exe()?);
+            row.args(std::env::args().skip(1)).args(["--run", run, "--full", &full.to_string()]);
+            row.args(["--bytes", &bytes.to_string()]).status()?;
         }
     }
     Ok(())
