@@ -358,8 +358,10 @@ fn what_a_sink_prepared_for_the_end_is_committed_although_the_flow_was_finished(
     let sink = Noting::default();
     let (flow, mut inline) = start(sink.clone()).unwrap();
     inline.run();
-    assert_eq!(*lock(&sink.committed), [1, 2]);
     inline.block_on(flow.finish()).unwrap();
+    assert_eq!((&*lock(&sink.prepared), &*lock(&sink.committed)), (&vec![], &vec![1]));
+    let again = start(Noting::default()).map(drop).unwrap_err();
+    assert_eq!(again, StartError::Finished { flow: "Words" });
 }
 
 #[test]
