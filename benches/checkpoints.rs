@@ -2,7 +2,7 @@
 //!
 //! - `cost`: the keyed count of a million keys, with a checkpoint every second and without, in turn.
 //! - `pause`: how long records wait while a checkpoint is taken of ten million keys of which one in a hundred changes
-//!   between two.
+//!   between two; and how long the stage itself stands still, for its barriers and each time it copies some of what changed.
 //! - `recovery`: how long a flow with ten million keys takes to start.
 //!
 //! `-- --only WORD`, `--rounds N`, `--seconds N`, `--keys N`, `--dir DIR` (the store lies on that disk; default the target
@@ -12,8 +12,11 @@ use psdf::testing::Rng;
 use psdf::{SinkError, SourceError, Timestamp, dataflow};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
 
 const BATCH: usize = 4096;
 
@@ -153,6 +156,85 @@ impl psdf::Sink for Waits {
     }
 }
 
+/// Takes down how long stages with state stood still, and when.
+#[derive(Clone, Default)]
+struct Pauses(Arc<Mutex<Vec<Pause>>>);
+
+#[derive(Clone, Debug, Default)]
+struct Pause {
+    node: String,
+    step: String,
+    took: Duration,
+    at: Option<Instant>,
+}
+
+impl Subscriber for Pauses {
+    fn enabled(&self, of: &Metadata<'_>) -> bool {
+        of.target() == "psdf::pause"
+    }
+    fn event(&self, event: &Event<'_>) {
+        let mut pause = Pause { at: Some(Instant::now()), ..Pause::default() };
+        event.record(&mut pause);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(pause);
+    }
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+impl Visit for Pause {
+    fn record_u64(&mut self, _: &Field, nanos: u64) {
+        self.took = Duration::from_nanos(nanos);
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "node" => self.node = value.to_owned(),
+            "step" => self.step = value.to_owned(),
+            _ => {}
+        }
+    }
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
+
+impl Pauses {
+    /// Prints those of a node since then, by step, and of each checkpoint all together.
+    fn print(&self, node: &str, since: Instant) {
+        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut of_node = all.iter().filter(|pause| pause.node == node && pause.at > Some(since)).peekable();
+        let (mut barriers, mut copies, mut whole) = (Vec::new(), Vec::new(), Vec::new());
+        // Of a checkpoint that had begun before, only a part is seen.
+        while of_node.next_if(|pause| pause.step != "barrier").is_some() {}
+        for pause in of_node {
+            if pause.step == "barrier" {
+                barriers.push(pause.took);
+                whole.push(Duration::ZERO);
+            } else {
+                copies.push(pause.took);
+            }
+            if let Some(whole) = whole.last_mut() {
+                *whole += pause.took;
+            }
+        }
+        for (what, mut took) in
+            [("barrier", barriers), ("copy of some", copies), ("checkpoint in all", whole)]
+        {
+            took.sort();
+            if let Some(longest) = took.last() {
+                println!(
+                    "  the stage stands still, each {what} ({}): p50 {:?}, p99 {:?}, longest {longest:?}",
+                    took.len(),
+                    percentile(&took, 0.5),
+                    percentile(&took, 0.99),
+                );
+            }
+        }
+    }
+}
+
 /// The time that all threads of this process have worked: what others do on the machine disturbs it less than a clock.
 fn worked() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
@@ -212,6 +294,8 @@ fn percentile(sorted: &[Duration], of: f64) -> Duration {
 }
 
 async fn pause() {
+    let pauses = Pauses::default();
+    tracing::subscriber::set_global_default(pauses.clone()).expect("it is the only one");
     let keys: u64 = argument("--keys", 10_000_000);
     let seconds = argument("--seconds", 20);
     for durable in [false, true] {
@@ -240,6 +324,7 @@ async fn pause() {
             percentile(&paced, 1.0),
             loaded.elapsed(),
         );
+        pauses.print("counted", end - Duration::from_secs(seconds.saturating_sub(3)));
     }
 }
 

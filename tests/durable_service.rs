@@ -4,7 +4,7 @@ use psdf::storage::{SavepointError, Storage, export_savepoint, import_savepoint}
 use psdf::testing::{Fate, MemoryStorage};
 use psdf::{Delivery, FlowError, Inline, Late, Refusal, StartError, Timestamp, dataflow, sinks, sources};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -321,18 +321,47 @@ fn an_epoch_that_was_passed_over_is_not_kept_in_place_of_one_that_is_whole() {
     }
 }
 
-/// Notes for which epochs it prepares something.
-struct Prepared(Arc<std::sync::Mutex<Vec<u64>>>);
+/// Notes for which epochs it prepares something, and which it commits.
+#[derive(Clone, Default)]
+struct Noting {
+    prepared: Arc<Mutex<Vec<u64>>>,
+    committed: Arc<Mutex<Vec<u64>>>,
+}
 
-impl psdf::Sink for Prepared {
+fn lock(noted: &Mutex<Vec<u64>>) -> std::sync::MutexGuard<'_, Vec<u64>> {
+    noted.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl psdf::Sink for Noting {
     type Item = (String, u64);
     async fn write(&mut self, _: Vec<Self::Item>) -> Result<(), psdf::SinkError> {
         Ok(())
     }
     async fn prepare(&mut self, epoch: u64) -> Result<Vec<u8>, psdf::SinkError> {
-        self.0.lock().map_err(|error| psdf::SinkError::new(error.to_string()))?.push(epoch);
+        lock(&self.prepared).push(epoch);
         Ok(vec![1])
     }
+    async fn commit(&mut self, epoch: u64, _: Vec<u8>) -> Result<(), psdf::SinkError> {
+        lock(&self.committed).push(epoch);
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_sink_prepared_for_the_end_is_committed_although_the_flow_was_finished() {
+    let storage = MemoryStorage::new();
+    let start = |sink| Words.builder().durable_in(storage.clone()).counts_to(sink).inline();
+    let (flow, mut inline) = start(Noting::default()).unwrap();
+    send(&flow, &mut inline, "a b");
+    inline.block_on(flow.finish()).unwrap();
+    // It may have died before its sink had committed.
+    let sink = Noting::default();
+    let (flow, mut inline) = start(sink.clone()).unwrap();
+    inline.run();
+    inline.block_on(flow.finish()).unwrap();
+    assert_eq!((&*lock(&sink.prepared), &*lock(&sink.committed)), (&vec![], &vec![1]));
+    let again = start(Noting::default()).map(drop).unwrap_err();
+    assert_eq!(again, StartError::Finished { flow: "Words" });
 }
 
 #[test]
@@ -344,13 +373,13 @@ fn the_number_of_a_damaged_epoch_is_given_to_no_other() {
     drop((flow, inline));
 
     // It may have committed its part of the damaged one, and would take the new one for that.
-    let prepared = Arc::default();
+    let sink = Noting::default();
     let builder = Words.builder().durable_in(newest_damaged("manifests/"));
     let source = sources::iter(["a", "b", "a"].map(str::to_owned));
-    let builder = builder.words_from(source).counts_to(Prepared(Arc::clone(&prepared)));
+    let builder = builder.words_from(source).counts_to(sink.clone());
     let (flow, mut inline) = builder.inline().unwrap();
     inline.block_on(flow.finish()).unwrap();
-    assert_eq!(*prepared.lock().unwrap(), [3]);
+    assert_eq!(*lock(&sink.prepared), [3]);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Under which names the objects of a flow are stored.
 //!
 //! A name begins with the epoch in which its object can first be named by a manifest, so that [`super::garbage`] can tell
-//! what is old from names alone. It ends with a number of the process, so that one that was declared dead and is not
-//! cannot write over what another has committed.
+//! what is old from names alone. None is stored before the epoch before that is committed, so that a missing manifest is
+//! seen. A name ends with a number of the process, so that one that was declared dead and is not cannot write over what
+//! another has committed.
 
 use xxhash_rust::xxh3::xxh3_64;
 

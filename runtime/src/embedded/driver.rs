@@ -4,6 +4,7 @@ use super::channel::{Inbox, InputKind, Received};
 use super::epochs::{Epochs, Note};
 use super::executor::Executor;
 use super::gauge::Gauge;
+use super::pause::Pause;
 use super::shared::{Place, Shared};
 use super::tasks::{Panic, caught};
 use crate::batch::{Batch, Parts, Status};
@@ -258,6 +259,7 @@ impl<S: Stage> Task<S> {
         let Some(epoch) = self.durable.as_mut().and_then(|durable| durable.barrier.take()) else {
             return false;
         };
+        let pause = Pause::begin();
         // What the last epoch has of it is whole: else this one would not have begun.
         self.copy(usize::MAX);
         self.mark_outlets_of_clocks();
@@ -269,6 +271,7 @@ impl<S: Stage> Task<S> {
         if let Some(durable) = &mut self.durable {
             durable.copying = Some(Copying { epoch, at, inputs, delta: Delta::default() });
         }
+        pause.end(self.shared.graph.flow, self.meta.name, "barrier");
         true
     }
 
@@ -276,11 +279,13 @@ impl<S: Stage> Task<S> {
     fn copy(&mut self, entries: usize) {
         let Some(Participant { task, epochs, copying, .. }) = &mut self.durable else { return };
         let Some(snapshot) = copying else { return };
+        let pause = Pause::begin();
         if self.stage.stored().is_none_or(|state| state.copy_some(entries, &mut snapshot.delta))
             && let Some(Copying { epoch, at, inputs, delta }) = copying.take()
         {
             epochs.note(Note::Shard { task: *task, epoch, at, delta, inputs });
         }
+        pause.end(self.shared.graph.flow, self.meta.name, "copy");
     }
 
     /// Whether it has to do with an epoch, although nothing has come.

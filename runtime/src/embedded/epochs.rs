@@ -48,6 +48,8 @@ pub(super) struct Epochs {
     pub(super) notes: mpsc::UnboundedSender<Note>,
     /// The epoch that was restored; 0 if none.
     pub(super) restored: u64,
+    /// Whether the flow had come to its end with it.
+    pub(super) was_finished: bool,
     /// The first epoch to be committed now: not the one behind the restored, where damaged ones were passed over.
     pub(super) next: u64,
     /// The epochs that were passed over, because they are damaged.
@@ -76,6 +78,7 @@ impl Epochs {
             positions: positions.iter().map(|&position| AtomicU64::new(position)).collect(),
             notes,
             restored,
+            was_finished: recovered.is_some_and(|recovered| recovered.manifest.finished),
             next: recovered.map_or(1, |recovered| recovered.next_epoch),
             passed_over: passed_over.map(|damage| damage.epoch).collect(),
         }

@@ -19,6 +19,7 @@ mod inline;
 mod input;
 mod names;
 mod output;
+mod pause;
 mod queue;
 mod regions;
 mod shared;

@@ -189,8 +189,10 @@ async fn write_by_epochs<K: Sink>(
     }
     sink.abort(restored_epoch).await?;
     let mut committed = epochs.committed.subscribe();
-    let mut prepared: Option<(u64, Vec<u8>)> = None;
+    let mut prepared: Option<(u64, Option<Vec<u8>>)> = None;
     let mut ended = false;
+    // A flow that had finished before gives its sinks nothing more.
+    let mut takes_part = !epochs.was_finished;
     loop {
         if let Some((epoch, _)) = prepared {
             tokio::select! {
@@ -198,7 +200,10 @@ async fn write_by_epochs<K: Sink>(
                 () = until_committed(&mut committed, epoch) => {}
                 taken = std::future::poll_fn(|cx| output.poll_taken(cx)), if !ended => {
                     match taken {
-                        Taken::Records(records) => sink.write(records).await?,
+                        Taken::Records(records) => {
+                            takes_part = true;
+                            sink.write(records).await?;
+                        }
                         Taken::Barrier(_) => return Err(SinkError::new("an epoch began before the last was committed")),
                         Taken::Ended => ended = true,
                     }
@@ -206,7 +211,9 @@ async fn write_by_epochs<K: Sink>(
                 }
             }
             if let Some((epoch, prepared)) = prepared.take() {
-                sink.commit(epoch, prepared).await?;
+                if let Some(prepared) = prepared {
+                    sink.commit(epoch, prepared).await?;
+                }
                 epochs.note(Note::Acknowledged { output: place });
             }
             if output.is_over() {
@@ -219,16 +226,19 @@ async fn write_by_epochs<K: Sink>(
                 return Ok(());
             }
             let epoch = output.epoch();
-            let last = sink.prepare(epoch).await?;
-            output.ended(last.clone());
+            let last = if takes_part { Some(sink.prepare(epoch).await?) } else { None };
+            output.ended(last.clone().unwrap_or_default());
             prepared = Some((epoch, last));
             continue;
         }
         match std::future::poll_fn(|cx| output.poll_taken(cx)).await {
-            Taken::Records(records) => sink.write(records).await?,
+            Taken::Records(records) => {
+                takes_part = true;
+                sink.write(records).await?;
+            }
             Taken::Barrier(epoch) => {
-                let part = sink.prepare(epoch).await?;
-                output.prepared(epoch, part.clone(), false);
+                let part = if takes_part { Some(sink.prepare(epoch).await?) } else { None };
+                output.prepared(epoch, part.clone().unwrap_or_default(), false);
                 prepared = Some((epoch, part));
             }
             Taken::Ended => ended = true,
