@@ -217,9 +217,27 @@ async fn writes_after_the_end_are_refused() {
     assert!(matches!(articles.insert(article(1, 1)).await, Err(WriteError::Stopped { .. })));
 
     let handle = Forum::default().spawn().unwrap();
-    let articles = handle.articles.clone();
+    let (articles, watch) = (handle.articles.clone(), handle.control.watch());
+    assert!(!watch.is_finished());
     drop(handle);
+    watch.ended().await.unwrap();
     assert!(matches!(articles.insert(article(1, 1)).await, Err(WriteError::Stopped { .. })));
+}
+
+#[tokio::test]
+async fn an_error_in_a_stream_ends_the_tables_too() {
+    dataflow! {
+        flow Strict {
+            input drafts: Article;
+            drafts -> filter(|draft| { assert!(draft.id != 13, "thirteen"); true }) -> into articles;
+            table articles: Article { key id; }
+        }
+    }
+    let mut handle = Strict.spawn().unwrap();
+    handle.drafts.send(article(13, 1)).await.unwrap();
+    let watch = handle.control.watch();
+    assert!(watch.ended().await.unwrap_err().to_string().contains("thirteen"));
+    assert!(matches!(handle.articles.insert(article(1, 1)).await, Err(WriteError::Stopped { .. })));
 }
 
 #[tokio::test]
