@@ -233,7 +233,7 @@ async fn an_error_in_a_stream_ends_the_tables_too() {
             table articles: Article { key id; }
         }
     }
-    let mut handle = Strict.spawn().unwrap();
+    let handle = Strict.spawn().unwrap();
     handle.drafts.send(article(13, 1)).await.unwrap();
     let watch = handle.control.watch();
     assert!(watch.ended().await.unwrap_err().to_string().contains("thirteen"));
