@@ -455,3 +455,62 @@ fn the_schema_of_streams_is_found_out_without_opening_tables() {
     assert!(std::fs::read_to_string(&path).unwrap().contains("counts"));
     std::fs::remove_file(path).unwrap();
 }
+
+mod goods {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, psdf::Row)]
+    pub(super) struct Priced<T> {
+        pub(super) r#type: String,
+        pub(super) colour: u8,
+        pub(super) id: u32,
+        #[row(skip)]
+        pub(super) price: T,
+    }
+
+    pub(super) fn is_dear(row: &Priced<i64>) -> bool {
+        row.price > 10
+    }
+
+    pub(super) fn price(row: &Priced<i64>) -> i64 {
+        row.price
+    }
+}
+
+dataflow! {
+    /// What can be said in other ways.
+    flow Shop {
+        table goods: goods::Priced<i64> {
+            index by_kind: (r#type, colour);
+            key (id, colour);
+        }
+
+        all = goods;
+        view good = all keep forever;
+        view dear: i64 = all -> filter(goods::is_dear) -> rekey(by_kind) -> map_values(goods::price) keep forever;
+        kinds = goods -> group_by(by_kind) -> aggregate { n: u64 = count(), sum: i64 = sum(goods::price) } keep forever;
+        view kind = kinds keep forever;
+        view by_key_again = goods -> rekey(by_kind) -> rekey(goods.key) keep forever;
+        view pairs = goods -> join(all) keep forever;
+    }
+}
+
+#[tokio::test]
+async fn keys_of_several_fields_paths_and_second_names_mean_what_they_say() {
+    let handle = Shop.spawn().unwrap();
+    let good = |id, colour, price| goods::Priced { r#type: "pen".to_string(), colour, id, price };
+    for (id, colour, price) in [(1, 1, 5), (2, 1, 20), (3, 2, 30)] {
+        handle.goods.insert(good(id, colour, price)).await.unwrap();
+    }
+    let pens = ("pen".to_string(), 1);
+    assert_eq!(handle.good.get(&(1, 1)).await.unwrap()[..], [good(1, 1, 5)]);
+    assert_eq!(handle.dear.get(&pens).await.unwrap()[..], [20]);
+    let expected = shop::Kinds { r#type: "pen".to_string(), colour: 1, n: 2, sum: 25 };
+    assert_eq!(handle.kind.get(&pens).await.unwrap()[..], [expected]);
+    assert_eq!(handle.by_key_again.get(&(3, 2)).await.unwrap()[..], [good(3, 2, 30)]);
+    assert_eq!(handle.pairs.get(&(3, 2)).await.unwrap()[..], [(good(3, 2, 30), good(3, 2, 30))]);
+    handle.goods.delete((2, 1)).await.unwrap();
+    assert_eq!(handle.kind.get(&pens).await.unwrap()[0].sum, 5);
+    assert!(handle.dear.get(&pens).await.unwrap().is_empty());
+    handle.finish().await.unwrap();
+}
