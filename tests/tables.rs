@@ -267,6 +267,20 @@ async fn a_durable_flow_has_its_tables_in_its_directory() {
     std::fs::remove_dir_all(path).unwrap();
 }
 
+#[cfg(feature = "tables")]
+#[tokio::test]
+async fn what_a_durable_stream_has_led_into_a_table_is_there_after_a_restart() {
+    let path = std::env::temp_dir().join(format!("psdf-tables-of-streams-{}", std::process::id()));
+    for round in 0..3 {
+        let mut handle = Drafts.builder().durable(&path).spawn().unwrap();
+        assert_eq!(handle.of_author.get(&1).await.unwrap().len(), round);
+        handle.drafts.send((1, "long".repeat(round + 1))).await.unwrap();
+        handle.long.next().await.unwrap();
+        handle.stop_with_checkpoint().await.unwrap();
+    }
+    std::fs::remove_dir_all(path).unwrap();
+}
+
 #[cfg(not(feature = "tables"))]
 #[tokio::test]
 async fn without_the_feature_a_durable_flow_says_which_to_enable() {
@@ -274,6 +288,32 @@ async fn without_the_feature_a_durable_flow_says_which_to_enable() {
     let refused = Forum::default().builder().durable(path).spawn().unwrap_err();
     assert!(refused.to_string().contains("its feature `tables`: enable it in Cargo.toml"), "{refused}");
     println!("restarts from disk are skipped: they need the feature `tables`");
+}
+
+#[tokio::test]
+async fn a_store_with_rows_of_another_type_is_refused() {
+    mod before {
+        use super::{Deserialize, Serialize};
+
+        #[derive(Clone, PartialEq, Serialize, Deserialize, psdf::Row)]
+        struct Article {
+            id: String,
+        }
+
+        psdf::dataflow! {
+            pub(super) flow Before {
+                table articles: Article { key id; }
+            }
+        }
+    }
+    let store = psdf::storage::MemoryTables::new();
+    before::Before.builder().tables_in(store.clone()).spawn().unwrap().finish().await.unwrap();
+    let refused = Drafts.builder().tables_in(store).spawn().unwrap_err().to_string();
+    assert!(
+        refused.starts_with("flow `Drafts` cannot start: the store of its tables cannot be used"),
+        "{refused}"
+    );
+    assert!(refused.contains("articles"), "{refused}");
 }
 
 #[tokio::test]
