@@ -111,17 +111,20 @@ impl Plain {
 
     async fn agrees_with(&self, handle: &forum::Handle, key: u64) {
         let page = self.articles.get(&key).map(|article| page(article, self.count(key).as_ref()));
-        assert_eq!(handle.article_page.get(&key).await.unwrap()[..], page.into_iter().collect::<Vec<_>>());
-        let mut rows = handle.by_author.get(&key).await.unwrap().to_vec();
+        assert_eq!(
+            handle.article_page.get(&key).await.expect("the flow runs")[..],
+            page.into_iter().collect::<Vec<_>>()
+        );
+        let mut rows = handle.by_author.get(&key).await.expect("the flow runs").to_vec();
         rows.sort_by_key(|(article, _)| article.id);
         let of_author = || self.articles.values().filter(|article| article.author == key);
         let expected: Vec<_> = of_author().map(|article| (article.clone(), self.count(article.id))).collect();
         assert_eq!(rows, expected);
         assert_eq!(
-            handle.voters.get(&key).await.unwrap()[..],
+            handle.voters.get(&key).await.expect("the flow runs")[..],
             self.voters(key).into_iter().collect::<Vec<_>>()
         );
-        let mut pairs = handle.voted.get(&key).await.unwrap().to_vec();
+        let mut pairs = handle.voted.get(&key).await.expect("the flow runs").to_vec();
         pairs.sort_by_key(|(article, vote)| (article.id, vote.user));
         let votes = |article: &Article| {
             let article = article.clone();
@@ -130,7 +133,10 @@ impl Plain {
         assert_eq!(pairs, of_author().flat_map(votes).collect::<Vec<_>>());
         let total = self.votes.values().map(|vote| vote.weight).max();
         let total = total.map(|heaviest| forum::Totals { votes: self.votes.len() as u64, heaviest });
-        assert_eq!(handle.totals.get(&()).await.unwrap()[..], total.into_iter().collect::<Vec<_>>());
+        assert_eq!(
+            handle.totals.get(&()).await.expect("the flow runs")[..],
+            total.into_iter().collect::<Vec<_>>()
+        );
     }
 }
 
@@ -211,9 +217,27 @@ async fn writes_after_the_end_are_refused() {
     assert!(matches!(articles.insert(article(1, 1)).await, Err(WriteError::Stopped { .. })));
 
     let handle = Forum::default().spawn().unwrap();
-    let articles = handle.articles.clone();
+    let (articles, watch) = (handle.articles.clone(), handle.control.watch());
+    assert!(!watch.is_finished());
     drop(handle);
+    watch.ended().await.unwrap();
     assert!(matches!(articles.insert(article(1, 1)).await, Err(WriteError::Stopped { .. })));
+}
+
+#[tokio::test]
+async fn an_error_in_a_stream_ends_the_tables_too() {
+    dataflow! {
+        flow Strict {
+            input drafts: Article;
+            drafts -> filter(|draft| { assert!(draft.id != 13, "thirteen"); true }) -> into articles;
+            table articles: Article { key id; }
+        }
+    }
+    let handle = Strict.spawn().unwrap();
+    handle.drafts.send(article(13, 1)).await.unwrap();
+    let watch = handle.control.watch();
+    assert!(watch.ended().await.unwrap_err().to_string().contains("thirteen"));
+    assert!(matches!(handle.articles.insert(article(1, 1)).await, Err(WriteError::Stopped { .. })));
 }
 
 #[tokio::test]
@@ -243,6 +267,20 @@ async fn a_durable_flow_has_its_tables_in_its_directory() {
     std::fs::remove_dir_all(path).unwrap();
 }
 
+#[cfg(feature = "tables")]
+#[tokio::test]
+async fn what_a_durable_stream_has_led_into_a_table_is_there_after_a_restart() {
+    let path = std::env::temp_dir().join(format!("psdf-tables-of-streams-{}", std::process::id()));
+    for round in 0..3 {
+        let mut handle = Drafts.builder().durable(&path).spawn().unwrap();
+        assert_eq!(handle.of_author.get(&1).await.unwrap().len(), round);
+        handle.drafts.send((1, "long".repeat(round + 1))).await.unwrap();
+        handle.long.next().await.unwrap();
+        handle.stop_with_checkpoint().await.unwrap();
+    }
+    std::fs::remove_dir_all(path).unwrap();
+}
+
 #[cfg(not(feature = "tables"))]
 #[tokio::test]
 async fn without_the_feature_a_durable_flow_says_which_to_enable() {
@@ -250,6 +288,32 @@ async fn without_the_feature_a_durable_flow_says_which_to_enable() {
     let refused = Forum::default().builder().durable(path).spawn().unwrap_err();
     assert!(refused.to_string().contains("its feature `tables`: enable it in Cargo.toml"), "{refused}");
     println!("restarts from disk are skipped: they need the feature `tables`");
+}
+
+#[tokio::test]
+async fn a_store_with_rows_of_another_type_is_refused() {
+    mod before {
+        use super::{Deserialize, Serialize};
+
+        #[derive(Clone, PartialEq, Serialize, Deserialize, psdf::Row)]
+        struct Article {
+            id: String,
+        }
+
+        psdf::dataflow! {
+            pub(super) flow Before {
+                table articles: Article { key id; }
+            }
+        }
+    }
+    let store = psdf::storage::MemoryTables::new();
+    before::Before.builder().tables_in(store.clone()).spawn().unwrap().finish().await.unwrap();
+    let refused = Drafts.builder().tables_in(store).spawn().unwrap_err().to_string();
+    assert!(
+        refused.starts_with("flow `Drafts` cannot start: the store of its tables cannot be used"),
+        "{refused}"
+    );
+    assert!(refused.contains("articles"), "{refused}");
 }
 
 #[tokio::test]
@@ -276,25 +340,19 @@ dataflow! {
 #[tokio::test]
 async fn a_stream_leads_into_a_table() {
     let mut handle = Drafts.spawn().unwrap();
-    let mut changes = handle.articles.clone();
     for title in ["one", "three", "seven", "eleven"] {
         handle.drafts.send((1, title.into())).await.unwrap();
     }
     for title in ["three", "seven", "eleven"] {
         assert_eq!(handle.long.next().await.unwrap().1, title);
     }
-    let of_author = handle.of_author.clone();
-    let mut seen = of_author.changes();
-    while of_author.get(&1).await.unwrap().len() < 2 {
-        seen.next().await.unwrap();
+    let mut changes = handle.of_author.changes();
+    while handle.of_author.get(&1).await.unwrap().len() < 2 {
+        changes.next().await.unwrap();
     }
-    let titles: Vec<String> = changes_of(&mut changes).await;
-    assert_eq!(titles, ["seven", "eleven"]);
+    let rows = handle.articles.all().await.unwrap();
+    assert_eq!(rows.iter().map(|article| &article.title[..]).collect::<Vec<_>>(), ["seven", "eleven"]);
     handle.finish().await.unwrap();
-}
-
-async fn changes_of(articles: &mut psdf::Table<u64, Article>) -> Vec<String> {
-    articles.all().await.expect("the flow runs").into_iter().map(|article| article.title).collect()
 }
 
 dataflow! {
@@ -348,15 +406,9 @@ async fn merged_tables_are_one_and_own_functions_let_rows_go() {
         handle.drafted.insert(article(id + 4, 1)).await.unwrap();
     }
     assert_eq!(handle.author.get(&1).await.unwrap()[..], [1]);
-    assert_eq!(
-        handle.letters.get(&1).await.unwrap()[..],
-        [both::Letters { author: 1, xor: 1 ^ 2 ^ 3 ^ 5 ^ 6 ^ 7, n: 6 }]
-    );
+    assert_eq!(handle.letters.get(&1).await.unwrap()[..], [both::Letters { author: 1, xor: 0b100, n: 6 }]);
     handle.written.delete(2).await.unwrap();
-    assert_eq!(
-        handle.letters.get(&1).await.unwrap()[..],
-        [both::Letters { author: 1, xor: 1 ^ 3 ^ 5 ^ 6 ^ 7, n: 5 }]
-    );
+    assert_eq!(handle.letters.get(&1).await.unwrap()[..], [both::Letters { author: 1, xor: 0b110, n: 5 }]);
     assert_eq!(handle.letters.stats().replays, 1);
     assert!(handle.author.get(&2).await.unwrap().is_empty());
     handle.finish().await.unwrap();
@@ -391,4 +443,114 @@ async fn a_panic_names_its_node_and_the_flow_goes_on() {
     let error = handle.titles.get(&13).await.unwrap_err().to_string();
     assert!(error.contains("node `titles`") && error.contains("thirteen"), "{error}");
     assert_eq!(handle.titles.get(&14).await.unwrap()[..], ["14 of 1"]);
+}
+
+#[test]
+fn a_flow_with_tables_in_another_is_refused_at_the_start() {
+    dataflow! {
+        flow Inner {
+            input drafts: Article;
+            drafts -> into articles;
+            output long: u64 = drafts -> map(|draft| draft.id);
+            table articles: Article { key id; }
+        }
+        flow Outer {
+            input drafts: Article;
+            output long: u64 = Inner(drafts = drafts).long;
+        }
+    }
+    let refused = Outer.builder().inline().unwrap_err();
+    assert!(refused.to_string().contains("`Inner` stands in it as `inner`, and has tables"), "{refused}");
+}
+
+#[tokio::test]
+async fn closures_of_a_generic_flow_read_its_params() {
+    dataflow! {
+        flow Above<T: Into<u64> + Copy + Send + Sync> {
+            param least: T;
+            table articles: Article { key id; index by_author: author; }
+            view long = articles -> filter(|article| article.id >= least.into()) -> rekey(by_author) keep forever;
+        }
+    }
+    let handle = Above { least: 3u32 }.spawn().unwrap();
+    for id in 0..5 {
+        handle.articles.insert(article(id, 1)).await.unwrap();
+    }
+    assert_eq!(handle.long.get(&1).await.unwrap().len(), 2);
+    handle.finish().await.unwrap();
+}
+
+#[test]
+fn the_schema_of_streams_is_found_out_without_opening_tables() {
+    dataflow! {
+        flow Counted {
+            input drafts: Article;
+            drafts -> into articles;
+            output counts = drafts -> key_by(author: u64 = |draft| draft.author) -> aggregate { n: u64 = count() } keep forever;
+            table articles: Article { key id; }
+        }
+    }
+    let path = std::env::temp_dir().join(format!("psdf-tables-schema-{}", std::process::id()));
+    psdf::testing::assert_state_schema(|| Counted, &path);
+    assert!(std::fs::read_to_string(&path).unwrap().contains("counts"));
+    std::fs::remove_file(path).unwrap();
+}
+
+mod goods {
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, psdf::Row)]
+    pub(super) struct Priced<T> {
+        pub(super) r#type: String,
+        pub(super) colour: u8,
+        pub(super) id: u32,
+        #[row(skip)]
+        pub(super) price: T,
+    }
+
+    pub(super) fn is_dear(row: &Priced<i64>) -> bool {
+        row.price > 10
+    }
+
+    pub(super) fn price(row: &Priced<i64>) -> i64 {
+        row.price
+    }
+}
+
+dataflow! {
+    /// What can be said in other ways.
+    flow Shop {
+        table goods: goods::Priced<i64> {
+            index by_kind: (r#type, colour);
+            key (id, colour);
+        }
+
+        all = goods;
+        view good = all keep forever;
+        view dear: i64 = all -> filter(goods::is_dear) -> rekey(by_kind) -> map_values(goods::price) keep forever;
+        kinds = goods -> group_by(by_kind) -> aggregate { n: u64 = count(), sum: i64 = sum(goods::price) } keep forever;
+        view kind = kinds keep forever;
+        view by_key_again = goods -> rekey(by_kind) -> rekey(goods.key) keep forever;
+        view pairs = goods -> join(all) keep forever;
+    }
+}
+
+#[tokio::test]
+async fn keys_of_several_fields_paths_and_second_names_mean_what_they_say() {
+    let handle = Shop.spawn().unwrap();
+    let good = |id, colour, price| goods::Priced { r#type: "pen".to_string(), colour, id, price };
+    for (id, colour, price) in [(1, 1, 5), (2, 1, 20), (3, 2, 30)] {
+        handle.goods.insert(good(id, colour, price)).await.unwrap();
+    }
+    let pens = ("pen".to_string(), 1);
+    assert_eq!(handle.good.get(&(1, 1)).await.unwrap()[..], [good(1, 1, 5)]);
+    assert_eq!(handle.dear.get(&pens).await.unwrap()[..], [20]);
+    let expected = shop::Kinds { r#type: "pen".to_string(), colour: 1, n: 2, sum: 25 };
+    assert_eq!(handle.kind.get(&pens).await.unwrap()[..], [expected]);
+    assert_eq!(handle.by_key_again.get(&(3, 2)).await.unwrap()[..], [good(3, 2, 30)]);
+    assert_eq!(handle.pairs.get(&(3, 2)).await.unwrap()[..], [(good(3, 2, 30), good(3, 2, 30))]);
+    handle.goods.delete((2, 1)).await.unwrap();
+    assert_eq!(handle.kind.get(&pens).await.unwrap()[0].sum, 5);
+    assert!(handle.dear.get(&pens).await.unwrap().is_empty());
+    handle.finish().await.unwrap();
 }

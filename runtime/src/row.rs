@@ -56,6 +56,16 @@ requirement! {
     IsRowValue: PartialEq + Clone + Send + Sync + Serialize + 'static
 }
 
+requirement! {
+    /// What a result between tables and views must be, beside what can be held as state.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` cannot be a result that views are made of",
+        label = "a result is held against the one before it, and read by many, so it must be `PartialEq + Sync`",
+        note = "derive `PartialEq` for it; hold an atomic or a `Mutex` where there is `Cell` or `RefCell`"
+    )]
+    IsCompared: PartialEq + Sync
+}
+
 /// The key of rows that meet others.
 #[diagnostic::on_unimplemented(
     message = "rows meet by their key, and here it is `{Self}`, and on the left `{Left}`",

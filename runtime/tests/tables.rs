@@ -3,7 +3,7 @@
 use psdf_runtime::graph::Budget;
 use psdf_runtime::tables::{
     Change, Functions, Keep, MemoryTables, Peek, ReadError, Region, RegionError, RegionSettings, Retracted,
-    Running, Table, View, WriteBatch, WriteError,
+    RowKey, Running, Table, TableStore, View, WriteBatch, WriteError,
 };
 use serde::{Deserialize, Serialize};
 
@@ -217,4 +217,55 @@ fn what_could_not_be_replayed_does_not_start() {
     region.view("view", wrong, Keep::default(), None);
     let error = region.start(MemoryTables::new(), RegionSettings::default()).unwrap_err();
     assert!(matches!(error, RegionError::NoWay { node: "view", input: "wrong", .. }));
+}
+
+type Indexed<I> = (&'static str, fn(&Article) -> I);
+
+fn by<I: RowKey>(store: &MemoryTables, index: Option<Indexed<I>>) -> Running {
+    let mut region = Region::new("Forum");
+    let articles = region.table("articles", |article: &Article| article.id);
+    if let Some((name, key)) = index {
+        region.index(&articles, name, key);
+    }
+    region.start(store.clone(), RegionSettings::default()).expect("it is the same table")
+}
+
+fn entries(store: &MemoryTables) -> usize {
+    store.scan(b"articles\0i", None, usize::MAX).expect("it is in memory").len()
+}
+
+#[tokio::test]
+async fn an_index_that_is_new_is_filled_and_one_that_is_gone_is_emptied() {
+    let store = MemoryTables::new();
+    let first = forum(store.clone(), Keep::default());
+    for id in 0..2500 {
+        first.articles.upsert(article(id, id % 7)).await.unwrap();
+    }
+    first.running.stop().await;
+    by::<u64>(&store, None).stop().await;
+    assert_eq!(entries(&store), 0);
+    by::<String>(&store, Some(("by_title", |article| article.title.clone()))).stop().await;
+    assert_eq!(entries(&store), 2500);
+    let again = forum(store.clone(), Keep::default());
+    assert_eq!(entries(&store), 2500);
+    assert_eq!(again.articles.all().await.unwrap().len(), 2500);
+    again.articles.delete(3).await.unwrap();
+    assert_eq!(entries(&store), 2499);
+    let error = again.by_author.get(&3).await.unwrap_err();
+    assert!(matches!(error, ReadError::TooManyRows { .. }), "the index has what it had: {error}");
+}
+
+#[test]
+fn rows_of_another_type_are_refused() {
+    let store = MemoryTables::new();
+    drop(by::<u64>(&store, None));
+    let mut region = Region::new("Forum");
+    region.table("articles", |article: &(u64, String)| article.0);
+    let error = region.start(store, RegionSettings::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "flow `Forum` cannot start from the store of its tables: the rows of table `articles` are stored as \
+         `<Article>{id: u64, author: u64, title: text}`, and this version of the flow declares `(u64, text)`; give the \
+         table another name and move what it holds"
+    );
 }

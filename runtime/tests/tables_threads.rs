@@ -153,14 +153,14 @@ async fn all_at_once(budget: Option<Budget>) {
     };
     tokio::time::timeout(LOST, done).await.expect("no wake-up is lost");
 
-    let rows = bank.entries.all().await.unwrap();
+    let rows = bank.entries.all().await.expect("it can be read");
     for account in 0..ACCOUNTS {
         let of_account = || rows.iter().filter(|row| row.account == account);
-        let read = bank.rows.get(&account).await.unwrap();
+        let read = bank.rows.get(&account).await.expect("it can be read");
         assert_eq!(read.len(), of_account().count());
         let sum = of_account().map(|row| row.amount).sum::<u64>();
         let all = of_account().fold(0u64, |all, row| all.wrapping_add(row.checksum));
-        let total = bank.accounts.get(&account).await.unwrap();
+        let total = bank.accounts.get(&account).await.expect("it can be read");
         let right = (of_account().count() as u64, sum, all);
         assert_eq!(total[..], if right.0 > 0 { vec![right] } else { vec![] });
     }

@@ -28,7 +28,7 @@ pub(super) fn records_and_states(context: &Context<'_>) -> TokenStream {
         new
     };
     let mut is_new = is_new;
-    let first = region.aggregates().filter(|(step, _)| is_new(*step));
+    let first = region.aggregates().filter(|(step, _)| is_new(*step) && !has_parameters(context, *step));
     first.map(|(step, fields)| types_of(context, step, fields)).collect()
 }
 
@@ -108,6 +108,15 @@ fn value_type(context: &Context<'_>, value: &Value) -> TokenStream {
     }
 }
 
+/// Whether what a step is made of has types that nobody knows, which has been called a mistake.
+fn has_parameters(context: &Context<'_>, step: StepId) -> bool {
+    let region = &context.graph.region;
+    region
+        .tables_under(step)
+        .iter()
+        .any(|&table| !context.graph.mentioned(&region.tables[table].ty).is_empty())
+}
+
 /// A field of the handle.
 struct Port<'a> {
     name: &'a Ident,
@@ -123,16 +132,21 @@ struct Port<'a> {
 /// The tables and views of which the types are known.
 fn ports<'a>(context: &'a Context<'_>) -> Vec<Port<'a>> {
     let region = &context.graph.region;
-    let tables = region.tables.iter().filter(|table| !table.key.is_empty()).map(|table| Port {
-        name: &table.name,
-        docs: documented(&table.docs, &format!("The table `{}`.", table.name)),
-        kind: ident("Table"),
-        key: key_type(context, &region.steps[table.step].key),
-        value: declared(context, &KnownType::Written(table.ty.clone())),
-        place: place_of_key(region, &region.steps[table.step].key, &table.name),
-    });
+    let tables = region
+        .tables
+        .iter()
+        .filter(|table| !table.key.is_empty() && !has_parameters(context, table.step))
+        .map(|table| Port {
+            name: &table.name,
+            docs: documented(&table.docs, &format!("The table `{}`.", table.name)),
+            kind: ident("Table"),
+            key: key_type(context, &region.steps[table.step].key),
+            value: declared(context, &KnownType::Written(table.ty.clone())),
+            place: place_of_key(region, &region.steps[table.step].key, &table.name),
+        });
     let views = region.nodes.iter().filter(|node| node.view.is_some()).filter_map(|node| {
-        let last = &region.steps[*node.steps.last()?];
+        let step = *node.steps.last().filter(|&&step| !has_parameters(context, step))?;
+        let last = &region.steps[step];
         let value = match &node.ty {
             Some(ty) => context.inside(ty),
             None => value_type(context, &last.value),
@@ -286,7 +300,12 @@ impl Builder<'_> {
             }
             StepOp::Aggregate(fields) => {
                 let functions = self.functions(step, fields);
-                quote!(#region.aggregate(#name, #(#inputs)*, #functions, #keep))
+                let add = fields.iter().fold(quote!(#rt::tables::Region::aggregate), |add, field| {
+                    let (place, ty) = (Place::of(&field.ty), self.writer.context.ty(&field.ty));
+                    let add = self.given(place, &ty, "IsCompared", &add);
+                    self.writer.given_field(field, add)
+                });
+                quote!(#add(&mut #region, #name, #(#inputs)*, #functions, #keep))
             }
             StepOp::Distinct => quote!(#region.distinct(#name, #(#inputs)*, #keep)),
             StepOp::Join { left } => {

@@ -70,7 +70,19 @@ impl FlowControl {
         FlowControl { shared, tasks, executor, epochs, guarantees, region: None }
     }
 
+    /// Takes the region of a flow that has tables. Its tables end with the flow, also where an error ends that.
     pub(super) fn has_region(&mut self, region: Option<Running>) {
+        let Some(running) = &region else { return self.shared.region_ended.cancel() };
+        let (shared, running) = (Arc::clone(&self.shared), running.clone());
+        self.executor.spawn(Box::pin(async move {
+            tokio::select! {
+                () = shared.region_ended.cancelled() => {}
+                () = shared.stopped.cancelled() => {
+                    running.stop().await;
+                    shared.region_ended.cancel();
+                }
+            }
+        }));
         self.region = region;
     }
 
@@ -78,6 +90,7 @@ impl FlowControl {
     async fn stop_region(&self) {
         if let Some(region) = &self.region {
             region.stop().await;
+            self.shared.region_ended.cancel();
         }
     }
 
@@ -143,10 +156,10 @@ impl FlowControl {
         self.shared.error()
     }
 
-    /// Whether all tasks of the flow have ended.
+    /// Whether all tasks of the flow have ended, and its tables take no more.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.tasks.is_empty()
+        self.tasks.is_empty() && self.shared.region_ended.is_cancelled()
     }
 
     /// Late and skipped records of each node so far, and the keys it holds now.
@@ -289,10 +302,10 @@ impl FlowWatch {
         self.shared.error()
     }
 
-    /// Whether all tasks of the flow have ended.
+    /// Whether all tasks of the flow have ended, and its tables take no more.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.tasks.is_empty()
+        self.tasks.is_empty() && self.shared.region_ended.is_cancelled()
     }
 
     /// Late and skipped records of each node so far, and the keys it holds now.
@@ -308,12 +321,13 @@ impl FlowWatch {
         explain(&self.shared, node, self.executor.now(), self.is_finished())
     }
 
-    /// Waits until all tasks of the flow have ended.
+    /// Waits until all tasks of the flow have ended, and its tables take no more.
     ///
     /// # Errors
     /// The error that ended the flow, if it did not drain.
     pub async fn ended(&self) -> Result<(), FlowError> {
         self.tasks.wait().await;
+        self.shared.region_ended.cancelled().await;
         self.error().map_or(Ok(()), Err)
     }
 }
@@ -335,6 +349,7 @@ impl Drop for FlowControl {
         }
         if let Some(region) = &self.region {
             stop_soon(region);
+            self.shared.region_ended.cancel();
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::connect::Sink;
 use crate::error::{SinkError, StartError};
 use crate::graph::Graph;
 use crate::tables::{
-    MemoryTables, Region, RegionSettings, RowKey, Running, StoredRow, Table, TableStore, WriteBatch,
+    MemoryTables, Region, RegionError, RegionSettings, RowKey, Running, StoredRow, Table, TableStore,
+    WriteBatch,
 };
 use std::any::Any;
 use std::collections::HashMap;
@@ -65,7 +66,7 @@ impl Regions {
             Some(TablesAt::Directory(path)) => region.start(on_disk(path).map_err(refused)?, settings),
             Some(TablesAt::Nowhere) | None => return Ok(None),
         };
-        let running = started.map_err(|error| refused(error.to_string()))?;
+        let running = started.map_err(|error| refused(reason(&error)))?;
         self.running = Some(running.clone());
         Ok(Some(running))
     }
@@ -80,6 +81,17 @@ impl Regions {
 
     pub(super) fn take_running(&mut self) -> Option<Running> {
         self.running.take()
+    }
+}
+
+/// Why a region cannot start, without the flow, of which the start's own error speaks.
+fn reason(error: &RegionError) -> String {
+    match error {
+        RegionError::NoWay { node, input, .. } => {
+            format!("`{node}` needs the rows of `{input}` for one key, and there is no index that finds them")
+        }
+        RegionError::Store { error, .. } => format!("the store of its tables cannot be used: {error}"),
+        RegionError::Thread { error, .. } => format!("the thread of its tables cannot be started: {error}"),
     }
 }
 

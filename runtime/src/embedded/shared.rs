@@ -48,6 +48,8 @@ pub(super) struct Shared {
     pub(super) quitting: CancellationToken,
     /// Every task is to stop where it stands.
     pub(super) stopped: CancellationToken,
+    /// The flow's tables take no more, if it has any.
+    pub(super) region_ended: CancellationToken,
     error: Mutex<Option<FlowError>>,
     /// Whether inputs take nothing any more, because what they hold is being counted, or soon will be.
     shut: RwLock<bool>,
@@ -71,6 +73,7 @@ impl Shared {
             closing: CancellationToken::new(),
             quitting: CancellationToken::new(),
             stopped: CancellationToken::new(),
+            region_ended: CancellationToken::new(),
             error: Mutex::new(None),
             shut: RwLock::new(false),
             dropped: Mutex::new(Vec::new()),

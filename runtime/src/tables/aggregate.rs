@@ -19,6 +19,8 @@ pub enum Retracted {
 }
 
 /// The functions of an `aggregate`, as one: its state `S` of rows `V`, and what it makes of it for a key `K`.
+// A name for each of these types would say less than they do.
+#[allow(clippy::type_complexity)]
 pub struct Functions<K, V, S, W> {
     /// The state of no rows.
     pub init: Box<dyn Fn() -> S + Send>,

@@ -1,7 +1,7 @@
 //! What the region's thread does: each write, read and eviction to its end, one after the other.
 
 use super::below::{evict, is_pinned};
-use super::error::{PullError, ReadError, WriteError};
+use super::error::{PullError, ReadError, RegionError, WriteError};
 use super::graph::{Cx, Graph};
 use super::published::Rows;
 use super::rel::{RowKey, RowValue};
@@ -34,6 +34,13 @@ enum Failed {
 impl Engine {
     fn cx(&self) -> Cx<'_> {
         Cx::new(&self.graph, &*self.store)
+    }
+
+    /// Makes the store that of the tables as they are declared.
+    pub(super) fn open(&mut self) -> Result<(), RegionError> {
+        let store = &mut *self.store;
+        let opened = self.graph.tables().try_for_each(|table| table.open(store));
+        opened.map_err(|error| RegionError::Store { flow: self.graph.flow, error: Arc::new(error) })
     }
 
     /// Several writes in one batch of the store. A write that is refused is as if it had not been among them.

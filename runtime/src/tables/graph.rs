@@ -218,7 +218,7 @@ impl<'a> Cx<'a> {
 
     /// The same, with no state looked at.
     #[cfg(test)]
-    pub(super) fn from_nothing(self) -> Cx<'a> {
+    pub(super) fn without_states(self) -> Cx<'a> {
         Cx { fresh: true, ..self }
     }
 

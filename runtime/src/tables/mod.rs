@@ -4,7 +4,7 @@
 //! each replay and each eviction runs to its end: no change is ever on its way past a replay. Layers, each of which imports
 //! only from those before it:
 //!
-//! - words: [`rel`], [`error`], [`encode`], [`store`], [`stats`], [`ring`];
+//! - words: [`rel`], [`error`], [`encode`], [`store`], [`opened`], [`stats`], [`ring`];
 //! - what nodes have in common: [`graph`], [`below`], [`changes`], [`held`], [`published`];
 //! - nodes: [`table`], [`filter`], [`map_values`], [`rekey`], [`merge`], [`join`], [`aggregate`], [`distinct`], [`view`];
 //! - the thread and what leads to it: [`engine`], [`thread`], [`handle`], [`write_batch`], [`region`].
@@ -25,6 +25,7 @@ mod held;
 mod join;
 mod map_values;
 mod merge;
+mod opened;
 mod published;
 mod region;
 mod rekey;

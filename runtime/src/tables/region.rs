@@ -214,13 +214,18 @@ impl Region {
     /// Starts the region's thread on a store. All that is remembered begins empty, and fills as it is asked for.
     ///
     /// # Errors
-    /// If what a node remembers could not be recomputed, or the thread could not be started.
+    /// If what a node remembers could not be recomputed, if the store holds rows of another type, or if the thread could not
+    /// be started.
+    ///
+    /// # Panics
+    /// If the closure of an index panics over a row that is stored: an index that is new is filled here.
     pub fn start(
         self,
         store: impl TableStore + 'static,
         settings: RegionSettings,
     ) -> Result<Running, RegionError> {
-        let (engine, views) = self.engine(Box::new(store))?;
+        let (mut engine, views) = self.engine(Box::new(store))?;
+        engine.open()?;
         Ok(Running { commands: thread::start(engine, views)?, settings })
     }
 

@@ -149,10 +149,14 @@ pub struct Delta<K, V> {
 
 /// Whether two values are one. A NaN inside them is as good as itself, or it could never be taken away again.
 pub(super) fn same<V: RowValue>(one: &V, other: &V) -> bool {
-    one == other || (one != one && other != other && written(one) == written(other))
+    one == other || (is_unlike_itself(one) && is_unlike_itself(other) && written(one) == written(other))
 }
 
-#[allow(clippy::ok_expect)]
+#[allow(clippy::eq_op)]
+fn is_unlike_itself<V: PartialEq>(value: &V) -> bool {
+    value != value
+}
+
 fn written<V: Serialize>(value: &V) -> Option<Vec<u8>> {
     postcard::to_stdvec(value).ok()
 }

@@ -6,6 +6,7 @@
 //! ```text
 //! row          TABLE 0 'r' key                       -> the row, as postcard writes it
 //! index entry  TABLE 0 'i' INDEX 0 index key, key    -> nothing
+//! declaration  TABLE 0 's'                           -> how its types are written, and which indexes are whole
 //! ```
 
 #[cfg(feature = "tables")]

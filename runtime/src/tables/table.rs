@@ -3,8 +3,10 @@
 use super::encode::encode;
 use super::error::{PullError, WriteError};
 use super::graph::{AnyKey, Cx, Graph, Operator, Part};
+use super::opened::{Declared, DeclaredIndex, Stored};
 use super::rel::{Delta, IndexId, Rel, RowKey, StoredRow, Way};
-use super::store::StoreBatch;
+use super::store::{StoreBatch, TableStore};
+use crate::checkpoint::shape::shape_of;
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -25,6 +27,9 @@ pub(super) struct Table<K, R> {
 
 struct IndexOf<R> {
     id: IndexId,
+    name: String,
+    /// How its keys are written.
+    shape: fn() -> String,
     prefix: Vec<u8>,
     key: Box<dyn Fn(&R) -> AnyKey + Send>,
     encode: fn(&dyn Any, &mut Vec<u8>) -> io::Result<()>,
@@ -45,6 +50,8 @@ struct Change<R> {
 
 /// A table with writes that are not in the store yet.
 pub(super) trait Staged {
+    /// Makes the store that of the table as it is declared.
+    fn open(&self, store: &mut dyn TableStore) -> io::Result<()>;
     /// The write that was being staged stands.
     fn accept(&self);
     /// The write that was being staged is as if it had never been.
@@ -65,11 +72,17 @@ impl<K: RowKey, R: StoredRow> Table<K, R> {
     pub(super) fn index<I: RowKey>(&self, name: &str, id: IndexId, key: Box<dyn Fn(&R) -> I + Send>) {
         let index = IndexOf {
             id,
-            prefix: [self.name.as_bytes(), b"\0i", name.as_bytes(), b"\0"].concat(),
+            name: name.to_owned(),
+            shape: shape_of::<I>,
+            prefix: self.index_prefix(name),
             key: Box::new(move |row| Box::new(key(row))),
             encode: |key, to| key.downcast_ref::<I>().map_or(Ok(()), |key| encode(key, to)),
         };
         self.indexes.borrow_mut().push(index);
+    }
+
+    fn index_prefix(&self, name: &str) -> Vec<u8> {
+        [self.name.as_bytes(), b"\0i", name.as_bytes(), b"\0"].concat()
     }
 
     pub(super) fn primary(&self) -> IndexId {
@@ -81,26 +94,24 @@ impl<K: RowKey, R: StoredRow> Table<K, R> {
     }
 
     /// The row with that key, as the writes that were staged leave it.
-    pub(super) fn current(&self, cx: &Cx<'_>, key: &K) -> Result<Option<R>, PullError> {
+    fn current(&self, cx: &Cx<'_>, key: &K) -> Result<Option<R>, PullError> {
         if let Some(change) = self.pending.borrow().changes.get(key) {
             return Ok(change.after.clone());
         }
         self.stored(cx, key)
     }
 
-    /// Stages what is to be there. The closures of the indexes are called here, so that one that panics refuses this write
-    /// and no other.
-    pub(super) fn set(&self, cx: &Cx<'_>, key: K, after: Option<R>) -> Result<(), PullError> {
+    /// Stages what is to be there instead of what is. The closures of the indexes are called here, so that one that panics
+    /// refuses this write and no other.
+    fn set(&self, key: K, current: Option<R>, after: Option<R>) {
         if let Some(row) = &after {
             self.indexes.borrow().iter().for_each(|index| drop((index.key)(row)));
         }
-        let stored = self.stored(cx, &key)?;
         let pending = &mut *self.pending.borrow_mut();
         let replaced = pending.changes.get(&key).cloned();
-        let before = replaced.as_ref().map_or(stored, |change| change.before.clone());
+        let before = replaced.as_ref().map_or(current, |change| change.before.clone());
         pending.journal.push((key.clone(), replaced));
         pending.changes.insert(key, Change { before, after });
-        Ok(())
     }
 
     pub(super) fn insert(&self, cx: &Cx<'_>, row: R) -> Result<(), Refused> {
@@ -108,28 +119,35 @@ impl<K: RowKey, R: StoredRow> Table<K, R> {
         if self.current(cx, &key)?.is_some() {
             return Err(WriteError::Exists { table: self.name }.into());
         }
-        Ok(self.set(cx, key, Some(row))?)
+        self.set(key, None, Some(row));
+        Ok(())
     }
 
     pub(super) fn upsert(&self, cx: &Cx<'_>, row: R) -> Result<(), Refused> {
-        Ok(self.set(cx, self.key_of(&row), Some(row))?)
+        let key = self.key_of(&row);
+        let current = self.current(cx, &key)?;
+        self.set(key, current, Some(row));
+        Ok(())
     }
 
     pub(super) fn update(&self, cx: &Cx<'_>, key: K, change: impl FnOnce(&mut R)) -> Result<(), Refused> {
-        let Some(mut row) = self.current(cx, &key)? else {
+        let Some(current) = self.current(cx, &key)? else {
             return Err(WriteError::Missing { table: self.name }.into());
         };
+        let mut row = current.clone();
         change(&mut row);
         if self.key_of(&row) != key {
             return Err(WriteError::KeyChanged { table: self.name }.into());
         }
-        Ok(self.set(cx, key, Some(row))?)
+        self.set(key, Some(current), Some(row));
+        Ok(())
     }
 
     pub(super) fn delete(&self, cx: &Cx<'_>, key: K) -> Result<bool, Refused> {
-        let there = self.current(cx, &key)?.is_some();
+        let current = self.current(cx, &key)?;
+        let there = current.is_some();
         if there {
-            self.set(cx, key, None)?;
+            self.set(key, current, None);
         }
         Ok(there)
     }
@@ -147,9 +165,9 @@ impl<K: RowKey, R: StoredRow> Table<K, R> {
         }
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<R, PullError> {
+    fn decode(&self, bytes: &[u8]) -> io::Result<R> {
         let not_a_row = |error| format!("what is stored is no row of table `{}`: {error}", self.name);
-        Ok(postcard::from_bytes(bytes).map_err(|error| io::Error::other(not_a_row(error)))?)
+        postcard::from_bytes(bytes).map_err(|error| io::Error::other(not_a_row(error)))
     }
 
     /// The rows of a way, in the order of the table's key.
@@ -196,13 +214,20 @@ impl<K: RowKey, R: StoredRow> Table<K, R> {
 
     /// The entries of a row in the indexes.
     fn entries(&self, row: &R, row_key: &[u8]) -> io::Result<Vec<Vec<u8>>> {
-        let entry = |index: &IndexOf<R>| {
-            let mut entry = index.prefix.clone();
-            (index.encode)(&*(index.key)(row), &mut entry)?;
-            entry.extend(&row_key[self.rows.len()..]);
-            Ok(entry)
-        };
-        self.indexes.borrow().iter().map(entry).collect()
+        self.indexes.borrow().iter().map(|index| self.entry(index, row, row_key)).collect()
+    }
+
+    fn entry(&self, index: &IndexOf<R>, row: &R, row_key: &[u8]) -> io::Result<Vec<u8>> {
+        let mut entry = index.prefix.clone();
+        (index.encode)(&*(index.key)(row), &mut entry)?;
+        entry.extend(&row_key[self.rows.len()..]);
+        Ok(entry)
+    }
+
+    fn declared(&self) -> Declared {
+        let index = |index: &IndexOf<R>| DeclaredIndex { name: index.name.clone(), key: (index.shape)() };
+        let indexes = self.indexes.borrow().iter().map(index).collect();
+        Declared { row: shape_of::<R>(), key: shape_of::<K>(), indexes }
     }
 }
 
@@ -225,6 +250,18 @@ fn pages(
 }
 
 impl<K: RowKey, R: StoredRow> Staged for Table<K, R> {
+    fn open(&self, store: &mut dyn TableStore) -> io::Result<()> {
+        let entry = |name: &str, row_key: &[u8], row: &[u8]| {
+            let indexes = self.indexes.borrow();
+            let index = indexes.iter().find(|index| index.name == name);
+            let index = index.ok_or_else(|| io::Error::other("an index is not declared"))?;
+            self.entry(index, &self.decode(row)?, row_key)
+        };
+        let index = |name: &str| self.index_prefix(name);
+        let stored = Stored { name: self.name, rows: &self.rows, index: &index, entry: &entry };
+        stored.open(store, &self.declared())
+    }
+
     fn accept(&self) {
         self.pending.borrow_mut().journal.clear();
     }

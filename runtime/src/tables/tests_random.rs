@@ -531,7 +531,7 @@ impl Run {
 
     /// Whether each state is what a replay from nothing gives, and within its budget.
     fn audit(&self) -> Result<(), String> {
-        let cx = Cx::new(&self.engine.graph, &*self.engine.store).from_nothing();
+        let cx = Cx::new(&self.engine.graph, &*self.engine.store).without_states();
         for (_, state) in self.engine.graph.states() {
             if let Some(wrong) = state.audit(&cx).map_err(|error| format!("{error:?}"))? {
                 return Err(wrong);

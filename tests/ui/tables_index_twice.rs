@@ -1,0 +1,15 @@
+psdf::dataflow! {
+    flow Forum {
+        table articles: Article { key id; index by_author: author; index by_author: title; }
+        view all = articles keep forever;
+    }
+}
+
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize, psdf::Row)]
+struct Article {
+    id: u64,
+    author: u64,
+    title: String,
+}
+
+fn main() {}
