@@ -2,7 +2,7 @@
 
 use super::below::{evict, is_pinned};
 use super::error::{PullError, ReadError, RegionError, WriteError};
-use super::graph::{Cx, Graph};
+use super::graph::{Cx, Graph, Rule};
 use super::published::Rows;
 use super::rel::{RowKey, RowValue};
 use super::store::{StoreBatch, TableStore};
@@ -93,7 +93,9 @@ impl Engine {
         self.graph.settle();
         self.graph.tables().for_each(|table| table.forget());
         led.map_err(|failed| {
-            self.graph.let_all_go();
+            if !self.cx().breaks(Rule::LetGo) {
+                self.graph.let_all_go();
+            }
             self.write_error(failed, true)
         })
     }

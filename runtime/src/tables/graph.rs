@@ -103,6 +103,8 @@ pub(super) enum Rule {
     Recompute,
     /// A group that lost its last row has no result.
     EmptyGroups,
+    /// A write that a panic cut short leaves no state behind.
+    LetGo,
 }
 
 /// All nodes, each after those that it reads.
