@@ -226,8 +226,8 @@ impl<V> Cold<V> {
     }
 
     fn decode(&self, bytes: &[u8], is_due: bool) -> (V, Kept) {
-        let decoded = parts(bytes, is_due)
-            .and_then(|(kept, value, rest)| Ok(((self.codec.read)(value, rest)?, kept)));
+        let decoded =
+            parts(bytes, is_due).and_then(|(kept, value, rest)| Ok(((self.codec.read)(value, rest)?, kept)));
         decoded.unwrap_or_else(|error| self.tier.give_up(io::Error::other(error)))
     }
 

@@ -104,7 +104,8 @@ impl Far {
         let mut left = bytes;
         while !left.is_empty() {
             let Some((at, key)) = next(&mut left) else {
-                self.tier.give_up(io::Error::new(io::ErrorKind::InvalidData, "a page of deadlines is damaged"))
+                self.tier
+                    .give_up(io::Error::new(io::ErrorKind::InvalidData, "a page of deadlines is damaged"))
             };
             see(self, at, key);
         }
