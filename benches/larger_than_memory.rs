@@ -1,7 +1,7 @@
 //! A keyed count whose keys take four times the memory that its node may have, against one that has all in memory.
 //!
 //! Keys are drawn by Zipf's law (exponent 1). Prints records per second of both, their ratio, what is resident, and what became
-//! of the keys: `cargo bench --features disk --bench larger_than_memory`.
+//! of the keys: `cargo bench --bench larger_than_memory`.
 
 use psdf::dataflow;
 use psdf::testing::Rng;

@@ -219,7 +219,7 @@ fn a_disk_that_fails_now_and_then_loses_nothing() {
         // Full for a while, and then every other thing that it is asked for fails.
         match n {
             500 => tier.set_full(true),
-            520 => tier.set_full(false),
+            508 => tier.set_full(false),
             1_000.. => tier.fail(u32::from(n % 2 == 0)),
             _ => {}
         }

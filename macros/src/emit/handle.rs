@@ -413,8 +413,7 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[&Port<'_>]) ->
                 Builder(self.0.durable_in(storage))
             }
             #[doc = "Where the keys go that are over a node's budget of `memory`: a directory on a local disk, which is emptied"]
-            #[doc = "when the flow starts. Default: `tier`, in the directory of a flow that is durable in one. Needs the feature"]
-            #[doc = "`disk`."]
+            #[doc = "when the flow starts. Default: `tier`, in the directory of a flow that is durable in one."]
             #[must_use]
             pub fn tier(self, path: impl ::core::convert::Into<::std::path::PathBuf>) -> Self {
                 Builder(self.0.tier(path))

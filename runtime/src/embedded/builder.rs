@@ -181,8 +181,7 @@ impl<F: Flow> Builder<F> {
     }
 
     /// Where the keys go that are over a node's budget of `memory`: a directory on a local disk, which is emptied when the
-    /// flow starts. Default: `tier`, in the directory of a flow that is [durable](Builder::durable) in one. Needs the feature
-    /// `disk`.
+    /// flow starts. Default: `tier`, in the directory of a flow that is [durable](Builder::durable) in one.
     #[must_use]
     pub fn tier(mut self, path: impl Into<PathBuf>) -> Self {
         self.tier = Where::Directory(path.into());

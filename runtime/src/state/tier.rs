@@ -140,7 +140,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Of a budget in bytes, one in so many may be entries that have left their table and wait for others of their page.
 const WAITING: u64 = 8;
 /// So many bytes for each key of a budget in keys.
-const WAITING_FOR_KEY: u64 = 4;
+const WAITING_FOR_KEY: u64 = 16;
 /// No more wait than these, whatever the budget.
 const MOST_WAITING: u64 = 16 << 20;
 /// While writing fails, so many times as much may wait as otherwise, before the stage stands still.
@@ -235,7 +235,7 @@ impl Tier {
     /// wait, the stage stands still.
     pub(super) fn settle(&self) {
         let mut pages = self.pages();
-        while pages.is_full(1) {
+        while pages.has_to_write() {
             let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
             let may_wait = !pages.is_full(WHILE_FAILING);
             if may_wait && failing.is_some_and(|failing| failing.last.elapsed() < PAUSE) {

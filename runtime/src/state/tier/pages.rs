@@ -4,11 +4,10 @@
 //! becomes two. What comes waits in memory beside its page; when too much waits, a page for which much waits is written anew.
 //! What is taken out of a page is marked beside it, and is left out when the page is written the next time.
 
-use super::record::{Record, damaged, put, records};
+use super::record::{self, CHECKSUM, find, make_page, put, records, seal, unseal};
 use super::{PageAt, TierPages};
 use crate::state::marks::Bits;
 use std::io;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// The pages that are looked at for the one to be written: many wait for the one that is found, at the price of few looks.
 const LOOKED_AT: usize = 32;
@@ -18,8 +17,6 @@ const STEP: usize = 128;
 const DEEPEST: u8 = 28;
 /// Buffers that were needed for large entries do not stay so large.
 const BUFFER: usize = 1 << 16;
-/// In front of a page.
-const CHECKSUM: usize = 8;
 
 /// The entries of one shard of a stage that are not in memory.
 pub(in crate::state) struct Pages {
@@ -34,6 +31,8 @@ pub(in crate::state) struct Pages {
     index: usize,
     /// Whether no page may become two, because somebody goes through all of them.
     is_still: bool,
+    /// The page that so much waits for that looking through it takes long.
+    long: Option<(usize, usize)>,
     read: Vec<u8>,
     gathered: Vec<u8>,
     key: Vec<u8>,
@@ -114,15 +113,16 @@ struct Written {
 }
 
 impl Written {
-    fn write(store: &mut dyn TierPages, page: &mut [u8]) -> io::Result<Written> {
+    fn write(store: &mut dyn TierPages, entries: &[u8], page: &mut Vec<u8>) -> io::Result<Written> {
         let mut written = Written::default();
-        for record in records(&page[CHECKSUM..]) {
+        if entries.is_empty() {
+            return Ok(written);
+        }
+        for record in records(entries) {
             Page::bits_of(record?.hash).iter().for_each(|&(word, bit)| written.filter[word] |= bit);
-            written.records += 1;
         }
-        if written.records > 0 {
-            written.at = Some(seal(store, page)?);
-        }
+        written.records = make_page(entries, page)?;
+        written.at = Some(store.write(page)?);
         Ok(written)
     }
 }
@@ -170,6 +170,10 @@ impl Directory {
         }
         let (number, added) = (self.number_of(hash), self.pages.len());
         self.pages[number].depth = depth + 1;
+        // Not doubled: half of it would be empty.
+        if self.pages.len() == self.pages.capacity() {
+            self.pages.reserve_exact(1 + self.pages.len() / 8);
+        }
         self.pages.push(Page { depth: depth + 1, ..Page::default() });
         let first = (hash | 1 << depth) as usize;
         for place in (first..self.places.len()).step_by(2 << depth) {
@@ -204,6 +208,7 @@ impl Pages {
             limit,
             index: 0,
             is_still: false,
+            long: None,
             read: Vec::new(),
             gathered: Vec::new(),
             key: Vec::new(),
@@ -231,6 +236,11 @@ impl Pages {
         self.waiting > self.limit.saturating_mul(times)
     }
 
+    /// Whether a page is to be written.
+    pub(in crate::state) fn has_to_write(&self) -> bool {
+        self.is_full(1) || self.long.is_some()
+    }
+
     pub(in crate::state) fn open(&mut self) -> TableAt {
         let directory = Directory::new();
         self.index += directory.cost();
@@ -245,6 +255,7 @@ impl Pages {
 
     pub(in crate::state) fn close(&mut self, TableAt(table): TableAt) {
         let Some(directory) = self.tables[table].take() else { return };
+        self.long = None;
         self.index -= directory.cost();
         for page in directory.pages {
             self.waiting -= page.waiting.capacity();
@@ -283,6 +294,9 @@ impl Pages {
         }
         put(hash, &self.key, &self.rest, waiting);
         self.waiting += waiting.capacity();
+        if waiting.len() > self.store.best() / 2 {
+            self.long = Some((table.0, number));
+        }
     }
 
     /// Takes an entry out: what was put beside its key.
@@ -297,7 +311,7 @@ impl Pages {
         let number = directory.number_of(hash);
         let found = Found { is_due: directory.due.has(number) };
         let page = &mut directory.pages[number];
-        if let Some((_, record)) = find(&page.waiting, hash, key, |_| false)? {
+        if let Some(record) = find(&page.waiting, hash, key)? {
             into.clear();
             into.extend_from_slice(record.rest);
             let taken = record.at..record.at + record.whole.len();
@@ -309,11 +323,11 @@ impl Pages {
             return Ok(Some(found));
         }
         let Some(at) = page.at.filter(|_| page.may_have(hash)) else { return Ok(None) };
-        read(&mut *self.store, at, &mut self.read)?;
-        let in_page = find(&self.read[CHECKSUM..], hash, key, |place| page.is_taken(place))?;
-        let Some((place, record)) = in_page else { return Ok(None) };
+        self.store.read(at, &mut self.read)?;
+        let found_in = record::Page::open(&self.read)?.find(hash, key, |place| page.is_taken(place))?;
+        let Some((place, rest)) = found_in else { return Ok(None) };
         into.clear();
-        into.extend_from_slice(record.rest);
+        into.extend_from_slice(rest);
         page.take(place);
         if page.live == 0 {
             page.is_written(Written::default());
@@ -325,10 +339,11 @@ impl Pages {
 
     /// Writes a page for which much waits. If that fails, all is as it was.
     pub(in crate::state) fn write_one(&mut self) -> io::Result<()> {
-        match self.fullest() {
-            Some((table, number)) => self.write(table, number),
-            None => Ok(()),
+        if let Some((table, number)) = self.long.or_else(|| self.fullest()) {
+            self.write(table, number)?;
         }
+        self.long = None;
+        Ok(())
     }
 
     /// Of some pages that the hand comes by, the one for which most waits.
@@ -359,19 +374,18 @@ impl Pages {
         let directory = self.tables[table].as_mut().expect("a table that is closed is not used");
         let (depth, store) = (directory.pages[number].depth, &mut *self.store);
         let (mut bits, mut hash) = (0, 0);
-        if self.gathered.len() > store.best() && !self.is_still {
-            let mut all = records(&self.gathered[CHECKSUM..]);
+        if self.gathered.len() > store.best() / 2 && !self.is_still {
+            let mut all = records(&self.gathered);
             hash = all.next().transpose()?.map_or(0, |first| first.hash & ((1 << depth) - 1));
             let entries = 1 + all.count();
-            while bits < directory.bits_left(depth)
-                && self.gathered.len() >> bits > store.best()
-                && entries >> bits > 1
-            {
+            let size = record::page_size(self.gathered.len(), entries);
+            let most = directory.bits_left(depth);
+            while bits < most && size >> bits > store.best() && entries >> bits > 1 {
                 bits += 1;
             }
         }
         // All are there before anything is known of them.
-        let written = write_divided(store, &mut self.gathered, depth, bits)?;
+        let written = write_divided(store, &self.gathered, depth, bits, &mut self.read)?;
         let page = &mut directory.pages[number];
         self.waiting -= std::mem::take(&mut page.waiting).capacity();
         page.at.into_iter().for_each(|at| store.free(at));
@@ -391,17 +405,11 @@ impl Pages {
     fn gather(&mut self, table: usize, number: usize) -> io::Result<()> {
         let all = &mut self.gathered;
         all.clear();
-        all.extend_from_slice(&[0; CHECKSUM]);
         let directory = self.tables[table].as_ref().expect("a table that is closed is not used");
         let page = &directory.pages[number];
         if let Some(at) = page.at {
-            read(&mut *self.store, at, &mut self.read)?;
-            for (place, record) in records(&self.read[CHECKSUM..]).enumerate() {
-                let record = record?;
-                if !page.is_taken(place) {
-                    all.extend_from_slice(record.whole);
-                }
-            }
+            self.store.read(at, &mut self.read)?;
+            record::Page::open(&self.read)?.gather(all, |place| page.is_taken(place))?;
         }
         all.extend_from_slice(&page.waiting);
         Ok(())
@@ -422,7 +430,7 @@ impl Pages {
         let (is_due, is_empty) = (directory.due.has(number), directory.pages[number].is_empty());
         if !is_empty {
             self.gather(table.0, number)?;
-            for record in records(&self.gathered[CHECKSUM..]) {
+            for record in records(&self.gathered) {
                 let record = record?;
                 see(record.hash, record.key, record.rest);
             }
@@ -468,15 +476,17 @@ impl Pages {
 
     /// Keeps a page of something else; see [`Pages::read_other`].
     pub(in crate::state) fn write_other(&mut self, page: &[u8]) -> io::Result<PageAt> {
-        let all = &mut self.gathered;
-        all.clear();
-        all.extend_from_slice(&[0; CHECKSUM]);
-        all.extend_from_slice(page);
-        seal(&mut *self.store, all)
+        let sealed = &mut self.gathered;
+        sealed.clear();
+        sealed.extend_from_slice(&[0; CHECKSUM]);
+        sealed.extend_from_slice(page);
+        seal(sealed);
+        self.store.write(sealed)
     }
 
     pub(in crate::state) fn read_other(&mut self, at: PageAt, into: &mut Vec<u8>) -> io::Result<()> {
-        read(&mut *self.store, at, into)?;
+        self.store.read(at, into)?;
+        unseal(into)?;
         into.drain(..CHECKSUM);
         Ok(())
     }
@@ -491,53 +501,26 @@ impl Pages {
     }
 }
 
-/// Finds an entry, and its place among those of the page.
-fn find<'a>(
-    page: &'a [u8],
-    hash: u32,
-    key: &[u8],
-    is_taken: impl Fn(usize) -> bool,
-) -> io::Result<Option<(usize, Record<'a>)>> {
-    for (place, record) in records(page).enumerate() {
-        let record = record?;
-        if record.hash == hash && record.key == key && !is_taken(place) {
-            return Ok(Some((place, record)));
-        }
-    }
-    Ok(None)
-}
-
-fn seal(store: &mut dyn TierPages, page: &mut [u8]) -> io::Result<PageAt> {
-    let checksum = xxh3_64(&page[CHECKSUM..]);
-    page[..CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
-    store.write(page)
-}
-
-fn read(store: &mut dyn TierPages, at: PageAt, into: &mut Vec<u8>) -> io::Result<()> {
-    store.read(at, into)?;
-    let (checksum, page) = into.split_first_chunk::<CHECKSUM>().ok_or_else(damaged)?;
-    if u64::from_le_bytes(*checksum) == xxh3_64(page) { Ok(()) } else { Err(damaged()) }
-}
-
 /// Writes a page as so many: for each value of the bits of hashes behind the first. If one fails none is there.
 fn write_divided(
     store: &mut dyn TierPages,
-    page: &mut Vec<u8>,
+    entries: &[u8],
     depth: u8,
     bits: u8,
+    page: &mut Vec<u8>,
 ) -> io::Result<Vec<Written>> {
     if bits == 0 {
-        return Ok(vec![Written::write(store, page)?]);
+        return Ok(vec![Written::write(store, entries, page)?]);
     }
-    let mut parts = vec![vec![0; CHECKSUM]; 1 << bits];
-    for record in records(&page[CHECKSUM..]) {
+    let mut parts = vec![Vec::new(); 1 << bits];
+    for record in records(entries) {
         let record = record?;
         let part = (record.hash >> depth) as usize & (parts.len() - 1);
         parts[part].extend_from_slice(record.whole);
     }
     let mut written = Vec::with_capacity(parts.len());
-    for mut part in parts {
-        match Written::write(store, &mut part) {
+    for part in parts {
+        match Written::write(store, &part, page) {
             Ok(part) => written.push(part),
             Err(error) => {
                 written.iter().filter_map(|part: &Written| part.at).for_each(|at| store.free(at));
@@ -563,7 +546,7 @@ mod tests {
     }
 
     fn hash(key: u64) -> u32 {
-        xxh3_64(&key.to_le_bytes()) as u32
+        xxhash_rust::xxh3::xxh3_64(&key.to_le_bytes()) as u32
     }
 
     fn put_number(pages: &mut Pages, table: TableAt, hash: u32, key: u64, rest: &[u8]) {
@@ -578,7 +561,7 @@ mod tests {
         let table = pages.open();
         for key in 0..200_000u64 {
             put_number(&mut pages, table, hash(key), key, &[7; 30]);
-            while pages.is_full(1) {
+            while pages.has_to_write() {
                 pages.write_one().unwrap();
             }
         }
@@ -586,5 +569,101 @@ mod tests {
         assert!(on_disk < in_pages * 2, "{on_disk} bytes for {in_pages}");
         assert!(pages.index < 200_000 * 6, "{} bytes of memory", pages.index);
         std::fs::remove_dir_all(&path).unwrap();
+    }
+
+    /// Against a plain map. `hashes`: as many there are, so that with few of them keys collide.
+    fn agrees(seed: u64, hashes: u64, limit: usize, fails: bool) {
+        let store = MemoryTier::new();
+        let mut pages = Pages::new(store.open("a").unwrap(), limit);
+        let mut random = random(seed);
+        let hash = |key: u64| (u64::from(hash(key)) % hashes) as u32;
+        let (mut tables, mut maps) = (Vec::new(), Vec::<BTreeMap<u64, Vec<u8>>>::new());
+        for _ in 0..3 {
+            tables.push(pages.open());
+            maps.push(BTreeMap::new());
+        }
+        let mut taken = Vec::new();
+        for step in 0..6_000u64 {
+            let (at, key) = (random(3) as usize, random(1 + step / 5));
+            let (table, map) = (tables[at], &mut maps[at]);
+            if fails && random(3) == 0 {
+                store.fail(1);
+            }
+            // What fails is asked for again.
+            let found = loop {
+                if let Ok(found) = pages.take(table, hash(key), &key.to_le_bytes(), &mut taken) {
+                    break found.map(|_| taken.clone());
+                }
+            };
+            assert_eq!(found, map.remove(&key), "seed {seed}, step {step}");
+            if random(3) > 0 {
+                let longest = if random(50) == 0 { 5_000 } else { 40 };
+                let value = vec![step as u8; random(longest) as usize];
+                put_number(&mut pages, table, hash(key), key, &value);
+                map.insert(key, value);
+            }
+            while pages.has_to_write() {
+                if pages.write_one().is_err() && random(2) == 0 {
+                    break;
+                }
+            }
+            if random(500) == 0 {
+                store.fail(0);
+                let mut seen = BTreeMap::new();
+                for number in 0.. {
+                    let see = |_, key: &[u8], rest: &[u8]| {
+                        let key = u64::from_le_bytes(key.try_into().expect("it has eight bytes"));
+                        assert!(seen.insert(key, rest.to_vec()).is_none(), "an entry is in one page");
+                    };
+                    if pages.show(table, number, see).unwrap().is_none() {
+                        break;
+                    }
+                }
+                assert_eq!(seen, *map, "seed {seed}, step {step}");
+            }
+            if random(1_000) == 0 {
+                pages.close(table);
+                tables[at] = pages.open();
+                map.clear();
+            }
+        }
+        tables.into_iter().for_each(|table| pages.close(table));
+        assert!(store.is_empty());
+        assert_eq!((pages.waiting(), pages.index()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_put_is_there_until_it_is_taken() {
+        for seed in 1..=4 {
+            agrees(seed, 1 << 32, 0, false);
+            agrees(seed, 1 << 32, 10_000, false);
+        }
+    }
+
+    #[test]
+    fn keys_whose_hashes_are_the_same_are_told_apart() {
+        agrees(1, 1, 1_000, false);
+        agrees(2, 7, 1_000, false);
+    }
+
+    #[test]
+    fn what_fails_can_be_asked_for_again_and_nothing_is_lost() {
+        for seed in 1..=4 {
+            agrees(seed, 1 << 32, 1_000, true);
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_damaged_is_told() {
+        let mut page = Vec::new();
+        let mut entries = Vec::new();
+        put(7, b"key", b"rest", &mut entries);
+        make_page(&entries, &mut page).unwrap();
+        assert!(record::Page::open(&page).unwrap().find(7, b"key", |_| false).unwrap().is_some());
+        for place in 0..page.len() {
+            page[place] ^= 1;
+            assert!(record::Page::open(&page).is_err());
+            page[place] ^= 1;
+        }
     }
 }
