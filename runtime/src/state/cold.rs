@@ -63,6 +63,9 @@ pub(super) const LOOKED_AT: usize = 256;
 const PER_BUCKET: usize = 1;
 const BITS: usize = 4;
 
+/// An entry that lies in a page: the hash of its key, the entry, and what snapshots know about it.
+type FromPage<K, V> = (u64, (K, V), Kept);
+
 /// What of a table is in its tier.
 pub(super) struct Cold<V> {
     pub(super) tier: Arc<Tier>,
@@ -232,7 +235,7 @@ impl<V> Cold<V> {
     }
 
     /// The entries of a page, each with its hash; `None` if there is no such page.
-    pub(super) fn page<K: Key>(&self, number: usize) -> Option<Vec<(u64, (K, V), Kept)>> {
+    pub(super) fn page<K: Key>(&self, number: usize) -> Option<Vec<FromPage<K, V>>> {
         let mut bytes: Vec<(u32, Vec<u8>, Vec<u8>)> = Vec::new();
         let is_due = self.tier.patiently(|pages| {
             bytes.clear();
@@ -247,7 +250,7 @@ impl<V> Cold<V> {
     }
 
     /// Takes the entries of a page out.
-    pub(super) fn take_page<K: Key>(&mut self, number: usize) -> Option<Vec<(u64, (K, V), Kept)>> {
+    pub(super) fn take_page<K: Key>(&mut self, number: usize) -> Option<Vec<FromPage<K, V>>> {
         let entries = self.page(number)?;
         self.tier.with(|pages| pages.clear(self.at, number));
         self.gone(entries.len());
@@ -255,7 +258,7 @@ impl<V> Cold<V> {
     }
 
     /// Puts those back that were taken, while somebody goes through all pages.
-    pub(super) fn put_back<K: Key>(&mut self, entries: &[(u64, (K, V), Kept)]) {
+    pub(super) fn put_back<K: Key>(&mut self, entries: &[FromPage<K, V>]) {
         for (hash, entry, kept) in entries {
             self.put(entry, *hash, *kept);
         }
