@@ -5,7 +5,8 @@ use super::{Graph, Id, Node, NodeChain, Origin, Output, Stream, Subflow, Subflow
 use crate::ast::{Chain, Diversion, Feed, Flow, Input, Item, Source};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::operators::Effect;
-use crate::tables::region::{self, Others, Region};
+use crate::tables::build::{self, Others};
+use crate::tables::region::Region;
 use proc_macro2::{Ident, Span};
 use quote::format_ident;
 use std::cell::{Cell, RefCell};
@@ -47,7 +48,7 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
     let mut outputs = builder.outputs(outputs);
     let is_stream = |name: &str| matches!(builder.names.get(name), Some((Named::Node(_), _)));
     let others = Others { streams: &is_stream, misnamed: &builder.misnamed, unread: &unread };
-    let region = region::build(of_tables, &others, errors);
+    let region = build::build(of_tables, &others, errors);
     for feed in feeds {
         outputs.extend(builder.feed(feed, &region));
     }
