@@ -7,8 +7,8 @@ use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::operators::Effect;
 use crate::tables::build::{self, Others};
 use crate::tables::region::Region;
-use proc_macro2::{Ident, Span};
-use quote::format_ident;
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use syn::{Attribute, Type};
@@ -247,7 +247,9 @@ impl Builder<'_> {
         let name = names.find(|name| !self.names.contains_key(name))?;
         let name = identifier(&name, feed.table.span());
         let node = self.chain(name.clone(), Vec::new(), None, feed.chain);
-        Some(Output { name, ty: Some(into.ty.clone()), node: Some(node), into: Some(table) })
+        // What does not fit is blamed here, and not where the table is declared.
+        let ty = syn::parse2(spanned(into.ty.to_token_stream(), feed.table.span())).ok()?;
+        Some(Output { name, ty: Some(ty), node: Some(node), into: Some(table) })
     }
 
     /// The node of that name; reports it if there is none.
@@ -440,6 +442,18 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// Tokens as if they stood elsewhere.
+fn spanned(tokens: TokenStream, span: Span) -> TokenStream {
+    let moved = tokens.into_iter().map(|mut tree| {
+        if let TokenTree::Group(group) = &tree {
+            tree = Group::new(group.delimiter(), spanned(group.stream(), span)).into();
+        }
+        tree.set_span(span);
+        tree
+    });
+    moved.collect()
 }
 
 #[derive(Clone, Copy)]
