@@ -2,10 +2,14 @@
 
 use psdf_runtime::graph::Budget;
 use psdf_runtime::tables::{
-    Change, Functions, Keep, MemoryTables, Peek, ReadError, Region, RegionError, RegionSettings, Retracted,
-    RowKey, Running, Table, TableStore, View, WriteBatch, WriteError,
+    Change, Functions, Keep, MemoryTables, Pair, Peek, ReadError, Region, RegionError, RegionSettings,
+    Retracted, RowKey, Running, StoreBatch, Table, TableStore, View, WriteBatch, WriteError,
 };
 use serde::{Deserialize, Serialize};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Article {
@@ -43,7 +47,7 @@ fn count<V>() -> Functions<u64, V, u64, u64> {
     }
 }
 
-fn forum(store: MemoryTables, keep: Keep) -> Forum {
+fn forum(store: impl TableStore + 'static, keep: Keep) -> Forum {
     let mut region = Region::new("Forum");
     let articles = region.table("articles", |article: &Article| article.id);
     let author = region.index(&articles, "by_author", |article: &Article| article.author);
@@ -268,4 +272,126 @@ fn rows_of_another_type_are_refused() {
          `<Article>{id: u64, author: u64, title: text}`, and this version of the flow declares `(u64, text)`; give the \
          table another name and move what it holds"
     );
+}
+
+/// A store that counts its writes, and fails when it is told to.
+#[derive(Clone, Default)]
+struct Watched {
+    store: MemoryTables,
+    writes: Arc<AtomicUsize>,
+    fails: Arc<AtomicBool>,
+}
+
+impl TableStore for Watched {
+    fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.store.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> io::Result<Vec<Pair>> {
+        self.store.scan(prefix, after, limit)
+    }
+
+    fn write(&mut self, batch: StoreBatch) -> io::Result<()> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        if self.fails.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the disk is full"));
+        }
+        self.store.write(batch)
+    }
+}
+
+#[tokio::test]
+async fn writes_that_wait_share_one_write_of_the_store() {
+    let store = Watched::default();
+    let forum = forum(store.clone(), Keep::default());
+    forum.articles.insert(article(0, 7)).await.unwrap();
+    let before = store.writes.load(Ordering::Relaxed);
+    let (go, gate) = std::sync::mpsc::channel();
+    let mut writes = tokio::task::JoinSet::new();
+    let articles = forum.articles.clone();
+    writes.spawn(async move { articles.update(0, move |_| gate.recv().expect("it is opened")).await });
+    for id in 1..100 {
+        let articles = forum.articles.clone();
+        writes.spawn(async move { articles.insert(article(id, 7)).await });
+    }
+    // The test has one thread, and each of them is sent when its task first runs.
+    tokio::task::yield_now().await;
+    go.send(()).unwrap();
+    while let Some(written) = writes.join_next().await {
+        written.unwrap().unwrap();
+    }
+    assert_eq!(forum.articles.all().await.unwrap().len(), 100);
+    assert!(store.writes.load(Ordering::Relaxed) - before <= 2);
+}
+
+#[tokio::test]
+async fn a_write_that_the_store_refuses_is_seen_by_nobody() {
+    let store = Watched::default();
+    let forum = forum(store.clone(), Keep::default());
+    forum.articles.insert(article(1, 7)).await.unwrap();
+    assert_eq!(forum.page.get(&1).await.unwrap()[..], [(article(1, 7), 0)]);
+    store.fails.store(true, Ordering::Relaxed);
+    let error = forum.votes.insert(Vote { article: 1, user: 1 }).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the store of flow `Forum` failed; the rows are not stored: the disk is full"
+    );
+    assert_eq!(forum.page.get(&1).await.unwrap()[..], [(article(1, 7), 0)]);
+    store.fails.store(false, Ordering::Relaxed);
+    forum.votes.insert(Vote { article: 1, user: 1 }).await.unwrap();
+    assert_eq!(forum.page.get(&1).await.unwrap()[..], [(article(1, 7), 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_waits_no_longer_than_its_deadline_and_its_answer_is_there_for_the_next() {
+    let forum = endless();
+    forum.articles.insert(article(1, 7)).await.unwrap();
+    let (go, gate) = std::sync::mpsc::channel();
+    let articles = forum.articles.clone();
+    let held =
+        tokio::spawn(async move { articles.update(1, move |_| gate.recv().expect("it is opened")).await });
+    tokio::task::yield_now().await;
+    let late = forum.page.get_within(&1, Duration::from_millis(5)).await.unwrap_err();
+    assert_eq!(late.to_string(), "view `page` did not answer within 5ms");
+    go.send(()).unwrap();
+    held.await.unwrap().unwrap();
+    assert_eq!(forum.page.get(&1).await.unwrap().len(), 1);
+    assert_eq!(forum.page.stats().replays, 1);
+}
+
+#[tokio::test]
+async fn a_keyless_aggregate_is_over_all_rows() {
+    let mut region = Region::new("Forum");
+    let articles = region.table("articles", |article: &Article| article.id);
+    let whole = region.whole::<Article>();
+    let all = region.rekey("all", articles, whole, |_| ());
+    let functions = Functions {
+        init: Box::new(|| 0u64),
+        add: Box::new(|n, _: &Article| *n += 1),
+        retract: Box::new(|_, _| Retracted::Recompute),
+        finish: Box::new(|(), n| *n),
+        ordered: false,
+    };
+    let total = region.aggregate("total", all, functions, Keep::default());
+    let view = region.view("how_many", total, Keep::default(), None);
+    let running = region.start(MemoryTables::new(), RegionSettings::default()).unwrap();
+    let (articles, view) = (running.table(articles), running.view(view));
+    assert!(view.get(&()).await.unwrap().is_empty());
+    for id in 0..5 {
+        articles.insert(article(id, 7)).await.unwrap();
+    }
+    assert_eq!(view.get(&()).await.unwrap()[..], [5]);
+    articles.delete(3).await.unwrap();
+    assert_eq!(view.get(&()).await.unwrap()[..], [4]);
+}
+
+#[tokio::test]
+async fn a_task_that_only_reads_what_is_in_memory_lets_others_run() {
+    let forum = endless();
+    forum.page.get(&1).await.unwrap();
+    let other = tokio::spawn(async {});
+    for _ in 0..1000 {
+        forum.page.get(&1).await.unwrap();
+    }
+    assert!(other.is_finished());
 }

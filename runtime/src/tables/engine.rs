@@ -2,7 +2,7 @@
 
 use super::below::{evict, is_pinned};
 use super::error::{PullError, ReadError, RegionError, WriteError};
-use super::graph::{Cx, Graph};
+use super::graph::{Cx, Graph, Rule};
 use super::published::Rows;
 use super::rel::{RowKey, RowValue};
 use super::store::{StoreBatch, TableStore};
@@ -93,7 +93,9 @@ impl Engine {
         self.graph.settle();
         self.graph.tables().for_each(|table| table.forget());
         led.map_err(|failed| {
-            self.graph.let_all_go();
+            if !self.cx().breaks(Rule::LetGo) {
+                self.graph.let_all_go();
+            }
             self.write_error(failed, true)
         })
     }
@@ -171,11 +173,12 @@ fn io_error(error: PullError) -> io::Error {
 }
 
 fn within_budgets(cx: &Cx<'_>) -> Result<(), PullError> {
+    let pins = cx.graph.states().any(|(_, state)| state.has_pins());
     for (id, state) in cx.graph.states().rev() {
         let mut passed = 0;
         while state.over_budget() && passed < PASSES {
             let Some(key) = state.victim() else { break };
-            if is_pinned(cx, id, &*key)? {
+            if pins && is_pinned(cx, id, &*key)? {
                 passed += 1;
             } else {
                 evict(cx, id, &*key)?;

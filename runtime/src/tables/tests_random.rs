@@ -1,10 +1,11 @@
-//! Random graphs over random tables, written to, read and evicted from at random, held against an interpreter that keeps
+//! Random graphs over random tables, written to, read and evicted from at random, with closures that panic now and then, held against an interpreter that keeps
 //! nothing and computes everything from the tables. After each step every state is held against a replay from nothing.
 //!
 //! This finds what is wrong with a rule of partial state. That it does is checked, too: each rule is broken on purpose.
 
 use super::aggregate::{Functions, Retracted};
 use super::engine::{Engine, Stage};
+use super::error::{ReadError, WriteError};
 use super::graph::{Cx, Rule};
 use super::region::{Keep, Region, ViewRel};
 use super::rel::{Index, Rel, TableRel, Way};
@@ -15,6 +16,7 @@ use crate::graph::Budget;
 use crate::testing::Rng;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// A row of a table, or what nodes make of rows. One type, so that graphs can be random.
@@ -48,6 +50,24 @@ impl Value {
         }
     }
 }
+
+thread_local! {
+    /// After how many more calls a closure of the graph panics.
+    static PANICS_AFTER: Cell<Option<u8>> = const { Cell::new(None) };
+}
+
+/// What the closures of the graph look at, and the interpreter does not.
+fn weigh(value: &Value) -> u64 {
+    match PANICS_AFTER.get() {
+        // Without the hook, which would print it.
+        Some(0) => std::panic::resume_unwind(Box::new(PANICKED)),
+        Some(calls) => PANICS_AFTER.set(Some(calls - 1)),
+        None => {}
+    }
+    value.weight()
+}
+
+const PANICKED: &str = "a closure that panics";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Side {
@@ -196,8 +216,14 @@ impl Function {
     fn functions<K>(self) -> Functions<K, Value, State, Value> {
         Functions {
             init: Box::new(State::default),
-            add: Box::new(move |state, value| self.add(state, value)),
-            retract: Box::new(move |state, value| self.retract(state, value)),
+            add: Box::new(move |state, value| {
+                weigh(value);
+                self.add(state, value);
+            }),
+            retract: Box::new(move |state, value| {
+                weigh(value);
+                self.retract(state, value)
+            }),
             finish: Box::new(move |_, state| self.finish(state)),
             ordered: matches!(self, Function::Collect),
         }
@@ -242,11 +268,11 @@ impl Plan {
         let (op, rel) = match what % 9 {
             0 => (
                 Op::Filter(one, number % 3),
-                region.filter("filter", rel, move |value| value.weight() % 3 != number % 3),
+                region.filter("filter", rel, move |value| weigh(value) % 3 != number % 3),
             ),
             1 => {
                 traces.clear();
-                let map = move |value: &Value| Value::Made((value.weight() + number) % 4);
+                let map = move |value: &Value| Value::Made((weigh(value) + number) % 4);
                 (Op::Map(one, number), region.map_values("map", rel, map))
             }
             2 | 3 => {
@@ -402,6 +428,8 @@ struct Run {
     stages: Vec<Stage>,
     /// Whether each of them must succeed.
     outcomes: Vec<bool>,
+    /// Whether a closure may panic in this step and the next: then the answer may be that it did, and nothing else changes.
+    panics: bool,
 }
 
 fn sorted(mut rows: Vec<Value>) -> Vec<Value> {
@@ -411,13 +439,18 @@ fn sorted(mut rows: Vec<Value>) -> Vec<Value> {
 
 impl Run {
     fn step(&mut self, [what, one, two, three]: [u8; 4]) -> Result<(), String> {
-        match what % 12 {
+        match what % 13 {
+            12 => {
+                PANICS_AFTER.set(Some(one % 16));
+                self.panics = true;
+                Ok(())
+            }
             0..=3 => {
                 self.queue(what, one, two, three);
                 self.flush()
             }
             4 => {
-                self.queue(what / 12, one, two, three);
+                self.queue(what / 13, one, two, three);
                 Ok(())
             }
             5 => {
@@ -502,15 +535,26 @@ impl Run {
     fn flush(&mut self) -> Result<(), String> {
         let answers = self.engine.write(std::mem::take(&mut self.stages));
         let outcomes = std::mem::take(&mut self.outcomes);
-        let right = answers.iter().map(Result::is_ok).eq(outcomes.iter().copied());
+        let is_done = |answer: &Result<(), WriteError>| match answer {
+            Ok(()) => true,
+            Err(WriteError::Panicked { stored, message, .. }) => {
+                *stored && self.panics && message == PANICKED
+            }
+            Err(_) => false,
+        };
+        let right = answers.iter().map(is_done).eq(outcomes.iter().copied());
         if right { Ok(()) } else { Err(format!("answered {answers:?} where {outcomes:?} was right")) }
     }
 
     fn read(&mut self, view: usize, key: u8) -> Result<(), String> {
         let (node, view) = &self.views[view];
-        let rows = self.engine.read::<u8, Value>(view.id, &key).map_err(|error| error.to_string())?;
-        let rows = sorted(rows.to_vec());
+        let read = self.engine.read::<u8, Value>(view.id, &key);
         self.engine.enforce();
+        let rows = match read {
+            Ok(rows) => sorted(rows.to_vec()),
+            Err(ReadError::Panicked { .. }) if self.panics => return Ok(()),
+            Err(error) => return Err(error.to_string()),
+        };
         let right = interpret(&self.plan, *node, &self.model).into_iter().filter(|(other, _)| *other == key);
         let right = sorted(right.map(|(_, value)| value).collect());
         if rows == right { Ok(()) } else { Err(format!("a read of {key} gave {rows:?}, right is {right:?}")) }
@@ -518,9 +562,13 @@ impl Run {
 
     fn read_whole(&mut self) -> Result<(), String> {
         let (node, view) = &self.whole;
-        let rows = self.engine.read::<(), Value>(view.id, &()).map_err(|error| error.to_string())?;
-        let rows = rows.to_vec();
+        let read = self.engine.read::<(), Value>(view.id, &());
         self.engine.enforce();
+        let rows = match read {
+            Ok(rows) => rows.to_vec(),
+            Err(ReadError::Panicked { .. }) if self.panics => return Ok(()),
+            Err(error) => return Err(error.to_string()),
+        };
         let all = interpret(&self.plan, *node, &self.model);
         let right: Vec<_> = (!all.is_empty())
             .then(|| Function::Sum.fold(all.iter().map(|(_, value)| value)))
@@ -548,11 +596,19 @@ fn run(case: &Case, broken: Option<Rule>) -> Option<Result<(), String>> {
     region.graph.broken = broken;
     let (engine, _) = region.engine(Box::new(MemoryTables::new())).ok()?;
     let (stages, outcomes, model) = (Vec::new(), Vec::new(), Model::default());
-    let mut run = Run { engine, plan: nodes, tables, views, whole: whole?, model, stages, outcomes };
+    let mut run =
+        Run { engine, plan: nodes, tables, views, whole: whole?, model, stages, outcomes, panics: false };
     let outcome = case.steps.iter().try_for_each(|step| {
+        let armed = run.panics;
         run.step(*step)?;
-        run.audit()
+        if armed {
+            PANICS_AFTER.set(None);
+            run.panics = false;
+        }
+        if run.panics { Ok(()) } else { run.audit() }
     });
+    PANICS_AFTER.set(None);
+    run.panics = false;
     Some(outcome.and_then(|()| {
         run.flush()?;
         for key in 0..KEYS {
@@ -616,4 +672,5 @@ broken! {
     a_row_without_a_match_that_stays_beside_its_match_is_noticed: NoneGoes;
     an_extreme_that_stays_when_its_row_goes_is_noticed: Recompute;
     a_group_without_rows_that_has_a_result_is_noticed: EmptyGroups;
+    state_that_outlives_a_write_cut_short_is_noticed: LetGo;
 }
