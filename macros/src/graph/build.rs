@@ -59,7 +59,10 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
     let order = builder.order();
     let known = flow.complete && builder.twice.is_empty() && !super::generics::has_mistakes(&flow.generics);
     let (nodes, subflows, misnamed) = (builder.nodes, builder.subflows, builder.misnamed.into_inner());
-    let complete = known && misnamed.is_empty() && outputs.iter().all(|output| output.node.is_some());
+    let complete = known
+        && misnamed.is_empty()
+        && outputs.iter().all(|output| output.node.is_some())
+        && region.is_complete();
     let mut graph = Graph {
         docs: flow.docs,
         vis: flow.vis,

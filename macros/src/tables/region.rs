@@ -134,9 +134,31 @@ pub(crate) enum Value {
     Unknown,
 }
 
+impl Value {
+    /// Whether its type is.
+    pub(crate) fn is_known(&self) -> bool {
+        match self {
+            Value::Row(_) | Value::Record(_) | Value::Unknown => true,
+            Value::Pair(left, right) => left.is_known() && right.is_known(),
+            Value::Maybe(value) => value.is_known(),
+            Value::Made { ty } => ty.is_some(),
+        }
+    }
+}
+
 impl Region {
     pub(crate) fn is_empty(&self) -> bool {
         self.tables.is_empty() && self.nodes.is_empty()
+    }
+
+    /// Whether the types of all that it gives the handle are known.
+    pub(crate) fn is_complete(&self) -> bool {
+        let is_typed = |node: &Node| match (&node.ty, node.steps.last()) {
+            (_, None) => false,
+            (Some(ty), Some(_)) => !crate::graph::is_partly_inferred(ty),
+            (None, Some(&last)) => node.view.is_none() || self.steps[last].value.is_known(),
+        };
+        self.tables.iter().all(|table| !table.key.is_empty()) && self.nodes.iter().all(is_typed)
     }
 
     /// The name of a step's node or table.
