@@ -384,3 +384,14 @@ async fn a_keyless_aggregate_is_over_all_rows() {
     articles.delete(3).await.unwrap();
     assert_eq!(view.get(&()).await.unwrap()[..], [4]);
 }
+
+#[tokio::test]
+async fn a_task_that_only_reads_what_is_in_memory_lets_others_run() {
+    let forum = endless();
+    forum.page.get(&1).await.unwrap();
+    let other = tokio::spawn(async {});
+    for _ in 0..1000 {
+        forum.page.get(&1).await.unwrap();
+    }
+    assert!(other.is_finished());
+}

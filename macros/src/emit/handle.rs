@@ -96,7 +96,8 @@ pub(super) fn unknown(context: &Context<'_>, error: &TokenStream) -> TokenStream
     let graph = context.graph;
     let stateful = graph.nodes.iter().filter(|node| node.core().is_some()).map(|node| &node.name);
     let mut names: Vec<String> = Vec::new();
-    for name in stateful.chain(&graph.unread_names) {
+    let of_tables = graph.region.nodes.iter().map(|node| &node.name);
+    for name in stateful.chain(of_tables).chain(&graph.unread_names) {
         for name in [record_name(name), state_name(name)].map(|name| name.to_string()) {
             if !OWN.contains(&name.as_str()) && !names.contains(&name) {
                 names.push(name);

@@ -10,6 +10,7 @@ mod join;
 mod map_async;
 mod names;
 mod place;
+mod region;
 mod subflow;
 mod tables;
 mod types;
@@ -77,7 +78,7 @@ pub(crate) fn flow(
     };
     let body = match plan {
         Some(plan) => {
-            let (wire, region) = (wire::wire(&context, plan), tables::region(&context));
+            let (wire, region) = (wire::wire(&context, plan), region::region(&context));
             quote!(#wire #region)
         }
         None => TokenStream::new(),

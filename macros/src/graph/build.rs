@@ -5,9 +5,10 @@ use super::{Graph, Id, Node, NodeChain, Origin, Output, Stream, Subflow, Subflow
 use crate::ast::{Chain, Diversion, Feed, Flow, Input, Item, Source};
 use crate::diagnostics::{Code, Diagnostics, did_you_mean, nearest};
 use crate::operators::Effect;
-use crate::tables::region::{self, Others, Region};
-use proc_macro2::{Ident, Span};
-use quote::format_ident;
+use crate::tables::build::{self, Others};
+use crate::tables::region::Region;
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident};
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use syn::{Attribute, Type};
@@ -47,7 +48,7 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
     let mut outputs = builder.outputs(outputs);
     let is_stream = |name: &str| matches!(builder.names.get(name), Some((Named::Node(_), _)));
     let others = Others { streams: &is_stream, misnamed: &builder.misnamed, unread: &unread };
-    let region = region::build(of_tables, &others, errors);
+    let region = build::build(of_tables, &others, errors);
     for feed in feeds {
         outputs.extend(builder.feed(feed, &region));
     }
@@ -58,7 +59,10 @@ pub(crate) fn build(flow: Flow, errors: &Diagnostics) -> Graph {
     let order = builder.order();
     let known = flow.complete && builder.twice.is_empty() && !super::generics::has_mistakes(&flow.generics);
     let (nodes, subflows, misnamed) = (builder.nodes, builder.subflows, builder.misnamed.into_inner());
-    let complete = known && misnamed.is_empty() && outputs.iter().all(|output| output.node.is_some());
+    let complete = known
+        && misnamed.is_empty()
+        && outputs.iter().all(|output| output.node.is_some())
+        && region.is_complete();
     let mut graph = Graph {
         docs: flow.docs,
         vis: flow.vis,
@@ -246,7 +250,9 @@ impl Builder<'_> {
         let name = names.find(|name| !self.names.contains_key(name))?;
         let name = identifier(&name, feed.table.span());
         let node = self.chain(name.clone(), Vec::new(), None, feed.chain);
-        Some(Output { name, ty: Some(into.ty.clone()), node: Some(node), into: Some(table) })
+        // What does not fit is blamed here, and not where the table is declared.
+        let ty = syn::parse2(spanned(into.ty.to_token_stream(), feed.table.span())).ok()?;
+        Some(Output { name, ty: Some(ty), node: Some(node), into: Some(table) })
     }
 
     /// The node of that name; reports it if there is none.
@@ -439,6 +445,18 @@ impl Builder<'_> {
             }
         }
     }
+}
+
+/// Tokens as if they stood elsewhere.
+fn spanned(tokens: TokenStream, span: Span) -> TokenStream {
+    let moved = tokens.into_iter().map(|mut tree| {
+        if let TokenTree::Group(group) = &tree {
+            tree = Group::new(group.delimiter(), spanned(group.stream(), span)).into();
+        }
+        tree.set_span(span);
+        tree
+    });
+    moved.collect()
 }
 
 #[derive(Clone, Copy)]

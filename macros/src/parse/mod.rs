@@ -270,7 +270,7 @@ fn item(
         Some("output") => output(input, attributes, errors)?.map(Item::Output),
         Some("table") => {
             let docs = attributes.of_no_state("a table", errors);
-            Some(Item::Region(tables::parse::table(input, docs, errors)?))
+            Some(Item::Region(tables::parse::table(input, docs)?))
         }
         Some("view") => {
             let docs = attributes.of_no_state("a view", errors);

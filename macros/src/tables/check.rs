@@ -1,6 +1,6 @@
 //! What can be wrong with tables and views. Checks judge and change nothing.
 
-use super::region::{Key, Node, Region, Source, StepId, StepOp, Value};
+use super::region::{Key, Node, Region, Source, StepId, StepOp};
 use super::trace::{Broken, Way, merge_under, partial_under, pull};
 use crate::ast::FunctionArgs;
 use crate::diagnostics::{Code, Diagnostics};
@@ -342,7 +342,7 @@ fn values_of_views_have_a_type(region: &Region, errors: &Diagnostics) {
     for node in region.nodes.iter().filter(|node| node.view.is_some()) {
         let Some(&last) = node.steps.last() else { continue };
         if node.ty.as_ref().is_some_and(crate::graph::is_partly_inferred)
-            || node.ty.is_none() && !is_known(&region.steps[last].value)
+            || node.ty.is_none() && !region.steps[last].value.is_known()
         {
             let name = &node.name;
             let message = format!(
@@ -350,15 +350,6 @@ fn values_of_views_have_a_type(region: &Region, errors: &Diagnostics) {
             );
             errors.error(Code::ValueType, name, message);
         }
-    }
-}
-
-fn is_known(value: &Value) -> bool {
-    match value {
-        Value::Row(_) | Value::Record(_) | Value::Unknown => true,
-        Value::Pair(left, right) => is_known(left) && is_known(right),
-        Value::Maybe(value) => is_known(value),
-        Value::Made { ty } => ty.is_some(),
     }
 }
 

@@ -104,7 +104,7 @@ pub(crate) fn is_of_tables(input: ParseStream<'_>, known: &HashSet<String>) -> b
 }
 
 /// `table name: Row { .. }`
-pub(crate) fn table(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagnostics) -> syn::Result<Item> {
+pub(crate) fn table(input: ParseStream<'_>, docs: Vec<Attribute>) -> syn::Result<Item> {
     input.call(Ident::parse_any)?;
     let name: Ident = input.parse()?;
     if !input.peek(Token![:]) {
@@ -149,7 +149,6 @@ pub(crate) fn table(input: ParseStream<'_>, docs: Vec<Attribute>, errors: &Diagn
         }
         body.parse::<Token![;]>()?;
     }
-    let _ = errors;
     Ok(Item::Table(Table { docs, name, ty, keys, indexes }))
 }
 

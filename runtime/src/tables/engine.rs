@@ -173,11 +173,12 @@ fn io_error(error: PullError) -> io::Error {
 }
 
 fn within_budgets(cx: &Cx<'_>) -> Result<(), PullError> {
+    let pins = cx.graph.states().any(|(_, state)| state.has_pins());
     for (id, state) in cx.graph.states().rev() {
         let mut passed = 0;
         while state.over_budget() && passed < PASSES {
             let Some(key) = state.victim() else { break };
-            if is_pinned(cx, id, &*key)? {
+            if pins && is_pinned(cx, id, &*key)? {
                 passed += 1;
             } else {
                 evict(cx, id, &*key)?;

@@ -73,6 +73,10 @@ pub(super) trait State {
     fn over_budget(&self) -> bool;
     /// Which key should go next, if any may.
     fn victim(&self) -> Option<AnyKey>;
+    /// Whether any key must stay.
+    fn has_pins(&self) -> bool {
+        false
+    }
     /// Whether the key must stay.
     fn is_pinned(&self, key: &dyn Any) -> bool {
         let _ = key;

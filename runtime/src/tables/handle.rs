@@ -151,7 +151,8 @@ impl<K: RowKey, V: RowValue> View<K, V> {
 
     /// The rows of a key, in no order: from memory, or recomputed, which is done once however many wait for it.
     ///
-    /// It waits as long as the flow's settings say.
+    /// It waits as long as the flow's settings say. What is in memory is answered at once; after many answers in a row a task
+    /// lets others run, as it does with tokio's own channels.
     ///
     /// # Errors
     /// See [`ReadError`].
@@ -256,6 +257,8 @@ impl<K: RowKey, V: RowValue> View<K, V> {
     }
 
     async fn read(&self, key: &K) -> Result<Rows<V>, ReadError> {
+        // A task that reads in a loop would otherwise keep its thread to itself, timers and all.
+        tokio::task::coop::consume_budget().await;
         let asked = self.begin(key);
         self.end(asked).await
     }

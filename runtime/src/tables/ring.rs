@@ -6,6 +6,8 @@
 
 /// How many keys the hand looks at before it takes one that was read.
 const LOOKS: usize = 16;
+/// How many keys that may not go it comes by before it gives up until it is asked again.
+const PATIENCE: usize = 1024;
 
 pub(super) struct Ring<K> {
     keys: Vec<K>,
@@ -48,7 +50,7 @@ impl<K> Ring<K> {
         may_go: impl Fn(&K) -> bool,
     ) -> Option<&K> {
         let mut candidate = None;
-        for look in 0..self.keys.len() {
+        for look in 0..self.keys.len().min(PATIENCE) {
             if self.hand >= self.keys.len() {
                 self.hand = 0;
             }

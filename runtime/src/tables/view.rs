@@ -222,6 +222,10 @@ impl<K: RowKey, V: RowValue> State for View<K, V> {
         ring.victim(stays, |key| !pins.contains(key)).map(|key| Box::new(key.clone()) as AnyKey)
     }
 
+    fn has_pins(&self) -> bool {
+        !self.owned.borrow().pins.is_empty()
+    }
+
     fn is_pinned(&self, key: &dyn Any) -> bool {
         key.downcast_ref::<K>().is_some_and(|key| self.owned.borrow().pins.contains(key))
     }
