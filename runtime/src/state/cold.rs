@@ -63,6 +63,9 @@ pub(super) const LOOKED_AT: usize = 256;
 const PER_BUCKET: usize = 1;
 const BITS: usize = 4;
 
+/// The entries of a page, each with its hash and what snapshots know of it.
+type Page<K, V> = Vec<(u64, (K, V), Kept)>;
+
 /// What of a table is in its tier.
 pub(super) struct Cold<V> {
     pub(super) tier: Arc<Tier>,
@@ -232,7 +235,7 @@ impl<V> Cold<V> {
     }
 
     /// The entries of a page, each with its hash; `None` if there is no such page.
-    pub(super) fn page<K: Key>(&self, number: usize) -> Option<Vec<(u64, (K, V), Kept)>> {
+    pub(super) fn page<K: Key>(&self, number: usize) -> Option<Page<K, V>> {
         let mut bytes: Vec<(u32, Vec<u8>, Vec<u8>)> = Vec::new();
         let is_due = self.tier.patiently(|pages| {
             bytes.clear();
@@ -247,7 +250,7 @@ impl<V> Cold<V> {
     }
 
     /// Takes the entries of a page out.
-    pub(super) fn take_page<K: Key>(&mut self, number: usize) -> Option<Vec<(u64, (K, V), Kept)>> {
+    pub(super) fn take_page<K: Key>(&mut self, number: usize) -> Option<Page<K, V>> {
         let entries = self.page(number)?;
         self.tier.with(|pages| pages.clear(self.at, number));
         self.gone(entries.len());
