@@ -1,4 +1,4 @@
-//! A keyed count whose keys take four times the memory that its node may have, against one that has all in memory.
+//! A keyed count of which an eighth of the keys fits into the memory that its node may have, against one that has all there.
 //!
 //! Keys are drawn by Zipf's law (exponent 1). Prints records per second of both, their ratio, what is resident, and what became
 //! of the keys: `cargo bench --bench larger_than_memory`.
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// The keys of the smaller budget that fit are about a quarter of these.
+/// Of these about 120,000 fit into the budget, beside what is known in memory of those on the disk.
 const KEYS: usize = 1_000_000;
 const RECORDS: usize = 4_000_000;
 const BUDGET: f64 = 16.0 * 1024.0 * 1024.0;
