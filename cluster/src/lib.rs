@@ -1,0 +1,1 @@
+//! psdf flows across processes and machines, on timely dataflow.
