@@ -1,8 +1,9 @@
 //! What one writes without psdf: votes and their counts in the store, a cache in front of it, and each write takes out of the
 //! cache what it changes.
 
+use crate::AnyError;
+use crate::forum::title;
 use crate::load::Vote;
-use crate::{AnyError, title};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
@@ -136,6 +137,16 @@ impl Vote for Forum {
                     .arg(page.1)
                     .query(&mut *connection)?;
                 Ok((page.1, false))
+            }
+        }
+    }
+
+    fn peek(&self, article: u64) -> Option<u64> {
+        match &self.cache {
+            Cache::Moka(cache) => Some(cache.get(&article)?.1),
+            Cache::Redis(connection, _) => {
+                let mut connection = redis_connection(connection).ok()?;
+                redis::cmd("HGET").arg(article).arg("votes").query(&mut *connection).ok()?
             }
         }
     }
