@@ -4,6 +4,7 @@
 use crate::AnyError;
 use crate::forum::title;
 use crate::load::Vote;
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::collections::BTreeMap;
 use std::process::{Child, Command, Stdio};
@@ -73,7 +74,13 @@ impl Forum {
     fn open(articles: u64, cache: Cache) -> Result<Forum, AnyError> {
         let dir = tempfile::tempdir()?;
         let database = Database::builder(dir.path()).open()?;
-        let keyspace = |name| database.keyspace(name, KeyspaceCreateOptions::default);
+        // As psdf opens it: else each look-up of a row that is not cached reads a whole filter.
+        let parts = || PartitioningPolicy::all(true);
+        let options = || {
+            let options = KeyspaceCreateOptions::default().filter_block_partitioning_policy(parts());
+            options.index_block_partitioning_policy(parts())
+        };
+        let keyspace = |name| database.keyspace(name, options);
         let forum = Forum {
             articles: keyspace("articles")?,
             votes: keyspace("votes")?,
