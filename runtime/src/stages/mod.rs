@@ -50,4 +50,6 @@ pub use windows::{TimeWindows, combined_windows, taken_once, time_windows};
 const RESULTS_PER_CALL: usize = 1024;
 
 #[cfg(test)]
+mod tests_in_flight;
+#[cfg(test)]
 mod tests_restore;
