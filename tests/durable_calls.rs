@@ -259,6 +259,40 @@ async fn never_answered<T>(_: T) -> Result<u64, String> {
     std::future::pending().await
 }
 
+dataflow! {
+    flow Any<T> where T: psdf::Record {
+        input records: T;
+        answered = records -> map_async(never_answered::<T>) else skip;
+        output answered: u64;
+    }
+}
+
+dataflow! {
+    flow Data<T> where T: psdf::StateData {
+        input records: T;
+        answered = records -> map_async(never_answered::<T>) else skip;
+        output answered: u64;
+    }
+}
+
+#[test]
+fn in_a_generic_flow_the_bounds_say_what_is_data() {
+    let epoch = |waits: bool| {
+        let storage = MemoryStorage::new();
+        macro_rules! committed {
+            ($flow:expr) => {{
+                let builder = $flow.builder().durable_in(storage.clone()).checkpoint_every(SECOND);
+                let (mut flow, mut inline) = builder.inline().unwrap();
+                inline.block_on(flow.records.send(7u64)).unwrap();
+                commit!(flow, inline, answered);
+                flow.control.committed_epoch()
+            }};
+        }
+        if waits { committed!(Any::<u64>::default()) } else { committed!(Data::<u64>::default()) }
+    };
+    assert_eq!((epoch(true), epoch(false)), (0, 1));
+}
+
 /// Versions of one flow.
 #[allow(unreachable_pub)]
 mod versions {

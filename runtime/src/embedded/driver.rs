@@ -262,8 +262,11 @@ impl<S: Stage> Task<S> {
 
     /// Takes part in the epoch whose barrier has come, if it is time to; whether it has.
     fn pass_barrier(&mut self) -> bool {
+        if !self.has_barrier() {
+            return false;
+        }
         let pause = Pause::begin();
-        if !self.has_barrier() || self.waits_for_calls() {
+        if self.waits_for_calls() {
             return false;
         }
         let Some(epoch) = self.durable.as_mut().and_then(|durable| durable.barrier.take()) else {

@@ -319,7 +319,7 @@ impl Case {
                 let log = noting.lock().expect("nobody panics while it is noted").clone();
                 lock(&log.expect("a shard is polled")).push(Step::Record(id));
             },
-            |probe| (&probe).form(),
+            |probe| probe.form(),
         );
         let shards = bench.placed.into_iter().zip(logs).enumerate().map(|(place, (stage, log))| {
             let mut stage = Noting { stage, current: Arc::clone(&current) };
