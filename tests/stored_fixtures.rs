@@ -3,7 +3,8 @@
 //! Before a version is released that writes another format, its store is added beside the others:
 //!
 //! ```sh
-//! PSDF_WRITE_FIXTURES=tests/fixtures/state-v2 cargo test --test stored_fixtures
+//! PSDF_WRITE_FIXTURES=tests/fixtures/state-v2 cargo test --test stored_fixtures every_kind
+//! PSDF_WRITE_FIXTURES=tests/fixtures/calls-v2 cargo test --test stored_fixtures calls_in_flight
 //! ```
 
 use psdf::{Timestamp, dataflow};
@@ -112,6 +113,50 @@ fn goes_on(path: &Path, shards: usize) {
     assert_eq!(best, [("ann".to_owned(), 9), ("bob".to_owned(), 7)], "{store}");
 }
 
+dataflow! {
+    /// Asks somebody who answers once, and after a restart always.
+    pub flow Asking {
+        param answers: bool;
+        input orders: Event;
+        timed = orders -> event_time(|order| Timestamp::from_secs(i64::from(order.1)), lateness 1 min);
+        asked: Event = timed -> map_async(|order: Event| async move {
+            if !answers && order.2 > 1 {
+                std::future::pending::<()>().await;
+            }
+            Ok::<_, String>(order)
+        }, unordered) else fail;
+        hours = asked -> key_by(who: String = |order| order.0.clone()) -> tumbling(1 hour) else late
+            -> aggregate { all: Vec<u64> = collect(|order| order.2) };
+        output asked;
+        output hours;
+        output late: psdf::Late<Event>;
+    }
+}
+
+/// Calls in flight, before a watermark and after it.
+fn write_calls(path: &Path) {
+    let builder = Asking { answers: false }.builder().durable(path);
+    let (flow, mut inline) = builder.inline().expect("the store is new");
+    for order in [("ann", 10, 1), ("ann", 20, 2), ("ann", 3690, 3), ("ann", 30, 4)] {
+        inline.block_on(flow.orders.send(event(order))).expect("the flow takes it");
+    }
+    inline.run();
+    let unread = inline.block_on(flow.stop_with_checkpoint()).expect("the flow stops");
+    assert_eq!((unread.asked.len(), unread.hours.len()), (1, 0));
+}
+
+fn calls_go_on(path: &Path) {
+    let store = path.display();
+    let started = Asking { answers: true }.builder().durable(path).inline();
+    let (flow, mut inline) = started.unwrap_or_else(|error| panic!("{store}: {error}"));
+    let unread = inline.block_on(flow.finish()).unwrap_or_else(|error| panic!("{store}: {error}"));
+    let numbers: Vec<u64> = unread.asked.iter().map(|order| order.2).collect();
+    assert_eq!(numbers, [2, 3, 4], "{store}");
+    let hours: Vec<_> = unread.hours.into_iter().map(|hour| hour.all).collect();
+    assert_eq!(hours, [vec![1, 2], vec![3]], "{store}");
+    assert_eq!(unread.late.len(), 1, "{store}: the watermark is where it was");
+}
+
 /// An empty folder for a test.
 fn folder(test: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("psdf-stored-{test}-{}", std::process::id()));
@@ -132,34 +177,53 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-#[test]
-fn a_store_of_every_version_is_gone_on_from() {
+/// Shows a copy of each store that is a fixture of some kind.
+fn each_fixture(kind: &str, see: impl Fn(&Path)) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let mut seen = 0;
     for entry in fs::read_dir(fixtures).expect("the fixtures are part of the repository") {
         let fixture = entry.expect("the folder can be read").path();
         let name = fixture.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if !name.starts_with("state-v") {
+        if !name.starts_with(kind) {
             continue;
         }
-        for shards in [2, 3] {
-            let store = folder(&name);
-            copy(&fixture, &store);
-            goes_on(&store, shards);
-            fs::remove_dir_all(store).expect("it is ours");
-        }
+        let store = folder(&name);
+        copy(&fixture, &store);
+        see(&store);
+        fs::remove_dir_all(store).expect("it is ours");
         seen += 1;
     }
     assert!(seen >= 1, "the store of the first version is there");
 }
 
 #[test]
-fn a_store_of_this_version_is_gone_on_from() {
-    let store = folder("now");
+fn a_store_of_every_version_is_gone_on_from() {
+    for shards in [2, 3] {
+        each_fixture("state-v", |store| goes_on(store, shards));
+    }
+}
+
+#[test]
+fn calls_that_every_version_had_in_flight_are_made_again() {
+    each_fixture("calls-v", calls_go_on);
+}
+
+fn of_this_version(test: &str, write: fn(&Path), goes_on: impl Fn(&Path)) {
+    let store = folder(test);
     write(&store);
     if let Some(fixture) = std::env::var_os("PSDF_WRITE_FIXTURES") {
         copy(&store, Path::new(&fixture));
     }
-    goes_on(&store, 1);
+    goes_on(&store);
     fs::remove_dir_all(store).expect("it is ours");
+}
+
+#[test]
+fn a_store_of_every_kind_of_state_is_gone_on_from() {
+    of_this_version("now", write, |store| goes_on(store, 1));
+}
+
+#[test]
+fn a_store_of_calls_in_flight_is_gone_on_from() {
+    of_this_version("calls", write_calls, calls_go_on);
 }

@@ -71,6 +71,12 @@ pub trait Stage: Send + 'static {
         0
     }
 
+    /// Whether all records in flight can be part of a snapshot now: asked at a barrier, which else waits until they have
+    /// left. Only of a stage that has [stored](Stage::stored) state.
+    fn keeps_in_flight(&mut self) -> bool {
+        false
+    }
+
     /// Goes on with the records in flight. To be called until it answers [`Awaited::Nothing`], and again when `cx` is
     /// woken.
     fn poll_in_flight(&mut self, _: &mut Context<'_>, _: &mut Self::Outs) -> Awaited {

@@ -441,7 +441,8 @@ fn builder(context: &Context<'_>, inputs: &[Port<'_>], outputs: &[&Port<'_>]) ->
             pub fn kept_epochs(self, epochs: usize) -> Self {
                 Builder(self.0.set(|settings| settings.kept_epochs = epochs))
             }
-            #[doc = "Lets the stored state of a node go that the flow does not have any more."]
+            #[doc = "Lets the stored state of a node go that the flow does not have any more, and the records of its calls \
+                     that were in flight, if the flow cannot go on with them."]
             #[must_use]
             pub fn forget_state_of(self, node: &str) -> Self {
                 Builder(self.0.forget_state_of(node))

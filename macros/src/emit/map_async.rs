@@ -49,10 +49,16 @@ impl<'a> Writer<'a> {
         let answer = ident("answer");
         let cursor = self.cursor(answer.clone(), self.stage.timed.then(|| at.clone()));
         let each = self.suffix(&quote!(#answer, #at), cursor, super::wire::Suffix::Body);
+        let probe = ident("probe");
+        let form = quote!(|#probe| {
+            use #rt::stages::{KeptAsData as _, WaitedFor as _};
+            (&#probe).form()
+        });
         self.placed(
             "map_async",
             &quote!(
-                #host, #meta, #input, &[#(#lateness),*], #number, #options, #split, #keep, #again, #started, #each
+                #host, #meta, #input, &[#(#lateness),*], #number, #options, #split, #keep, #again, #started, #each,
+                #form
             ),
         )
     }

@@ -51,6 +51,12 @@ pub(super) fn write<S: Serialize>(state: &S, to: &mut Vec<u8>) {
     }
 }
 
+/// Writes a value as the one field of a state; whether its `Serialize` could.
+pub(super) fn write_only<T: Serialize>(value: &T, to: &mut Vec<u8>) -> bool {
+    to.push(1);
+    write_field(value, to).is_ok()
+}
+
 fn write_field<T: Serialize + ?Sized>(field: &T, to: &mut Vec<u8>) -> Result<(), Broken> {
     let begin = to.len();
     // Room for a length below 128, which is nearly always enough.

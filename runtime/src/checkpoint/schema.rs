@@ -29,6 +29,47 @@ pub fn schema(node: &Node, shape: &Shape) -> StateSchema {
     }
 }
 
+/// How the records of calls in flight are written now: they are no state of the node's, and have no key of its own.
+#[must_use]
+pub fn in_flight(shape: &Shape) -> StateSchema {
+    let field = |(name, shape): &(String, String)| FieldSchema {
+        name: name.clone(),
+        ty: String::new(),
+        shape: shape.clone(),
+    };
+    StateSchema {
+        key: Vec::new(),
+        key_shape: shape.key.clone(),
+        fields: shape.fields.iter().map(field).collect(),
+    }
+}
+
+/// Whether records that were in flight can be so now; `now` is `None` where the node has no calls whose records are stored.
+///
+/// # Errors
+/// What to say where they cannot.
+pub fn compare_in_flight(node: &str, stored: &StateSchema, now: Option<&StateSchema>) -> Result<(), String> {
+    let shapes = |schema: &StateSchema| -> Vec<String> {
+        schema.fields.iter().map(|field| field.shape.clone()).collect()
+    };
+    let before = shapes(stored);
+    let becomes = match now.map(shapes) {
+        None => "and it has none now that could go on with them".to_owned(),
+        Some(after) => {
+            let same = |(one, other): (&String, &String)| shape::same(one, other);
+            if before.len() == after.len() && before.iter().zip(&after).all(same) {
+                return Ok(());
+            }
+            format!("which are `{}` now", after.join(", "))
+        }
+    };
+    Err(format!(
+        "calls of node `{node}` were in flight with records `{}`, {becomes}; let the version before finish them first, or let \
+         them go with `.forget_state_of(\"{node}\")`",
+        before.join(", "),
+    ))
+}
+
 /// Stored state cannot be read by this version of the flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -150,6 +150,17 @@ pub fn read_key<K: DeserializeOwned>(from: &[u8]) -> Result<K, Unreadable> {
     fields::whole(from)
 }
 
+/// What is written of a value as the one field of a state; `None` where its serde cannot write it, or not so that it could
+/// be read again.
+pub(crate) fn reads_back<T: Serialize + DeserializeOwned>(value: &T) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fields::write_only(value, &mut bytes).then_some(())?;
+    let mut from = bytes.as_slice();
+    let [field] = fields::cut(&mut from)?[..] else { return None };
+    fields::whole::<T>(field).ok()?;
+    Some(bytes)
+}
+
 /// The fields of a state, each as it would be stored.
 ///
 /// # Panics

@@ -223,7 +223,8 @@ impl<F: Flow> Builder<F> {
         guarantees(F::GRAPH, &self.attached, self.store.is_some())
     }
 
-    /// Lets the stored state of a node go that the flow does not have any more.
+    /// Lets the stored state of a node go that the flow does not have any more, and the records of its calls that were in
+    /// flight, if the flow cannot go on with them.
     #[must_use]
     pub fn forget_state_of(mut self, node: &str) -> Self {
         self.forgotten.insert(node.to_owned());

@@ -280,6 +280,8 @@ struct Alignment {
     epochs: Arc<Epochs>,
     /// Where to be woken for the next epoch, of a task that reads an input.
     slot: Option<usize>,
+    /// The same, of a task that goes on although all that feed it have ended.
+    own_slot: Option<usize>,
     /// The epoch of the last barrier of each sender.
     barriers: Vec<u64>,
     /// The last epoch that was aligned.
@@ -307,6 +309,7 @@ impl<T> Inbox<T> {
             let reads_input = receivers.iter().any(|receiver| receiver.input().is_some());
             Alignment {
                 slot: reads_input.then(|| epochs.slot()),
+                own_slot: None,
                 barriers: vec![epochs.restored; receivers.len()],
                 passed: epochs.restored,
                 is_last: false,
@@ -379,6 +382,17 @@ impl<T> Inbox<T> {
             Some(epoch) => Poll::Ready(Received::Barrier(epoch)),
             None => Poll::Pending,
         }
+    }
+
+    /// The epoch that is asked for and has not come here, in a task all of whose senders have ended: they send no barrier
+    /// any more, and all that they sent is part of it.
+    pub(super) fn poll_asked(&mut self, cx: &Context<'_>) -> Option<u64> {
+        let alignment = self.alignment.as_mut()?;
+        let slot = *alignment.own_slot.get_or_insert_with(|| alignment.epochs.slot());
+        let asked = alignment.epochs.poll_asked(slot, cx).epoch;
+        let is_new = asked > alignment.passed;
+        alignment.passed = alignment.passed.max(asked);
+        is_new.then_some(asked)
     }
 
     /// Whether a task that writes has been woken since the last call.

@@ -1,7 +1,7 @@
 //! The loop of one task: take what has come, let the stage work, send what it made.
 
 use super::channel::{Inbox, InputKind, Received};
-use super::epochs::{Epochs, Note};
+use super::epochs::{Asked, Epochs, Note};
 use super::executor::Executor;
 use super::gauge::Gauge;
 use super::pause::Pause;
@@ -158,11 +158,15 @@ pub(super) struct Participant {
     barrier: Option<u64>,
     /// What is being copied.
     copying: Option<Copying>,
+    /// A barrier waits to be sent, with all that came before it: nothing may be added to that.
+    sending: bool,
+    /// What is in flight is part of the last epoch, so nothing more may come of it: it comes when the flow goes on.
+    is_over: bool,
 }
 
 impl Participant {
     pub(super) fn new(task: usize, epochs: Arc<Epochs>, feeders: Vec<String>) -> Self {
-        Participant { task, epochs, feeders, barrier: None, copying: None }
+        Participant { task, epochs, feeders, barrier: None, copying: None, sending: false, is_over: false }
     }
 }
 
@@ -251,15 +255,23 @@ impl<S: Stage> Task<S> {
         ShardAt { watermark, ended, senders, clocks }
     }
 
+    /// Whether a barrier has to wait for the records in flight: for those that cannot be stored.
+    fn waits_for_calls(&mut self) -> bool {
+        self.stage.in_flight() > 0 && !self.stage.keeps_in_flight()
+    }
+
     /// Takes part in the epoch whose barrier has come, if it is time to; whether it has.
     fn pass_barrier(&mut self) -> bool {
-        if self.stage.in_flight() > 0 {
+        if !self.has_barrier() {
+            return false;
+        }
+        let pause = Pause::begin();
+        if self.waits_for_calls() {
             return false;
         }
         let Some(epoch) = self.durable.as_mut().and_then(|durable| durable.barrier.take()) else {
             return false;
         };
-        let pause = Pause::begin();
         // What the last epoch has of it is whole: else this one would not have begun.
         self.copy(usize::MAX);
         self.mark_outlets_of_clocks();
@@ -268,8 +280,11 @@ impl<S: Stage> Task<S> {
         if let Some(state) = self.stage.stored() {
             state.begin_snapshot();
         }
+        let in_flight = self.stage.in_flight() > 0;
         if let Some(durable) = &mut self.durable {
             durable.copying = Some(Copying { epoch, at, inputs, delta: Delta::default() });
+            durable.sending = true;
+            durable.is_over = in_flight && durable.epochs.asked() == Asked { epoch, last: true };
         }
         pause.end(self.shared.graph.flow, self.meta.name, "barrier");
         true
@@ -288,11 +303,27 @@ impl<S: Stage> Task<S> {
         pause.end(self.shared.graph.flow, self.meta.name, "copy");
     }
 
+    fn has_barrier(&self) -> bool {
+        self.durable.as_ref().is_some_and(|durable| durable.barrier.is_some())
+    }
+
     /// Whether it has to do with an epoch, although nothing has come.
-    fn has_epoch_to_do(&self) -> bool {
-        self.durable.as_ref().is_some_and(|durable| {
-            durable.copying.is_some() || (durable.barrier.is_some() && self.stage.in_flight() == 0)
-        })
+    fn has_epoch_to_do(&mut self) -> bool {
+        let copying = self.durable.as_ref().is_some_and(|durable| durable.copying.is_some());
+        copying || (self.has_barrier() && !self.waits_for_calls())
+    }
+
+    /// A barrier has come: whether it can be passed now.
+    fn meet_barrier(&mut self, epoch: u64) -> bool {
+        if let Some(durable) = &mut self.durable {
+            durable.barrier = Some(epoch);
+        }
+        !self.waits_for_calls()
+    }
+
+    /// Whether the records in flight have to wait.
+    fn holds_calls(&self) -> bool {
+        self.durable.as_ref().is_some_and(|durable| durable.sending || durable.is_over)
     }
 
     /// Hears a watermark of a sender; whether the stage has to hear of it.
@@ -379,6 +410,9 @@ impl<S: Stage> Task<S> {
 
     /// Goes on with the records in flight; whether any has left.
     fn poll_in_flight(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.holds_calls() {
+            return false;
+        }
         let mut any = false;
         loop {
             match self.stage.poll_in_flight(cx, &mut self.outs) {
@@ -411,9 +445,8 @@ impl<S: Stage> StageTask for Task<S> {
         if self.current.is_some() {
             return if self.stage.room() > 0 { Poll::Ready(Taken::Work) } else { Poll::Pending };
         }
-        if self.durable.as_ref().is_some_and(|durable| durable.barrier.is_some()) {
-            // What is in flight is waited for: its records are part of the epoch.
-            return if self.stage.in_flight() == 0 { Poll::Ready(Taken::Work) } else { Poll::Pending };
+        if self.has_barrier() {
+            return if self.waits_for_calls() { Poll::Pending } else { Poll::Ready(Taken::Work) };
         }
         let received = match self.inbox.poll_next(cx) {
             Poll::Ready(received) => received,
@@ -422,15 +455,19 @@ impl<S: Stage> StageTask for Task<S> {
         };
         Poll::Ready(match received {
             Received::Barrier(epoch) => {
-                if let Some(durable) = &mut self.durable {
-                    durable.barrier = Some(epoch);
-                }
-                if self.stage.in_flight() > 0 {
+                if !self.meet_barrier(epoch) {
                     return Poll::Pending;
                 }
                 Taken::Work
             }
-            Received::Ended if self.stage.in_flight() > 0 => return Poll::Pending,
+            Received::Ended if self.stage.in_flight() > 0 => {
+                // Those that have ended send no barrier any more, and what is in flight may be so for long.
+                match self.inbox.poll_asked(cx) {
+                    Some(epoch) if self.meet_barrier(epoch) => Taken::Work,
+                    _ if self.has_epoch_to_do() => Taken::Work,
+                    _ => return Poll::Pending,
+                }
+            }
             Received::Ended => Taken::Ended,
             Received::Broken => Taken::Broken,
             Received::Batch(sender, batch) => {
@@ -520,9 +557,11 @@ impl<S: Stage> StageTask for Task<S> {
         }
         self.mark_outlets_of_clocks();
         let sent = self.outs.poll_flush(self.limit, cx);
-        if sent.is_pending() {
+        match &mut self.durable {
             // Whoever makes no room may be waiting for the epoch to be committed.
-            self.copy(usize::MAX);
+            Some(_) if sent.is_pending() => self.copy(usize::MAX),
+            Some(durable) => durable.sending = false,
+            None => {}
         }
         if sent.is_pending() != self.shown.blocked {
             self.shown.blocked = sent.is_pending();
@@ -588,7 +627,9 @@ impl<S: Stage> StageTask for Task<S> {
         let current = self.current.as_ref().map_or(0, Current::records);
         let mut buffered = 0;
         self.outs.visit(&mut |_, outlet| buffered += outlet.buffered(), 0);
-        self.inbox.abandon() + (current + buffered + self.stage.in_flight()) as u64
+        let is_over = self.durable.as_ref().is_some_and(|durable| durable.is_over);
+        let in_flight = if is_over { 0 } else { self.stage.in_flight() };
+        self.inbox.abandon() + (current + buffered + in_flight) as u64
     }
 }
 

@@ -155,17 +155,27 @@ impl Durability {
         feeders: &[Feeder],
         shared: &Arc<Shared>,
     ) -> Vec<(Participant, Option<ShardAt>)> {
-        let keeps = shards.iter_mut().any(|(head, _)| head.stored().is_some());
-        let identity = self.identity(name, keeps);
+        let (mut keeps, mut by_key) = (false, false);
+        for state in shards.iter_mut().filter_map(|(head, _)| head.stored()) {
+            (keeps, by_key) = (true, !state.is_in_flight());
+        }
+        let identity = self.identity(name, by_key);
         let feeders: Vec<String> = feeders.iter().map(|feeder| self.feeder(*feeder)).collect();
-        let stored = self.stored(&identity, node);
+        let mut stored = self.stored(&identity, node);
+        if !by_key && let Some(stored) = &mut stored {
+            let now =
+                shards.first_mut().and_then(|(head, _)| Some(schema::in_flight(&head.stored()?.shape())));
+            self.check_in_flight(name, stored, now.as_ref());
+        }
         let mut stage = StageAt { node: identity, ..StageAt::default() };
         if keeps {
             // Segments bear the name of their node: one that is renamed is written anew, all of it.
             let under_its_name = stored.as_ref().filter(|stored| stored.node == stage.node);
             stage.segments = under_its_name.map(|stored| stored.segments.clone()).unwrap_or_default();
             let place = self.plan.stages.len();
-            let tiers = self.tiers.of_stage(place, node, number, shards.len(), shared);
+            let of = shards.len();
+            let tiers =
+                if by_key { self.tiers.of_stage(place, node, number, of, shared) } else { Ok(Vec::new()) };
             let tiers = tiers.unwrap_or_else(|error| {
                 self.error.get_or_insert(error);
                 Vec::new()
@@ -185,8 +195,8 @@ impl Durability {
     }
 
     /// What a stage is stored under: its node, or for those that keep nothing by key what cannot be a node's name.
-    fn identity(&self, name: &str, keeps: bool) -> String {
-        if keeps {
+    fn identity(&self, name: &str, by_key: bool) -> String {
+        if by_key {
             return name.to_owned();
         }
         let count =
@@ -226,6 +236,16 @@ impl Durability {
         Some(stored)
     }
 
+    /// Records that were in flight and cannot be now are let go if that is said; else the flow does not start.
+    fn check_in_flight(&mut self, name: &str, stored: &mut StageAt, now: Option<&StateSchema>) {
+        let Some(before) = &stored.schema else { return };
+        let Err(what) = schema::compare_in_flight(name, before, now) else { return };
+        if !self.forgotten.contains(name) && self.has_entries(stored) {
+            self.refuse(what);
+        }
+        (stored.schema, stored.segments) = (None, Vec::new());
+    }
+
     /// Gives the shards of a stage what is stored of it; answers how it is written from now on.
     fn restore<S: Stage>(
         &mut self,
@@ -236,16 +256,18 @@ impl Durability {
         tiers: &[Arc<Tier>],
     ) -> Option<StateSchema> {
         let of = shards.len();
-        let shape = shards.first_mut().and_then(|(head, _)| Some(head.stored()?.shape()))?;
-        let now = schema::schema(node, &shape);
-        self.kept.push(KeptState {
-            name: identity.to_owned(),
-            node,
-            shape: shape.clone(),
-            schema: now.clone(),
-        });
+        let (shape, in_flight) = shards.first_mut().and_then(|(head, _)| {
+            let state = head.stored()?;
+            Some((state.shape(), state.is_in_flight()))
+        })?;
+        let now = if in_flight { schema::in_flight(&shape) } else { schema::schema(node, &shape) };
+        if !in_flight {
+            let (shape, schema) = (shape.clone(), now.clone());
+            self.kept.push(KeptState { name: identity.to_owned(), node, shape, schema });
+        }
         let migration = match stored.and_then(|stored| stored.schema.as_ref()) {
             None => Migration::default(),
+            Some(_) if in_flight => Migration::default(),
             Some(before) => match schema::compare(node, before, &now, &shape) {
                 Ok(migration) if stored.is_some_and(|stored| stored.node != identity) => migration.anew(&now),
                 Ok(migration) => migration,
@@ -256,7 +278,8 @@ impl Durability {
             },
         };
         let (recovered, mut failed) = (self.recovered.as_ref(), Vec::new());
-        let stored_node = stored.map(|stored| stored.node.as_str());
+        let kept = stored.filter(|stored| !in_flight || stored.schema.is_some());
+        let stored_node = kept.map(|stored| stored.node.as_str());
         let watermark = stored.and_then(|stored| stored.shards.iter().map(|shard| shard.watermark).min());
         std::thread::scope(|scope| {
             let migration = &migration;
@@ -285,6 +308,14 @@ impl Durability {
         Some(now)
     }
 
+    /// Whether anything is stored of a stage. What cannot be read may be something.
+    fn has_entries(&self, stored: &StageAt) -> bool {
+        let Some(recovered) = &self.recovered else { return false };
+        recovered
+            .entries(&stored.node, 0..=u8::MAX)
+            .any(|group| group.map_or(true, |group| !group.is_empty()))
+    }
+
     /// All is wired: what commits the epochs, if the flow can start.
     pub(super) fn finish(
         self,
@@ -302,8 +333,15 @@ impl Durability {
         };
         let lost = manifest.into_iter().flat_map(|manifest| &manifest.stages);
         let lost = lost.filter(|stage| stage.schema.is_some() && !known(stage));
-        if let Some(lost) = lost.into_iter().find(|stage| !self.forgotten.contains(&stage.node)) {
-            let node = &lost.node;
+        // Records in flight are stored under the name of their node too.
+        let node_of = |stage: &StageAt| {
+            let name = stage.node.trim_start_matches('~');
+            name.split_once('#').map_or(name, |(name, _)| name).to_owned()
+        };
+        let is_forgotten = |stage: &StageAt| self.forgotten.contains(&node_of(stage));
+        let none_left = |stage: &StageAt| stage.node.starts_with('~') && !self.has_entries(stage);
+        if let Some(lost) = lost.into_iter().find(|stage| !is_forgotten(stage) && !none_left(stage)) {
+            let node = node_of(lost);
             let what = format!(
                 "it holds state of node `{node}`, which the flow does not have; if the node was renamed, declare that, and \
                  if it is gone for good, let its state go with `.forget_state_of(\"{node}\")`"

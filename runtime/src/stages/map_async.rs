@@ -2,7 +2,8 @@
 //!
 //! In: records, with their time where it matters. Out: what each call answered, with its record's time, or its failure.
 //! State: none by key; at most `concurrency` records are here, whether their call is in flight, waits to be tried again,
-//! or waits for its turn to leave. What comes beyond waits in the edges, and so makes the inputs wait.
+//! or waits for its turn to leave. What comes beyond waits in the edges, and so makes the inputs wait. Where the records are
+//! data they are part of a checkpoint (`in_flight.rs`); else a barrier waits until they have left.
 //!
 //! Order: a watermark leaves after all records before it, and before all records after it. So the records form
 //! **segments** with watermarks between them. With `ordered` each record is a segment of its own; with `unordered` the
@@ -10,15 +11,21 @@
 //! downstream as it did here, so whether it is late there does not depend on how long its call took.
 
 use super::calls::Calls;
+use super::in_flight::{Again, Form, InFlight, Probe};
 use crate::asked::Waiting;
+use crate::checkpoint::value::{Migration, Shape, Unreadable};
+use crate::checkpoint::{Delta, TableId};
 use crate::failed::{AsyncError, Failed};
 use crate::graph::StageMeta;
+use crate::hash::groups_of;
 use crate::host::{Edge, Host, Timer, check, place};
 use crate::outlet::Outlets;
 use crate::panic::{NodeId, on_behalf_of};
 use crate::record::{Record, Stamp};
 use crate::stage::{Awaited, Local, Progress, Stage};
+use crate::state::{StoredState, Tier};
 use crate::time::Timestamp;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -117,25 +124,41 @@ async fn within<A>(
 
 /// Records between two watermarks.
 struct Segment<R> {
-    /// The calls in flight.
+    /// The watermark before it, if that was here with the segment before.
+    after: Option<Timestamp>,
+    /// The calls in flight, and those that are still to be made again.
     waiting: usize,
-    /// What was answered while an earlier segment was not over.
-    answered: Vec<R>,
+    /// What was answered while an earlier segment was not over: each with its record's number.
+    answered: Vec<(u64, R)>,
     /// No record joins it any more.
     closed: bool,
     /// The watermark behind it.
     mark: Option<Timestamp>,
 }
 
-struct Async<I, F: Future, O, Launch, Each> {
+/// A record whose call is to be made again when there is room.
+struct Waits<T, A> {
+    segment: u64,
+    number: u64,
+    record: T,
+    at: A,
+}
+
+struct Async<I, T, A, R, F, O, Split, Launch, Each> {
     options: AsyncCalls,
+    /// Each gives its record's number, and what became of it.
     calls: Calls<F>,
     /// Those that are not over, by number; of the first, what is answered leaves at once.
-    segments: VecDeque<Segment<F::Output>>,
+    segments: VecDeque<Segment<R>>,
     /// The number of the first.
     first: u64,
     /// The records in all segments.
     records: usize,
+    /// What was in flight when the flow was restored, and is not called yet.
+    again: VecDeque<Waits<T, A>>,
+    /// Where records are data.
+    in_flight: Option<InFlight<T, A>>,
+    split: Split,
     launch: Launch,
     each: Each,
     local: Local,
@@ -146,7 +169,8 @@ struct Async<I, F: Future, O, Launch, Each> {
 ///
 /// `split` takes the record and its time from what the edge carries. `keep` is what is kept of it until it is answered:
 /// the record where it may be needed again, else nothing; `again` makes of that the record for a further try. `call`
-/// starts a call. `each` gets the answer or the failure, with the record's time.
+/// starts a call. `each` gets the answer or the failure, with the record's time. `form` says how records are kept in a
+/// checkpoint, if they can be; it is the last, because by then rustc knows what they are.
 #[allow(clippy::too_many_arguments)]
 pub fn map_async<H: Host, I: Record, T, A: Stamp, K, U, E, O: Outlets>(
     host: &mut H,
@@ -160,31 +184,36 @@ pub fn map_async<H: Host, I: Record, T, A: Stamp, K, U, E, O: Outlets>(
     again: impl Fn(&K) -> Option<T> + Send + Sync + 'static,
     call: impl Fn(T) -> Waiting<Result<U, E>> + Send + Sync + 'static,
     each: impl Fn(Result<U, Failed<K, E>>, A, &mut Local, &mut O) + Send + Sync + 'static,
+    form: impl FnOnce(Probe<T>) -> Option<Form<T>>,
 ) -> O::Edges<H>
 where
-    T: 'static,
+    T: Send + 'static,
     K: Send + 'static,
     U: Send + 'static,
     E: Send + 'static,
 {
     check(host, meta, options.wrong());
     let caller = Arc::new(Caller { node, options, timer: host.timer(), again, call });
-    let each = Arc::new(each);
+    let (each, form) = (Arc::new(each), form(Probe::new()));
+    let (shards, placed) = (host.shards(meta), Cell::new(0));
     place(host, meta, vec![input], || {
         let (caller, each) = (Arc::clone(&caller), Arc::clone(&each));
         let (split, keep) = (split.clone(), keep.clone());
-        let launch = move |item| {
-            let (record, at) = split(item);
+        let launch = move |number: u64, record: T, at: A| {
             let kept = keep(&record);
             let answer = tried(Arc::clone(&caller), kept, (caller.call)(record));
-            async move { (answer.await, at) }
+            async move { (number, (answer.await, at)) }
         };
+        let group = *groups_of(placed.replace(placed.get() + 1), shards).start();
         Async {
             options,
             calls: Calls::new(),
             segments: VecDeque::new(),
             first: 0,
             records: 0,
+            again: VecDeque::new(),
+            in_flight: form.map(|form| InFlight::new(form, group)),
+            split,
             launch,
             each: move |(answer, at), local: &mut Local, outs: &mut O| each(answer, at, local, outs),
             local: Local::new(lateness),
@@ -193,43 +222,61 @@ where
     })
 }
 
-impl<I, F: Future, O, Launch, Each> Async<I, F, O, Launch, Each>
+impl<I, T, A, R, F, O, Split, Launch, Each> Async<I, T, A, R, F, O, Split, Launch, Each>
 where
-    Launch: Fn(I) -> F,
-    Each: Fn(F::Output, &mut Local, &mut O),
+    A: Stamp,
+    F: Future<Output = (u64, R)>,
+    Launch: Fn(u64, T, A) -> F,
+    Each: Fn(R, &mut Local, &mut O),
 {
-    fn accept(&mut self, item: I) {
+    /// Takes a record into the last segment, or into one of its own. Answers the segment and the record's number.
+    fn take_in(&mut self, record: &T, at: A) -> (u64, u64) {
         let joins = !self.options.ordered && self.segments.back().is_some_and(|segment| !segment.closed);
         if !joins {
-            let answered = Vec::new();
-            self.segments.push_back(Segment {
-                waiting: 0,
-                answered,
-                closed: self.options.ordered,
-                mark: None,
-            });
+            let after = self.segments.back().and_then(|segment| segment.mark);
+            let (answered, closed) = (Vec::new(), self.options.ordered);
+            self.segments.push_back(Segment { after, waiting: 0, answered, closed, mark: None });
         }
         let number = self.first + self.segments.len() as u64 - 1;
+        let mut after = None;
         if let Some(segment) = self.segments.back_mut() {
             segment.waiting += 1;
+            after = segment.after;
         }
         self.records += 1;
-        self.calls.add(number, (self.launch)(item));
+        let noted = self.in_flight.as_mut().map(|in_flight| in_flight.note(record, at, number, after));
+        (number, noted.unwrap_or(0))
+    }
+
+    fn accept(&mut self, record: T, at: A) {
+        let (segment, number) = self.take_in(&record, at);
+        self.calls.add(segment, (self.launch)(number, record, at));
+    }
+
+    /// Calls for what was in flight when the flow was restored, as far as there may be calls.
+    fn call_again(&mut self) {
+        while self.records - self.again.len() < self.options.concurrency
+            && let Some(Waits { segment, number, record, at }) = self.again.pop_front()
+        {
+            self.calls.add(segment, (self.launch)(number, record, at));
+        }
     }
 
     /// Takes in what was answered; whether any of it has left.
     fn gather(&mut self, cx: &mut Context<'_>, outs: &mut O) -> bool {
         let mut left = 0;
         let (segments, first, each, local) = (&mut self.segments, self.first, &self.each, &mut self.local);
-        self.calls.poll(cx, |number, answer| {
-            let place = usize::try_from(number - first).expect("there are no more segments than records");
+        let in_flight = &mut self.in_flight;
+        self.calls.poll(cx, |segment, (number, answer)| {
+            let place = usize::try_from(segment - first).expect("there are no more segments than records");
             let segment = &mut segments[place];
             segment.waiting -= 1;
             if place == 0 {
                 left += 1;
+                leave(in_flight, number);
                 each(answer, local, outs);
             } else {
-                segment.answered.push(answer);
+                segment.answered.push((number, answer));
             }
         });
         self.records -= left;
@@ -241,8 +288,9 @@ where
         let mut left = 0;
         let mut passed = None;
         while let Some(segment) = self.segments.front_mut() {
-            for answer in segment.answered.drain(..) {
+            for (number, answer) in segment.answered.drain(..) {
                 left += 1;
+                leave(&mut self.in_flight, number);
                 (self.each)(answer, &mut self.local, outs);
             }
             if segment.waiting > 0 {
@@ -260,20 +308,32 @@ where
     }
 }
 
-impl<I, F, O, Launch, Each> Stage for Async<I, F, O, Launch, Each>
+fn leave<T, A: Stamp>(in_flight: &mut Option<InFlight<T, A>>, number: u64) {
+    if let Some(in_flight) = in_flight {
+        in_flight.leave(number);
+    }
+}
+
+impl<I, T, A, R, F, O, Split, Launch, Each> Stage for Async<I, T, A, R, F, O, Split, Launch, Each>
 where
     I: Record,
-    F: Future + Send + 'static,
-    F::Output: Send,
+    T: Send + 'static,
+    A: Stamp,
+    R: Send + 'static,
+    F: Future<Output = (u64, R)> + Send + 'static,
     O: Outlets,
-    Launch: Fn(I) -> F + Send + 'static,
-    Each: Fn(F::Output, &mut Local, &mut O) + Send + 'static,
+    Split: Fn(I) -> (T, A) + Send + 'static,
+    Launch: Fn(u64, T, A) -> F + Send + 'static,
+    Each: Fn(R, &mut Local, &mut O) + Send + 'static,
 {
     type In = I;
     type Outs = O;
 
     fn on_batch(&mut self, items: Vec<I>, _: &mut O) {
-        items.into_iter().for_each(|item| self.accept(item));
+        for item in items {
+            let (record, at) = (self.split)(item);
+            self.accept(record, at);
+        }
     }
 
     fn on_watermark(&mut self, watermark: Timestamp, _: &mut O) -> Progress {
@@ -288,14 +348,19 @@ where
     }
 
     fn room(&self) -> usize {
-        self.options.concurrency - self.records
+        self.options.concurrency.saturating_sub(self.records)
     }
 
     fn in_flight(&self) -> usize {
         self.records
     }
 
+    fn keeps_in_flight(&mut self) -> bool {
+        self.in_flight.as_mut().is_some_and(InFlight::write)
+    }
+
     fn poll_in_flight(&mut self, cx: &mut Context<'_>, outs: &mut O) -> Awaited {
+        self.call_again();
         let gathered = self.gather(cx, outs);
         match self.advance(outs) {
             (_, Some(watermark)) => Awaited::Passed(watermark),
@@ -306,6 +371,73 @@ where
 
     fn local(&mut self) -> &mut Local {
         &mut self.local
+    }
+
+    fn stored(&mut self) -> Option<&mut dyn StoredState> {
+        if self.in_flight.is_some() { Some(self) } else { None }
+    }
+}
+
+impl<I, T, A, R, F, O, Split, Launch, Each> StoredState for Async<I, T, A, R, F, O, Split, Launch, Each>
+where
+    A: Stamp,
+    F: Future<Output = (u64, R)>,
+    Launch: Fn(u64, T, A) -> F,
+    Each: Fn(R, &mut Local, &mut O),
+{
+    fn track(&mut self) {
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.track();
+        }
+    }
+
+    /// There are never more than may be in flight.
+    fn spill(&mut self, _: &Arc<Tier>) {}
+
+    fn begin_snapshot(&mut self) {
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.begin_snapshot();
+        }
+    }
+
+    fn copy_some(&mut self, _: usize, into: &mut Delta) -> bool {
+        if let Some(in_flight) = &mut self.in_flight {
+            in_flight.copy(into);
+        }
+        true
+    }
+
+    fn restore(
+        &mut self,
+        _: TableId,
+        key: &[u8],
+        value: &[u8],
+        migration: &Migration,
+    ) -> Result<(), Unreadable> {
+        self.in_flight.as_mut().map_or(Ok(()), |in_flight| in_flight.restore(key, value, migration))
+    }
+
+    /// Nothing is called before the stage runs: where it is restored there is no runtime.
+    fn restored(&mut self, watermark: Timestamp) {
+        let Some(in_flight) = &mut self.in_flight else { return };
+        for Again { record, at, joins, after } in in_flight.restored(watermark) {
+            if !joins && let Some(last) = self.segments.back_mut() {
+                (last.closed, last.mark) = (true, after);
+            }
+            let (segment, number) = self.take_in(&record, at);
+            self.again.push_back(Waits { segment, number, record, at });
+        }
+        if let Some(last) = self.segments.back_mut().filter(|_| watermark > Timestamp::MIN) {
+            (last.closed, last.mark) = (true, Some(watermark));
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        self.in_flight.as_ref().map(InFlight::shape).unwrap_or_default()
+    }
+
+    fn is_in_flight(&self) -> bool {
+        true
     }
 }
 

@@ -10,6 +10,7 @@ mod early;
 mod early_session;
 mod emit;
 mod hashed;
+mod in_flight;
 mod join;
 mod latest;
 mod lookup;
@@ -29,6 +30,7 @@ pub use dedup::dedup;
 pub use early::early_windows;
 pub use early_session::early_sessions;
 pub use emit::Emit;
+pub use in_flight::{Form, KeptAsData, Probe, WaitedFor};
 pub use join::{FullOuter, Inner, Joining, LeftOuter, Pairing, join};
 pub use latest::latest;
 pub use lookup::lookup;
@@ -47,5 +49,7 @@ pub use windows::{TimeWindows, combined_windows, taken_once, time_windows};
 /// become a batch of a million records.
 const RESULTS_PER_CALL: usize = 1024;
 
+#[cfg(test)]
+mod tests_in_flight;
 #[cfg(test)]
 mod tests_restore;

@@ -50,6 +50,11 @@ pub trait StoredState {
 
     /// How keys and values are written.
     fn shape(&self) -> Shape;
+
+    /// Whether it is no state of the node's, but records on their way through the stage.
+    fn is_in_flight(&self) -> bool {
+        false
+    }
 }
 
 /// A stage that keeps what it keeps in one table.
