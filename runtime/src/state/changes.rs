@@ -1,10 +1,15 @@
 //! What has changed in a table since the last barrier, and what of the time before it is still to be copied.
 
 use super::marks::Marks;
+use super::table::Place;
 use crate::checkpoint::value::{Unreadable, write_key};
 use crate::checkpoint::{Delta, TableId, delta::Records};
 use crate::hash::key_group;
 use crate::record::Key;
+use hashbrown::hash_table::HashTable;
+
+/// Places of which it is noted at once that their entries change.
+pub(super) const NOTED_AT_ONCE: usize = 64;
 
 /// How the values of a table are written.
 pub(crate) type WriteValue<V> = fn(&V, &mut Vec<u8>);
@@ -89,6 +94,37 @@ impl<V> Changes<V> {
             next: (0, 0),
             is_stored: false,
             epoch: 0,
+        }
+    }
+
+    /// The entries that were found at these places are about to change. There are no more places than are noted at once.
+    ///
+    /// Most of them have changed already, and which is hard to foretell: those that have not are gathered without a branch,
+    /// which would have to wait for memory before it is known to be the wrong one.
+    #[inline(never)]
+    pub(super) fn located<K: Key>(&mut self, tables: &[HashTable<(K, V)>], places: &[Place]) {
+        let at = |place: u8| places[usize::from(place)].located(tables.len());
+        let mut some = [0; NOTED_AT_ONCE];
+        let mut len = 0;
+        for place in 0..places.len() as u8 {
+            let (table, bucket) = at(place);
+            some[len] = place;
+            len += usize::from(!self.marks[table].are_all_changed(bucket));
+        }
+        let mut left = 0;
+        for looked_at in 0..len {
+            let place = some[looked_at];
+            let (table, bucket) = at(place);
+            some[left] = place;
+            left += usize::from(!self.marks[table].has_changed(bucket));
+        }
+        for &place in &some[..left] {
+            let (table, bucket) = at(place);
+            if self.marks[table].change(bucket)
+                && let Some(entry) = tables[table].get_bucket(bucket)
+            {
+                self.copy_ahead(table, bucket, entry);
+            }
         }
     }
 
@@ -205,8 +241,13 @@ impl<V> Changes<V> {
         self.is_stored = true;
     }
 
-    pub(super) fn begin_snapshot(&mut self) {
-        self.marks.iter_mut().for_each(Marks::begin_snapshot);
+    /// How many entries have changed since the last barrier.
+    pub(super) fn len(&self) -> usize {
+        self.marks.iter().map(Marks::changed_len).sum()
+    }
+
+    pub(super) fn begin_snapshot(&mut self, all: bool) {
+        self.marks.iter_mut().for_each(|marks| marks.begin_snapshot(all));
         self.epoch = self.epoch.wrapping_add(1);
         self.ahead = std::mem::take(&mut self.gone);
         self.next = (0, 0);

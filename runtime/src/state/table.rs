@@ -1,6 +1,6 @@
 //! The hot map: values by key, in small tables.
 
-use super::changes::{Changes, Kept, WriteValue};
+use super::changes::{Changes, Kept, NOTED_AT_ONCE, WriteValue};
 use super::cold::{Codec, Cold, LOOKED_AT};
 use super::marks::Marks;
 use super::tier::Tier;
@@ -79,7 +79,19 @@ pub(crate) struct Place {
 /// No table has so many buckets.
 const NOT_LOCATED: u32 = u32::MAX;
 
+/// Of so many small tables, the one where a hash belongs.
+#[inline(always)]
+fn table_of(hash: u64, tables: usize) -> usize {
+    (hash >> 48) as usize & (tables - 1)
+}
+
 impl Place {
+    /// The small table, of so many, and the bucket; one that no table has if it was not found.
+    #[inline(always)]
+    pub(super) fn located(self, tables: usize) -> (usize, usize) {
+        (table_of(self.hash, tables), self.bucket as usize)
+    }
+
     #[inline(always)]
     pub(crate) fn of_hash(hash: u64) -> Place {
         Place { hash, bucket: NOT_LOCATED }
@@ -108,7 +120,7 @@ impl<K: Key, V> KeyedTable<K, V> {
     /// hashbrown takes the lowest bits of a hash for the place and the highest seven for its tag: these are others.
     #[inline(always)]
     fn table_of(&self, hash: u64) -> usize {
-        (hash >> 48) as usize & (self.tables.len() - 1)
+        table_of(hash, self.tables.len())
     }
 
     pub(crate) fn is_worth_locating(&self) -> bool {
@@ -126,15 +138,7 @@ impl<K: Key, V> KeyedTable<K, V> {
         }
         // Here for all of them, and not for each in its turn: what a record is waited for is then its entry alone.
         if let Some(changes) = &mut self.changes {
-            for place in places.iter().filter(|place| place.bucket != NOT_LOCATED) {
-                let (table, bucket) =
-                    ((place.hash >> 48) as usize & (self.tables.len() - 1), place.bucket as usize);
-                if changes.marks[table].change(bucket)
-                    && let Some(entry) = self.tables[table].get_bucket(bucket)
-                {
-                    changes.copy_ahead(table, bucket, entry);
-                }
-            }
+            places.chunks(NOTED_AT_ONCE).for_each(|places| changes.located(&self.tables, places));
         }
     }
 
@@ -594,10 +598,18 @@ impl<K: Key, V> KeyedTable<K, V> {
         self.changes = Some(changes);
     }
 
-    /// See [`StoredState::begin_snapshot`](super::StoredState::begin_snapshot).
-    pub(crate) fn begin_snapshot(&mut self) {
+    /// How many entries have changed since the last barrier, and how many there are; `None` if they are not all in memory.
+    pub(crate) fn changed(&self) -> Option<(usize, usize)> {
+        let changes = self.changes.as_ref()?;
+        let all_are_here = self.cold.as_ref().is_none_or(|cold| cold.len == 0);
+        all_are_here.then(|| (changes.len(), self.len))
+    }
+
+    /// See [`StoredState::begin_snapshot`](super::StoredState::begin_snapshot). With `all` it holds those too that have not
+    /// changed, and all are in memory.
+    pub(crate) fn begin_snapshot(&mut self, all: bool) {
         if let Some(changes) = &mut self.changes {
-            changes.begin_snapshot();
+            changes.begin_snapshot(all);
         }
         if let Some(cold) = &mut self.cold {
             cold.begin_snapshot();
@@ -768,7 +780,7 @@ mod tests {
         };
         let (mut table, mut copy) = (KeyedTable::new(), Copy::default());
         table.track(0, write_key);
-        let (mut at_barrier, mut delta) = (BTreeMap::new(), None);
+        let (mut at_barrier, mut delta, mut is_whole) = (BTreeMap::new(), None, false);
         // Keys grow in number, so that the table grows and splits while snapshots are copied.
         for step in 0..40_000u64 {
             let key = random(1 + step / 3);
@@ -793,12 +805,16 @@ mod tests {
                 None => {
                     at_barrier.clear();
                     table.each(|&key, &value| _ = at_barrier.insert(key, value));
-                    table.begin_snapshot();
+                    is_whole = random(4) == 0;
+                    table.begin_snapshot(is_whole);
                     delta = Some(Delta::default());
                 }
                 Some(into) => {
                     let mut left = 1 + random(1 + step / 20) as usize;
                     if table.copy_some(&mut left, into) {
+                        if is_whole {
+                            copy = Copy::default();
+                        }
                         delta.iter().for_each(|delta| copy.apply(delta));
                         assert_eq!(copy.entries(), at_barrier);
                         delta = None;
@@ -814,7 +830,7 @@ mod tests {
         let mut table = KeyedTable::new();
         table.track(0, write_key);
         let snapshot = |table: &mut KeyedTable<u64, u64>| {
-            table.begin_snapshot();
+            table.begin_snapshot(false);
             let mut delta = Delta::default();
             assert!(table.copy_some(&mut usize::MAX.clone(), &mut delta));
             (delta.written.len(), delta.removed.len(), delta.dropped.len())
@@ -852,7 +868,7 @@ mod tests {
             table
         };
         let (mut table, mut map, mut copy) = (new_table(), BTreeMap::new(), Copy::default());
-        let (mut at_barrier, mut delta) = (BTreeMap::new(), None);
+        let (mut at_barrier, mut delta, mut is_whole) = (BTreeMap::new(), None, false);
         for step in 0..20_000u64 {
             let key = random(1 + (step % 7_000) / 3);
             let place = located(&mut table, key);
@@ -902,12 +918,16 @@ mod tests {
             match &mut delta {
                 None => {
                     at_barrier = map.clone();
-                    table.begin_snapshot();
+                    is_whole = random(2) == 0 && table.changed().is_some();
+                    table.begin_snapshot(is_whole);
                     delta = Some(Delta::default());
                 }
                 Some(into) => {
                     let mut left = 1 + random(1 + step / 20) as usize;
                     if table.copy_some(&mut left, into) {
+                        if is_whole {
+                            copy = Copy::default();
+                        }
                         delta.iter().for_each(|delta| copy.apply(delta));
                         assert_eq!(copy.entries(), at_barrier);
                         delta = None;
