@@ -263,6 +263,9 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     /// Grows by splitting, if it is time to. Between batches, so that it is not asked for each record.
     pub(crate) fn settle(&mut self) {
+        if let Some(changes) = &mut self.changes {
+            changes.settle(self.len);
+        }
         if self.cold.is_some() {
             self.measure_some();
         }
