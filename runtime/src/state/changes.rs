@@ -26,8 +26,8 @@ pub(super) struct Changes<V> {
     gone: Delta,
     /// The small table and the bucket where copying goes on: what is before them is copied.
     next: (usize, usize),
-    /// Whether it is known that all entries in memory have changed since the last barrier.
-    have_all_changed: bool,
+    /// So many small tables, the first ones, are known to hold nothing that has not changed since the last barrier.
+    all_changed: usize,
     /// Whether a snapshot has something of this table.
     is_stored: bool,
     /// How many barriers there were.
@@ -94,7 +94,7 @@ impl<V> Changes<V> {
             ahead: Delta::default(),
             gone: Delta::default(),
             next: (0, 0),
-            have_all_changed: false,
+            all_changed: 0,
             is_stored: false,
             epoch: 0,
         }
@@ -106,7 +106,7 @@ impl<V> Changes<V> {
     /// which would have to wait for memory before it is known to be the wrong one.
     #[inline(never)]
     pub(super) fn located<K: Key>(&mut self, tables: &[HashTable<(K, V)>], places: &[Place]) {
-        if self.have_all_changed {
+        if self.all_changed == tables.len() {
             return;
         }
         let at = |place: u8| places[usize::from(place)].located(tables.len());
@@ -198,7 +198,7 @@ impl<V> Changes<V> {
             To::Copy => self.copy_ahead(part, bucket, entry),
             To::Nothing => {}
         }
-        self.have_all_changed = false;
+        self.all_changed = 0;
         if self.is_stored(kept) {
             self.marks[part].restored(bucket);
         }
@@ -245,13 +245,14 @@ impl<V> Changes<V> {
     /// An entry is back that a snapshot has.
     pub(super) fn restored(&mut self, part: usize, bucket: usize) {
         self.marks[part].restored(bucket);
-        self.have_all_changed = false;
+        self.all_changed = 0;
         self.is_stored = true;
     }
 
-    /// Looks, between batches, whether all of so many entries have changed.
-    pub(super) fn settle(&mut self, len: usize) {
-        self.have_all_changed = self.len() == len;
+    /// Looks, between batches, whether there is nothing that has not changed.
+    pub(super) fn settle<K: Key>(&mut self, tables: &[HashTable<(K, V)>]) {
+        let unknown = tables.iter().zip(&self.marks).skip(self.all_changed);
+        self.all_changed += unknown.take_while(|(table, marks)| marks.changed_len() == table.len()).count();
     }
 
     /// How many entries have changed since the last barrier.
@@ -261,7 +262,7 @@ impl<V> Changes<V> {
 
     pub(super) fn begin_snapshot(&mut self, all: bool) {
         self.marks.iter_mut().for_each(|marks| marks.begin_snapshot(all));
-        self.have_all_changed = false;
+        self.all_changed = 0;
         self.epoch = self.epoch.wrapping_add(1);
         self.ahead = std::mem::take(&mut self.gone);
         self.next = (0, 0);

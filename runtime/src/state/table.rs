@@ -264,7 +264,7 @@ impl<K: Key, V> KeyedTable<K, V> {
     /// Grows by splitting, if it is time to. Between batches, so that it is not asked for each record.
     pub(crate) fn settle(&mut self) {
         if let Some(changes) = &mut self.changes {
-            changes.settle(self.len);
+            changes.settle(&self.tables);
         }
         if self.cold.is_some() {
             self.measure_some();
