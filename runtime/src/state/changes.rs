@@ -1,5 +1,6 @@
 //! What has changed in a table since the last barrier, and what of the time before it is still to be copied.
 
+use super::assumed::Assumed;
 use super::marks::Marks;
 use super::table::Place;
 use crate::checkpoint::value::{Unreadable, write_key};
@@ -28,6 +29,11 @@ pub(super) struct Changes<V> {
     next: (usize, usize),
     /// So many small tables, the first ones, are known to hold nothing that has not changed since the last barrier.
     all_changed: usize,
+    /// The changes since the last barrier, of which one entry may have many.
+    noted: usize,
+    assumed: Assumed,
+    /// Whether entries may be still to be copied.
+    has_due: bool,
     /// Whether a snapshot has something of this table.
     is_stored: bool,
     /// How many barriers there were.
@@ -95,6 +101,9 @@ impl<V> Changes<V> {
             gone: Delta::default(),
             next: (0, 0),
             all_changed: 0,
+            noted: 0,
+            assumed: Assumed::default(),
+            has_due: false,
             is_stored: false,
             epoch: 0,
         }
@@ -106,6 +115,13 @@ impl<V> Changes<V> {
     /// which would have to wait for memory before it is known to be the wrong one.
     #[inline(never)]
     pub(super) fn located<K: Key>(&mut self, tables: &[HashTable<(K, V)>], places: &[Place]) {
+        self.noted += places.len();
+        if self.assumed.is_now() {
+            if self.has_due {
+                self.copy_located(tables, places);
+            }
+            return;
+        }
         if self.all_changed == tables.len() {
             return;
         }
@@ -134,10 +150,35 @@ impl<V> Changes<V> {
         }
     }
 
+    /// Copies those of the entries at these places that are to be copied.
+    fn copy_located<K: Key>(&mut self, tables: &[HashTable<(K, V)>], places: &[Place]) {
+        let mut due = [(0, 0); NOTED_AT_ONCE];
+        let mut len = 0;
+        for (table, bucket) in places.iter().map(|place| place.located(tables.len())) {
+            due[len] = (table, bucket);
+            len += usize::from(self.marks[table].is_due(bucket));
+        }
+        for &(table, bucket) in &due[..len] {
+            // A key may be there twice.
+            if let Some(entry) = tables[table].get_bucket(bucket).filter(|_| self.marks[table].is_due(bucket))
+            {
+                self.copy_ahead(table, bucket, entry);
+            }
+        }
+    }
+
+    /// Whether all entries have changed, since it was not noted which.
+    pub(super) fn all_count(&self) -> bool {
+        self.assumed.is_now() && self.noted > 0
+    }
+
     /// An entry is about to change.
     #[inline(always)]
     pub(super) fn change<K: Key>(&mut self, part: usize, bucket: usize, entry: &(K, V)) {
-        if self.marks[part].change(bucket) {
+        self.noted += 1;
+        let marks = &mut self.marks[part];
+        let is_due = if self.assumed.is_now() { marks.is_due(bucket) } else { marks.change(bucket) };
+        if is_due {
             self.copy_ahead(part, bucket, entry);
         }
     }
@@ -174,6 +215,7 @@ impl<V> Changes<V> {
             self.copy_ahead(part, bucket, entry);
         }
         let (changed, stored) = self.marks[part].evict(bucket);
+        let changed = changed || self.all_count();
         let changed = changed.then(|| (self.epoch, group(&entry.0)));
         Kept { stored, changed, is_due: false }
     }
@@ -260,7 +302,16 @@ impl<V> Changes<V> {
         self.marks.iter().map(Marks::changed_len).sum()
     }
 
-    pub(super) fn begin_snapshot(&mut self, all: bool) {
+    /// A barrier. What is to be copied is what has changed, or with `all` what there is: `len` entries, or more where not all
+    /// are in memory.
+    pub(super) fn begin_snapshot(&mut self, all: bool, len: Option<usize>) {
+        let all = all || self.all_count();
+        let changed = self.len();
+        match len {
+            Some(len) => self.assumed.next(self.noted, changed, len),
+            None => self.assumed = Assumed::default(),
+        }
+        (self.noted, self.has_due) = (0, true);
         self.marks.iter_mut().for_each(|marks| marks.begin_snapshot(all));
         self.all_changed = 0;
         self.epoch = self.epoch.wrapping_add(1);
@@ -277,6 +328,7 @@ impl<V> Changes<V> {
             }
             self.next = (self.next.0 + 1, 0);
         }
+        self.has_due = false;
         None
     }
 

@@ -131,9 +131,10 @@ impl Marks {
         self.look_around(bucket);
     }
 
-    /// Whether an entry is still to be copied.
+    /// Whether an entry is still to be copied. No bucket is so far off that it could not be asked for.
+    #[inline(always)]
     pub(super) fn is_due(&self, bucket: usize) -> bool {
-        self.due.has(bucket)
+        self.due.0.get(bucket / 64).is_some_and(|word| word >> (bucket % 64) & 1 == 1)
     }
 
     /// The next that is to be copied.

@@ -605,14 +605,14 @@ impl<K: Key, V> KeyedTable<K, V> {
     pub(crate) fn changed(&self) -> Option<(usize, usize)> {
         let changes = self.changes.as_ref()?;
         let all_are_here = self.cold.as_ref().is_none_or(|cold| cold.len == 0);
-        all_are_here.then(|| (changes.len(), self.len))
+        all_are_here.then(|| (if changes.all_count() { self.len } else { changes.len() }, self.len))
     }
 
     /// See [`StoredState::begin_snapshot`](super::StoredState::begin_snapshot). With `all` it holds those too that have not
     /// changed, and all are in memory.
     pub(crate) fn begin_snapshot(&mut self, all: bool) {
         if let Some(changes) = &mut self.changes {
-            changes.begin_snapshot(all);
+            changes.begin_snapshot(all, self.cold.is_none().then_some(self.len));
         }
         if let Some(cold) = &mut self.cold {
             cold.begin_snapshot();
@@ -776,6 +776,25 @@ mod tests {
 
     #[test]
     fn a_snapshot_holds_what_the_table_held_at_its_barrier_whatever_happens_while_it_is_copied() {
+        // Keys grow in number, so that the table grows and splits while snapshots are copied.
+        snapshots_hold_what_a_table_held(|step| 1 + step / 3, 100);
+    }
+
+    #[test]
+    fn a_snapshot_holds_what_the_table_held_where_it_is_not_noted_what_changes() {
+        // First each key has many changes in an epoch, but for some in which only two have any; then there are many keys.
+        let keys = |step| match step {
+            0..30_000 if step % 4_000 < 1_200 => 2,
+            0..30_000 => 40,
+            _ => 8_000,
+        };
+        let assumed = snapshots_hold_what_a_table_held(keys, 300);
+        assert!(assumed > 10, "all were assumed to have changed in {assumed} epochs");
+    }
+
+    /// The number of epochs in which all entries were assumed to have changed.
+    fn snapshots_hold_what_a_table_held(keys: fn(u64) -> u64, epoch: u64) -> usize {
+        let mut assumed = 0;
         let mut random = 1u64;
         let mut random = |below: u64| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -784,9 +803,8 @@ mod tests {
         let (mut table, mut copy) = (KeyedTable::new(), Copy::default());
         table.track(0, write_key);
         let (mut at_barrier, mut delta, mut is_whole) = (BTreeMap::new(), None, false);
-        // Keys grow in number, so that the table grows and splits while snapshots are copied.
         for step in 0..40_000u64 {
-            let key = random(1 + step / 3);
+            let key = random(keys(step));
             let place = located(&mut table, key);
             match random(16) {
                 0 | 1 => _ = table.remove(&key),
@@ -801,11 +819,12 @@ mod tests {
             if random(64) == 0 {
                 table.settle();
             }
-            if random(100) != 0 {
+            if random(epoch) != 0 {
                 continue;
             }
             match &mut delta {
                 None => {
+                    assumed += usize::from(table.changes.as_ref().is_some_and(|changes| changes.all_count()));
                     at_barrier.clear();
                     table.each(|&key, &value| _ = at_barrier.insert(key, value));
                     is_whole = random(4) == 0;
@@ -826,6 +845,7 @@ mod tests {
             }
         }
         assert_eq!(table.tables.len(), SPLIT);
+        assumed
     }
 
     #[test]
