@@ -1,6 +1,7 @@
 //! Numbers and strings as segments write them: LEB128, zigzag where they have a sign, lengths before strings.
 
 /// Writes a number, seven bits to a byte.
+#[inline]
 pub(super) fn put_u64(to: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         to.push(number as u8 | 0x80);
@@ -10,6 +11,7 @@ pub(super) fn put_u64(to: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Writes a number that may be negative.
+#[inline]
 pub(super) fn put_i64(to: &mut Vec<u8>, number: i64) {
     put_u64(to, ((number << 1) ^ (number >> 63)).cast_unsigned());
 }

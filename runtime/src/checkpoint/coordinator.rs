@@ -40,6 +40,9 @@ pub enum Event {
         at: ShardAt,
         /// What had changed; `None` if nothing had.
         segment: Option<SegmentRef>,
+        /// If the segment has all there is: the first and the last key group that the shard owns. Nothing that was stored of
+        /// these before is needed.
+        whole: Option<(u8, u8)>,
         /// The inputs it reads, and where they stand.
         inputs: Vec<(usize, u64)>,
     },
@@ -107,11 +110,19 @@ pub enum Action {
 struct Running {
     epoch: u64,
     last: bool,
-    shards: Vec<Option<(ShardAt, Option<SegmentRef>)>>,
+    shards: Vec<Option<AtBarrier>>,
     inputs: Vec<Option<u64>>,
     outputs: Vec<Option<OutputAt>>,
     /// The manifest is being created.
     creating: bool,
+}
+
+/// A shard at the barrier of the epoch under way.
+#[derive(Clone, Debug)]
+struct AtBarrier {
+    at: ShardAt,
+    segment: Option<SegmentRef>,
+    whole: Option<(u8, u8)>,
 }
 
 /// An output between epochs.
@@ -219,9 +230,9 @@ impl Coordinator {
         match event {
             Event::Due => self.due = true,
             Event::StopAsked => (self.due, self.stopping) = (true, true),
-            Event::Shard { task, epoch, at, segment, inputs } => {
+            Event::Shard { task, epoch, at, segment, whole, inputs } => {
                 if let Some(running) = self.running.as_mut().filter(|running| running.epoch == epoch) {
-                    running.shards[task] = Some((at, segment));
+                    running.shards[task] = Some(AtBarrier { at, segment, whole });
                     inputs.into_iter().for_each(|(input, position)| running.inputs[input] = Some(position));
                 }
             }
@@ -295,15 +306,19 @@ impl Coordinator {
         running.creating = true;
         // A shard that has ended since its barrier is part of the epoch as it was there.
         let finished = running.shards.iter().all(Option::is_none);
-        for stage in &mut self.plan.stages {
+        for (number, stage) in self.plan.stages.iter_mut().enumerate() {
             stage.shards.clear();
+            let shards = self.plan.tasks.iter().zip(&running.shards).filter(|((of, _), _)| *of == number);
+            let whole: Vec<(u8, u8)> =
+                shards.filter_map(|(_, shard)| shard.as_ref().and_then(|shard| shard.whole)).collect();
+            stage.segments.retain(|segment| !is_replaced(segment, &whole));
         }
         for (task, &(stage, _)) in self.plan.tasks.iter().enumerate() {
             let stage = &mut self.plan.stages[stage];
             match (&running.shards[task], &self.ended[task]) {
-                (Some((at, segment)), _) => {
-                    stage.shards.push(at.clone());
-                    stage.segments.extend(segment.clone());
+                (Some(shard), _) => {
+                    stage.shards.push(shard.at.clone());
+                    stage.segments.extend(shard.segment.clone());
                 }
                 (None, Some(at)) => stage.shards.push(at.clone()),
                 (None, None) => {}
@@ -350,6 +365,12 @@ impl Coordinator {
         self.announced = Some((running.last, finished));
         actions.push(Action::Announce { epoch: running.epoch });
     }
+}
+
+/// Whether a segment says nothing any more that holds, since in these key groups all is stored anew.
+fn is_replaced(segment: &SegmentRef, whole: &[(u8, u8)]) -> bool {
+    let (first, last) = segment.groups;
+    (first..=last).all(|group| whole.iter().any(|&(first, last)| first <= group && group <= last))
 }
 
 #[cfg(test)]

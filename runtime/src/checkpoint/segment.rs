@@ -7,6 +7,7 @@ use super::delta::{Delta, Record, TableId};
 use super::manifest::{ObjectRef, SegmentRef};
 use super::object::ObjectError;
 use super::storage::Storage;
+use crate::hash::KEY_GROUPS;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 /// The first bytes of every segment.
@@ -56,13 +57,107 @@ struct GroupAt {
 pub fn encode(name: String, of: SegmentOf, delta: Delta) -> (Vec<u8>, SegmentRef) {
     let (first, last) = of.groups;
     let dropped = delta.dropped.iter().map(|&table| Dropped { table, first, last }).collect();
-    let mut bytes = Vec::with_capacity(delta.removed.bytes() + delta.written.bytes() + 4096);
+    let mut bytes = Vec::new();
     let mut writer = SegmentWriter::begin(of, &mut bytes);
+    let blocks = Blocks::put(&delta, &mut bytes);
+    drop(delta);
+    let mut begin = MAGIC.len();
     for group in 0..=u8::MAX {
-        writer.group_of_delta(group, &delta, &mut bytes);
+        let (place, Blocks { removed, written, bytes: sizes }) = (usize::from(group), &blocks);
+        let end = begin + sizes[place];
+        writer.block(group, removed[place], written[place], &bytes[begin..end]);
+        begin = end;
     }
     let segment = writer.finish(name, dropped, &mut bytes);
     (bytes, segment)
+}
+
+const GROUPS: usize = KEY_GROUPS as usize;
+
+/// What a delta has of each key group.
+struct Blocks {
+    removed: [usize; GROUPS],
+    written: [usize; GROUPS],
+    bytes: [usize; GROUPS],
+}
+
+/// A record as a block has it, in three parts.
+type Parts<'a> = [&'a [u8]; 3];
+
+impl Blocks {
+    /// Puts the blocks one behind the other at the end of `to`: it is added up first where each record goes.
+    fn put(delta: &Delta, to: &mut Vec<u8>) -> Blocks {
+        let (mut removed, mut written) = (Sizes::default(), Sizes::default());
+        each_removed(delta, |group, record| removed.add(group, record));
+        each_written(delta, |group, record| written.add(group, record));
+        let begin = to.len();
+        let (mut end, mut at) = (begin, (Vec::with_capacity(GROUPS), Vec::with_capacity(GROUPS)));
+        let mut bytes = [0; GROUPS];
+        for (group, of_group) in bytes.iter_mut().enumerate() {
+            *of_group = removed.bytes[group] + written.bytes[group];
+            at.0.push(end);
+            at.1.push(end + removed.bytes[group]);
+            end += *of_group;
+        }
+        // With room for a footer, which is not worth moving all for.
+        to.reserve_exact(end - begin + 8192);
+        to.resize(end, 0);
+        each_removed(delta, |group, record| put_at(&mut at.0[usize::from(group)], record, to));
+        each_written(delta, |group, record| put_at(&mut at.1[usize::from(group)], record, to));
+        Blocks { removed: removed.count, written: written.count, bytes }
+    }
+}
+
+/// How many records there are of each group, and how many bytes they take.
+struct Sizes {
+    count: [usize; GROUPS],
+    bytes: [usize; GROUPS],
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Sizes { count: [0; GROUPS], bytes: [0; GROUPS] }
+    }
+}
+
+impl Sizes {
+    #[inline]
+    fn add(&mut self, group: u8, record: Parts<'_>) {
+        self.count[usize::from(group)] += 1;
+        self.bytes[usize::from(group)] += record.iter().map(|part| part.len()).sum::<usize>();
+    }
+}
+
+/// Removed keys: table, length of the key, key.
+fn each_removed(delta: &Delta, mut see: impl FnMut(u8, Parts<'_>)) {
+    let (mut of_table, mut length) = (Vec::new(), Vec::new());
+    for (table, records) in delta.removed.chunks() {
+        of_table.clear();
+        put_i64(&mut of_table, table);
+        for record in records {
+            length.clear();
+            put_u64(&mut length, record.key().len() as u64);
+            see(record.group, [&of_table, &length, record.key()]);
+        }
+    }
+}
+
+/// Entries: table, length of the key, length of the value, key, value.
+fn each_written(delta: &Delta, mut see: impl FnMut(u8, Parts<'_>)) {
+    let mut of_table = Vec::new();
+    for (table, records) in delta.written.chunks() {
+        of_table.clear();
+        put_i64(&mut of_table, table);
+        records.for_each(|record| see(record.group, [&of_table, record.bytes, &[]]));
+    }
+}
+
+#[inline]
+fn put_at(at: &mut usize, record: Parts<'_>, to: &mut [u8]) {
+    for part in record {
+        to[*at..*at + part.len()].copy_from_slice(part);
+        *at += part.len();
+    }
 }
 
 /// Writes a segment piece by piece. What is to be stored next is put at the end of what each step gets.
@@ -106,32 +201,18 @@ impl SegmentWriter {
             to.extend_from_slice(record.value);
             count += 1;
         }
-        self.block(group, removed, count, begin, to);
+        self.block(group, removed, count, &to[begin..]);
     }
 
-    /// The same for what a delta has of a group, whose entries are written already.
-    fn group_of_delta(&mut self, group: u8, delta: &Delta, to: &mut Vec<u8>) {
-        let begin = to.len();
-        let removed = put_removed(delta.removed.of_group(group), to);
-        let written = delta.written.group(group).map_or(0, |written| {
-            to.extend_from_slice(&written.bytes);
-            written.len
-        });
-        self.block(group, removed, written, begin, to);
-    }
-
-    /// Takes note of the block that begins there.
-    fn block(&mut self, group: u8, removed: usize, written: usize, begin: usize, to: &[u8]) {
-        let mut at = GroupAt { group, removed, written, at: self.bytes, bytes: 0, checksum: 0 };
-        let block = &to[begin..];
+    /// Takes note of a block.
+    fn block(&mut self, group: u8, removed: usize, written: usize, block: &[u8]) {
         if block.is_empty() {
             return;
         }
-        at.bytes = block.len() as u64;
-        at.checksum = xxh3_64(block);
+        let bytes = block.len() as u64;
+        self.index.push(GroupAt { group, removed, written, at: self.bytes, bytes, checksum: xxh3_64(block) });
         self.add(block);
-        self.entries += at.written as u64;
-        self.index.push(at);
+        self.entries += written as u64;
         let (first, last) = self.of.groups;
         debug_assert!(first <= group && group <= last, "group {group} is not of the shard");
         self.of.groups = (first.min(group), last.max(group));

@@ -144,9 +144,10 @@ impl Checkpointer {
     /// Does what has to be stored before the coordinator hears of it.
     async fn take(&mut self, note: Note) -> io::Result<()> {
         let event = match note {
-            Note::Shard { task, epoch, at, delta, inputs } => {
+            Note::Shard { task, epoch, at, delta, has_all, inputs } => {
                 let segment = self.store(task, epoch, delta).await?;
-                Event::Shard { task, epoch, at, segment, inputs }
+                let whole = has_all.then_some(self.tasks[task].2);
+                Event::Shard { task, epoch, at, segment, whole, inputs }
             }
             Note::ShardEnded { task, at, inputs } => Event::ShardEnded { task, at, inputs },
             Note::Output { output, epoch, records, prepared, held, ended, acknowledges } => {

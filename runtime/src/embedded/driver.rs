@@ -175,6 +175,8 @@ struct Copying {
     epoch: u64,
     at: ShardAt,
     inputs: Vec<(usize, u64)>,
+    /// Whether what is copied is all there is.
+    has_all: bool,
     delta: Delta,
 }
 
@@ -277,12 +279,10 @@ impl<S: Stage> Task<S> {
         self.mark_outlets_of_clocks();
         self.outs.visit(&mut |_, outlet| outlet.put_barrier(epoch), 0);
         let (at, inputs) = (self.shard_at(false), self.inbox.inputs());
-        if let Some(state) = self.stage.stored() {
-            state.begin_snapshot();
-        }
+        let has_all = self.stage.stored().is_some_and(|state| state.begin_snapshot());
         let in_flight = self.stage.in_flight() > 0;
         if let Some(durable) = &mut self.durable {
-            durable.copying = Some(Copying { epoch, at, inputs, delta: Delta::default() });
+            durable.copying = Some(Copying { epoch, at, inputs, has_all, delta: Delta::default() });
             durable.sending = true;
             durable.is_over = in_flight && durable.epochs.asked() == Asked { epoch, last: true };
         }
@@ -296,9 +296,9 @@ impl<S: Stage> Task<S> {
         let Some(snapshot) = copying else { return };
         let pause = Pause::begin();
         if self.stage.stored().is_none_or(|state| state.copy_some(entries, &mut snapshot.delta))
-            && let Some(Copying { epoch, at, inputs, delta }) = copying.take()
+            && let Some(Copying { epoch, at, inputs, has_all, delta }) = copying.take()
         {
-            epochs.note(Note::Shard { task: *task, epoch, at, delta, inputs });
+            epochs.note(Note::Shard { task: *task, epoch, at, delta, has_all, inputs });
         }
         pause.end(self.shared.graph.flow, self.meta.name, "copy");
     }

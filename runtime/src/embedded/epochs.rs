@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// What a task says to the one that commits epochs.
 pub(super) enum Note {
-    /// A shard has taken part in an epoch.
-    Shard { task: usize, epoch: u64, at: ShardAt, delta: Delta, inputs: Vec<(usize, u64)> },
+    /// A shard has taken part in an epoch. With `has_all` the delta is its whole state.
+    Shard { task: usize, epoch: u64, at: ShardAt, delta: Delta, has_all: bool, inputs: Vec<(usize, u64)> },
     /// A shard has ended.
     ShardEnded { task: usize, at: ShardAt, inputs: Vec<(usize, u64)> },
     /// An output has taken, and prepared, all up to a barrier, or up to its end.

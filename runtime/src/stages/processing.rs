@@ -111,8 +111,8 @@ impl<A, W: StoredState> StoredState for ByWallClock<A, W> {
         self.windows.spill(tier);
     }
 
-    fn begin_snapshot(&mut self) {
-        self.windows.begin_snapshot();
+    fn begin_snapshot(&mut self) -> bool {
+        self.windows.begin_snapshot()
     }
 
     fn copy_some(&mut self, entries: usize, into: &mut Delta) -> bool {

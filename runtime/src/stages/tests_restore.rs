@@ -4,7 +4,7 @@ use super::*;
 use crate::checkpoint::value::Migration;
 use crate::checkpoint::{Delta, TableId};
 use crate::graph::{Budget, OutletMeta, PortMeta, StageMeta, Subflow};
-use crate::hash::{key_group, shard_of};
+use crate::hash::{groups_of, key_group, shard_of};
 use crate::host::{Edge, Host, Timer, Transports};
 use crate::record::{Keyed, Record, Side, Stamp};
 use crate::stage::{Local, Progress, Stage};
@@ -13,6 +13,7 @@ use crate::time::{Timestamp, Window};
 use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -176,7 +177,9 @@ fn script(random: &mut Random, two_sides: bool) -> Vec<Step> {
 struct Store(BTreeMap<(TableId, Vec<u8>), (u8, Vec<u8>)>);
 
 impl Store {
-    fn apply(&mut self, delta: &Delta) {
+    /// With `whole` the delta is all there is in these key groups.
+    fn apply(&mut self, whole: Option<&RangeInclusive<u8>>, delta: &Delta) {
+        self.0.retain(|_, (group, _)| whole.is_none_or(|groups| !groups.contains(group)));
         self.0.retain(|(table, _), _| !delta.dropped.contains(table));
         for record in delta.removed.iter() {
             self.0.remove(&(record.table, record.key.to_vec()));
@@ -253,14 +256,20 @@ impl<T: 'static> Case<T> {
             at += 1;
             match (&steps[at - 1], &mut epoch) {
                 (Step::Barrier, None) => {
-                    running.shards.iter_mut().for_each(|shard| shard.stored().begin_snapshot());
-                    let deltas: Vec<_> = running.shards.iter().map(|_| Delta::default()).collect();
+                    let of = running.shards.len();
+                    let shards = running.shards.iter_mut().enumerate();
+                    let deltas: Vec<_> = shards
+                        .map(|(shard, head)| {
+                            let has_all = head.stored().begin_snapshot();
+                            (has_all.then(|| groups_of(shard, of)), Delta::default())
+                        })
+                        .collect();
                     epoch = Some((at, running.watermark, deltas));
                 }
                 (Step::Copy(entries), Some((begin, watermark, deltas))) => {
                     let mut shards = running.shards.iter_mut().zip(deltas.iter_mut());
-                    if shards.all(|(shard, delta)| shard.stored().copy_some(*entries, delta)) {
-                        deltas.iter().for_each(|delta| store.apply(delta));
+                    if shards.all(|(shard, (_, delta))| shard.stored().copy_some(*entries, delta)) {
+                        deltas.iter().for_each(|(whole, delta)| store.apply(whole.as_ref(), delta));
                         last = (*begin, *watermark, store.clone());
                         epoch = None;
                     }

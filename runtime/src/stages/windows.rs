@@ -512,8 +512,8 @@ where
         self.tables.spill(tier, Codec::new());
     }
 
-    fn begin_snapshot(&mut self) {
-        self.tables.begin_snapshot(self.panes.iter_mut().map(|pane| &mut pane.table));
+    fn begin_snapshot(&mut self) -> bool {
+        self.tables.begin_snapshot(self.panes.iter_mut().map(|pane| &mut pane.table))
     }
 
     fn copy_some(&mut self, entries: usize, into: &mut Delta) -> bool {

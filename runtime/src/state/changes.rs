@@ -1,10 +1,16 @@
 //! What has changed in a table since the last barrier, and what of the time before it is still to be copied.
 
+use super::assumed::Assumed;
 use super::marks::Marks;
+use super::table::Place;
 use crate::checkpoint::value::{Unreadable, write_key};
 use crate::checkpoint::{Delta, TableId, delta::Records};
 use crate::hash::key_group;
 use crate::record::Key;
+use hashbrown::hash_table::HashTable;
+
+/// Places of which it is noted at once that their entries change.
+pub(super) const NOTED_AT_ONCE: usize = 64;
 
 /// How the values of a table are written.
 pub(crate) type WriteValue<V> = fn(&V, &mut Vec<u8>);
@@ -21,6 +27,13 @@ pub(super) struct Changes<V> {
     gone: Delta,
     /// The small table and the bucket where copying goes on: what is before them is copied.
     next: (usize, usize),
+    /// So many small tables, the first ones, are known to hold nothing that has not changed since the last barrier.
+    all_changed: usize,
+    /// The changes since the last barrier, of which one entry may have many.
+    noted: usize,
+    assumed: Assumed,
+    /// Whether entries may be still to be copied.
+    has_due: bool,
     /// Whether a snapshot has something of this table.
     is_stored: bool,
     /// How many barriers there were.
@@ -87,15 +100,85 @@ impl<V> Changes<V> {
             ahead: Delta::default(),
             gone: Delta::default(),
             next: (0, 0),
+            all_changed: 0,
+            noted: 0,
+            assumed: Assumed::default(),
+            has_due: false,
             is_stored: false,
             epoch: 0,
         }
     }
 
+    /// The entries that were found at these places are about to change. There are no more places than are noted at once.
+    ///
+    /// Most of them have changed already, and which is hard to foretell: those that have not are gathered without a branch,
+    /// which would have to wait for memory before it is known to be the wrong one.
+    #[inline(never)]
+    pub(super) fn located<K: Key>(&mut self, tables: &[HashTable<(K, V)>], places: &[Place]) {
+        self.noted += places.len();
+        if self.assumed.is_now() {
+            if self.has_due {
+                self.copy_located(tables, places);
+            }
+            return;
+        }
+        if self.all_changed == tables.len() {
+            return;
+        }
+        let at = |place: u8| places[usize::from(place)].located(tables.len());
+        let mut some = [0; NOTED_AT_ONCE];
+        let mut len = 0;
+        for place in 0..places.len() as u8 {
+            let (table, bucket) = at(place);
+            some[len] = place;
+            len += usize::from(!self.marks[table].are_all_changed(bucket));
+        }
+        let mut left = 0;
+        for looked_at in 0..len {
+            let place = some[looked_at];
+            let (table, bucket) = at(place);
+            some[left] = place;
+            left += usize::from(!self.marks[table].has_changed(bucket));
+        }
+        for &place in &some[..left] {
+            let (table, bucket) = at(place);
+            if self.marks[table].change(bucket)
+                && let Some(entry) = tables[table].get_bucket(bucket)
+            {
+                self.copy_ahead(table, bucket, entry);
+            }
+        }
+    }
+
+    /// Copies those of the entries at these places that are to be copied.
+    fn copy_located<K: Key>(&mut self, tables: &[HashTable<(K, V)>], places: &[Place]) {
+        let mut due = [(0, 0); NOTED_AT_ONCE];
+        let mut len = 0;
+        for (table, bucket) in places.iter().map(|place| place.located(tables.len())) {
+            due[len] = (table, bucket);
+            len += usize::from(self.marks[table].is_due(bucket));
+        }
+        for &(table, bucket) in &due[..len] {
+            // A key may be there twice.
+            if let Some(entry) = tables[table].get_bucket(bucket).filter(|_| self.marks[table].is_due(bucket))
+            {
+                self.copy_ahead(table, bucket, entry);
+            }
+        }
+    }
+
+    /// Whether all entries have changed, since it was not noted which.
+    pub(super) fn all_count(&self) -> bool {
+        self.assumed.is_now() && self.noted > 0
+    }
+
     /// An entry is about to change.
     #[inline(always)]
     pub(super) fn change<K: Key>(&mut self, part: usize, bucket: usize, entry: &(K, V)) {
-        if self.marks[part].change(bucket) {
+        self.noted += 1;
+        let marks = &mut self.marks[part];
+        let is_due = if self.assumed.is_now() { marks.is_due(bucket) } else { marks.change(bucket) };
+        if is_due {
             self.copy_ahead(part, bucket, entry);
         }
     }
@@ -132,6 +215,7 @@ impl<V> Changes<V> {
             self.copy_ahead(part, bucket, entry);
         }
         let (changed, stored) = self.marks[part].evict(bucket);
+        let changed = changed || self.all_count();
         let changed = changed.then(|| (self.epoch, group(&entry.0)));
         Kept { stored, changed, is_due: false }
     }
@@ -156,6 +240,7 @@ impl<V> Changes<V> {
             To::Copy => self.copy_ahead(part, bucket, entry),
             To::Nothing => {}
         }
+        self.all_changed = 0;
         if self.is_stored(kept) {
             self.marks[part].restored(bucket);
         }
@@ -202,11 +287,33 @@ impl<V> Changes<V> {
     /// An entry is back that a snapshot has.
     pub(super) fn restored(&mut self, part: usize, bucket: usize) {
         self.marks[part].restored(bucket);
+        self.all_changed = 0;
         self.is_stored = true;
     }
 
-    pub(super) fn begin_snapshot(&mut self) {
-        self.marks.iter_mut().for_each(Marks::begin_snapshot);
+    /// Looks, between batches, whether there is nothing that has not changed.
+    pub(super) fn settle<K: Key>(&mut self, tables: &[HashTable<(K, V)>]) {
+        let unknown = tables.iter().zip(&self.marks).skip(self.all_changed);
+        self.all_changed += unknown.take_while(|(table, marks)| marks.changed_len() == table.len()).count();
+    }
+
+    /// How many entries have changed since the last barrier.
+    pub(super) fn len(&self) -> usize {
+        self.marks.iter().map(Marks::changed_len).sum()
+    }
+
+    /// A barrier. What is to be copied is what has changed, or with `all` what there is: `len` entries, or more where not all
+    /// are in memory.
+    pub(super) fn begin_snapshot(&mut self, all: bool, len: Option<usize>) {
+        let all = all || self.all_count();
+        let changed = self.len();
+        match len {
+            Some(len) => self.assumed.next(self.noted, changed, len),
+            None => self.assumed = Assumed::default(),
+        }
+        (self.noted, self.has_due) = (0, true);
+        self.marks.iter_mut().for_each(|marks| marks.begin_snapshot(all));
+        self.all_changed = 0;
         self.epoch = self.epoch.wrapping_add(1);
         self.ahead = std::mem::take(&mut self.gone);
         self.next = (0, 0);
@@ -221,6 +328,7 @@ impl<V> Changes<V> {
             }
             self.next = (self.next.0 + 1, 0);
         }
+        self.has_due = false;
         None
     }
 

@@ -1,5 +1,6 @@
 //! Keyed state in memory.
 
+mod assumed;
 mod changes;
 mod cold;
 mod expiry;

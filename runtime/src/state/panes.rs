@@ -2,6 +2,7 @@
 
 use super::changes::WriteValue;
 use super::cold::Codec;
+use super::stored::is_worth_all;
 use super::table::KeyedTable;
 use super::tier::Tier;
 use crate::checkpoint::{Delta, TableId};
@@ -75,12 +76,19 @@ impl<V> Panes<V> {
         }
     }
 
-    pub(crate) fn begin_snapshot<'a, K: Key>(&mut self, open: impl Iterator<Item = &'a mut KeyedTable<K, V>>)
+    /// See [`StoredState::begin_snapshot`](super::StoredState::begin_snapshot).
+    pub(crate) fn begin_snapshot<'a, K: Key>(
+        &mut self,
+        open: impl Iterator<Item = &'a mut KeyedTable<K, V>>,
+    ) -> bool
     where
         V: 'a,
     {
         self.ahead = std::mem::take(&mut self.gone);
-        open.for_each(KeyedTable::begin_snapshot);
+        let mut open: Vec<_> = open.collect();
+        let all = is_worth_all(open.iter().map(|table| &**table));
+        open.iter_mut().for_each(|table| table.begin_snapshot(all));
+        all
     }
 
     pub(crate) fn copy_some<'a, K: Key>(

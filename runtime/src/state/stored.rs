@@ -28,7 +28,9 @@ pub trait StoredState {
 
     /// A barrier has come: what has changed since the one before is what the snapshot that begins here holds. The one
     /// before has been copied to its end.
-    fn begin_snapshot(&mut self);
+    ///
+    /// Where nearly all has changed, it holds all there is: then it is `true`, and no snapshot from before is needed.
+    fn begin_snapshot(&mut self) -> bool;
 
     /// Copies about so many entries into the snapshot at hand; whether that were the last.
     fn copy_some(&mut self, entries: usize, into: &mut Delta) -> bool;
@@ -84,8 +86,11 @@ impl<T: InTable> StoredState for T {
         self.deadlines().into_iter().for_each(|deadlines| deadlines.spill(tier));
     }
 
-    fn begin_snapshot(&mut self) {
-        self.table().begin_snapshot();
+    fn begin_snapshot(&mut self) -> bool {
+        let table = self.table();
+        let all = is_worth_all(std::iter::once(&*table));
+        table.begin_snapshot(all);
+        all
     }
 
     fn copy_some(&mut self, mut entries: usize, into: &mut Delta) -> bool {
@@ -109,6 +114,18 @@ impl<T: InTable> StoredState for T {
     fn shape(&self) -> Shape {
         InTable::shape(self)
     }
+}
+
+/// Whether so much has changed in these tables that a snapshot is to hold all of them: an eighth more is copied at the most,
+/// and neither need segments be merged nor, at a restart, older ones be read.
+pub(super) fn is_worth_all<'a, K: Key, V: 'a>(
+    mut tables: impl Iterator<Item = &'a KeyedTable<K, V>>,
+) -> bool {
+    let all = tables.try_fold((0, 0), |(changed, len), table| {
+        let of_table = table.changed()?;
+        Some((changed + of_table.0, len + of_table.1))
+    });
+    all.is_some_and(|(changed, len)| changed >= len - len / 8)
 }
 
 pub(crate) fn write_value<V: Stored>(value: &V, to: &mut Vec<u8>) {

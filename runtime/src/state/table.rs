@@ -1,6 +1,6 @@
 //! The hot map: values by key, in small tables.
 
-use super::changes::{Changes, Kept, WriteValue};
+use super::changes::{Changes, Kept, NOTED_AT_ONCE, WriteValue};
 use super::cold::{Codec, Cold, LOOKED_AT};
 use super::marks::Marks;
 use super::tier::Tier;
@@ -79,7 +79,19 @@ pub(crate) struct Place {
 /// No table has so many buckets.
 const NOT_LOCATED: u32 = u32::MAX;
 
+/// Of so many small tables, the one where a hash belongs.
+#[inline(always)]
+fn table_of(hash: u64, tables: usize) -> usize {
+    (hash >> 48) as usize & (tables - 1)
+}
+
 impl Place {
+    /// The small table, of so many, and the bucket; one that no table has if it was not found.
+    #[inline(always)]
+    pub(super) fn located(self, tables: usize) -> (usize, usize) {
+        (table_of(self.hash, tables), self.bucket as usize)
+    }
+
     #[inline(always)]
     pub(crate) fn of_hash(hash: u64) -> Place {
         Place { hash, bucket: NOT_LOCATED }
@@ -108,7 +120,7 @@ impl<K: Key, V> KeyedTable<K, V> {
     /// hashbrown takes the lowest bits of a hash for the place and the highest seven for its tag: these are others.
     #[inline(always)]
     fn table_of(&self, hash: u64) -> usize {
-        (hash >> 48) as usize & (self.tables.len() - 1)
+        table_of(hash, self.tables.len())
     }
 
     pub(crate) fn is_worth_locating(&self) -> bool {
@@ -126,15 +138,7 @@ impl<K: Key, V> KeyedTable<K, V> {
         }
         // Here for all of them, and not for each in its turn: what a record is waited for is then its entry alone.
         if let Some(changes) = &mut self.changes {
-            for place in places.iter().filter(|place| place.bucket != NOT_LOCATED) {
-                let (table, bucket) =
-                    ((place.hash >> 48) as usize & (self.tables.len() - 1), place.bucket as usize);
-                if changes.marks[table].change(bucket)
-                    && let Some(entry) = self.tables[table].get_bucket(bucket)
-                {
-                    changes.copy_ahead(table, bucket, entry);
-                }
-            }
+            places.chunks(NOTED_AT_ONCE).for_each(|places| changes.located(&self.tables, places));
         }
     }
 
@@ -259,6 +263,9 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     /// Grows by splitting, if it is time to. Between batches, so that it is not asked for each record.
     pub(crate) fn settle(&mut self) {
+        if let Some(changes) = &mut self.changes {
+            changes.settle(&self.tables);
+        }
         if self.cold.is_some() {
             self.measure_some();
         }
@@ -594,10 +601,18 @@ impl<K: Key, V> KeyedTable<K, V> {
         self.changes = Some(changes);
     }
 
-    /// See [`StoredState::begin_snapshot`](super::StoredState::begin_snapshot).
-    pub(crate) fn begin_snapshot(&mut self) {
+    /// How many entries have changed since the last barrier, and how many there are; `None` if they are not all in memory.
+    pub(crate) fn changed(&self) -> Option<(usize, usize)> {
+        let changes = self.changes.as_ref()?;
+        let all_are_here = self.cold.as_ref().is_none_or(|cold| cold.len == 0);
+        all_are_here.then(|| (if changes.all_count() { self.len } else { changes.len() }, self.len))
+    }
+
+    /// See [`StoredState::begin_snapshot`](super::StoredState::begin_snapshot). With `all` it holds those too that have not
+    /// changed, and all are in memory.
+    pub(crate) fn begin_snapshot(&mut self, all: bool) {
         if let Some(changes) = &mut self.changes {
-            changes.begin_snapshot();
+            changes.begin_snapshot(all, self.cold.is_none().then_some(self.len));
         }
         if let Some(cold) = &mut self.cold {
             cold.begin_snapshot();
@@ -761,6 +776,25 @@ mod tests {
 
     #[test]
     fn a_snapshot_holds_what_the_table_held_at_its_barrier_whatever_happens_while_it_is_copied() {
+        // Keys grow in number, so that the table grows and splits while snapshots are copied.
+        snapshots_hold_what_a_table_held(|step| 1 + step / 3, 100);
+    }
+
+    #[test]
+    fn a_snapshot_holds_what_the_table_held_where_it_is_not_noted_what_changes() {
+        // First each key has many changes in an epoch, but for some in which only two have any; then there are many keys.
+        let keys = |step| match step {
+            0..30_000 if step % 4_000 < 1_200 => 2,
+            0..30_000 => 40,
+            _ => 8_000,
+        };
+        let assumed = snapshots_hold_what_a_table_held(keys, 300);
+        assert!(assumed > 10, "all were assumed to have changed in {assumed} epochs");
+    }
+
+    /// The number of epochs in which all entries were assumed to have changed.
+    fn snapshots_hold_what_a_table_held(keys: fn(u64) -> u64, epoch: u64) -> usize {
+        let mut assumed = 0;
         let mut random = 1u64;
         let mut random = |below: u64| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -768,10 +802,9 @@ mod tests {
         };
         let (mut table, mut copy) = (KeyedTable::new(), Copy::default());
         table.track(0, write_key);
-        let (mut at_barrier, mut delta) = (BTreeMap::new(), None);
-        // Keys grow in number, so that the table grows and splits while snapshots are copied.
+        let (mut at_barrier, mut delta, mut is_whole) = (BTreeMap::new(), None, false);
         for step in 0..40_000u64 {
-            let key = random(1 + step / 3);
+            let key = random(keys(step));
             let place = located(&mut table, key);
             match random(16) {
                 0 | 1 => _ = table.remove(&key),
@@ -786,19 +819,24 @@ mod tests {
             if random(64) == 0 {
                 table.settle();
             }
-            if random(100) != 0 {
+            if random(epoch) != 0 {
                 continue;
             }
             match &mut delta {
                 None => {
+                    assumed += usize::from(table.changes.as_ref().is_some_and(|changes| changes.all_count()));
                     at_barrier.clear();
                     table.each(|&key, &value| _ = at_barrier.insert(key, value));
-                    table.begin_snapshot();
+                    is_whole = random(4) == 0;
+                    table.begin_snapshot(is_whole);
                     delta = Some(Delta::default());
                 }
                 Some(into) => {
                     let mut left = 1 + random(1 + step / 20) as usize;
                     if table.copy_some(&mut left, into) {
+                        if is_whole {
+                            copy = Copy::default();
+                        }
                         delta.iter().for_each(|delta| copy.apply(delta));
                         assert_eq!(copy.entries(), at_barrier);
                         delta = None;
@@ -807,6 +845,7 @@ mod tests {
             }
         }
         assert_eq!(table.tables.len(), SPLIT);
+        assumed
     }
 
     #[test]
@@ -814,7 +853,7 @@ mod tests {
         let mut table = KeyedTable::new();
         table.track(0, write_key);
         let snapshot = |table: &mut KeyedTable<u64, u64>| {
-            table.begin_snapshot();
+            table.begin_snapshot(false);
             let mut delta = Delta::default();
             assert!(table.copy_some(&mut usize::MAX.clone(), &mut delta));
             (delta.written.len(), delta.removed.len(), delta.dropped.len())
@@ -852,7 +891,7 @@ mod tests {
             table
         };
         let (mut table, mut map, mut copy) = (new_table(), BTreeMap::new(), Copy::default());
-        let (mut at_barrier, mut delta) = (BTreeMap::new(), None);
+        let (mut at_barrier, mut delta, mut is_whole) = (BTreeMap::new(), None, false);
         for step in 0..20_000u64 {
             let key = random(1 + (step % 7_000) / 3);
             let place = located(&mut table, key);
@@ -902,12 +941,16 @@ mod tests {
             match &mut delta {
                 None => {
                     at_barrier = map.clone();
-                    table.begin_snapshot();
+                    is_whole = random(2) == 0 && table.changed().is_some();
+                    table.begin_snapshot(is_whole);
                     delta = Some(Delta::default());
                 }
                 Some(into) => {
                     let mut left = 1 + random(1 + step / 20) as usize;
                     if table.copy_some(&mut left, into) {
+                        if is_whole {
+                            copy = Copy::default();
+                        }
                         delta.iter().for_each(|delta| copy.apply(delta));
                         assert_eq!(copy.entries(), at_barrier);
                         delta = None;
