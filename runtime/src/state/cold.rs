@@ -62,6 +62,10 @@ pub(super) const LOOKED_AT: usize = 256;
 /// What a bucket costs beside its entry: a byte of hashbrown's, and the bits beside it.
 const PER_BUCKET: usize = 1;
 const BITS: usize = 4;
+/// How full tables are that have as many entries as they may.
+const FILLED: f64 = 0.75;
+/// No small table is made for fewer buckets.
+const SMALLEST: usize = 256;
 
 /// An entry that lies in a page: the hash of its key, the entry, and what snapshots know about it.
 type FromPage<K, V> = (u64, (K, V), Kept);
@@ -84,6 +88,7 @@ pub(super) struct Cold<V> {
     hands: Vec<usize>,
     /// For each small table: the next entry to be measured.
     sampled: Vec<usize>,
+    measured: usize,
     samples: f64,
     heap_of_one: f64,
     /// What the buckets cost.
@@ -108,6 +113,7 @@ impl<V> Cold<V> {
             used: Vec::new(),
             hands: Vec::new(),
             sampled: Vec::new(),
+            measured: 0,
             samples: 0.0,
             heap_of_one: 0.0,
             buckets: 0,
@@ -132,6 +138,17 @@ impl<V> Cold<V> {
 
     pub(super) fn cost_of_buckets<K>(buckets: usize) -> usize {
         buckets * (size_of::<(K, V)>() + PER_BUCKET) + buckets * BITS / 8
+    }
+
+    /// How many small tables a table should have that outgrows `one`: so many that with buckets to the power of two they
+    /// take what there is, and no less than `least`.
+    pub(super) fn parts<K>(&self, least: usize) -> usize {
+        let Some(left) = self.tier.left_for_tables() else { return least };
+        let bytes = left.saturating_add(self.buckets);
+        let one = Self::cost_of_buckets::<K>(1) as f64 + self.heap_of_one * FILLED;
+        let buckets = (bytes as f64 / one) as usize;
+        let size = (buckets / (8 * least)).next_power_of_two().max(SMALLEST);
+        (buckets / size).max(least)
     }
 
     /// The buckets of all small tables together.
@@ -172,6 +189,13 @@ impl<V> Cold<V> {
         let at = self.sampled[part] % buckets;
         self.sampled[part] = at + 1;
         at
+    }
+
+    /// The small tables of which an entry is measured next.
+    pub(super) fn measured_next(&mut self, most: usize, parts: usize) -> std::ops::Range<usize> {
+        let first = self.measured % parts;
+        self.measured = first + most;
+        first..first + most
     }
 
     pub(super) fn measure<K: Key>(&mut self, (key, value): &(K, V)) {

@@ -86,6 +86,13 @@ impl Place {
     }
 }
 
+/// Of so many small tables the one for a hash. hashbrown takes the lowest bits of it for the place and the highest seven for
+/// its tag: these are others.
+#[inline(always)]
+fn part_of(hash: u64, parts: usize) -> usize {
+    ((hash >> 41 & 0xffff) as usize * parts) >> 16
+}
+
 impl<K: Key, V> KeyedTable<K, V> {
     pub(crate) fn new() -> Self {
         Self::with_hasher(DefaultHashBuilder::default())
@@ -105,10 +112,9 @@ impl<K: Key, V> KeyedTable<K, V> {
         self.len + self.cold.as_ref().map_or(0, |cold| cold.len)
     }
 
-    /// hashbrown takes the lowest bits of a hash for the place and the highest seven for its tag: these are others.
     #[inline(always)]
     fn table_of(&self, hash: u64) -> usize {
-        (hash >> 48) as usize & (self.tables.len() - 1)
+        part_of(hash, self.tables.len())
     }
 
     pub(crate) fn is_worth_locating(&self) -> bool {
@@ -127,8 +133,7 @@ impl<K: Key, V> KeyedTable<K, V> {
         // Here for all of them, and not for each in its turn: what a record is waited for is then its entry alone.
         if let Some(changes) = &mut self.changes {
             for place in places.iter().filter(|place| place.bucket != NOT_LOCATED) {
-                let (table, bucket) =
-                    ((place.hash >> 48) as usize & (self.tables.len() - 1), place.bucket as usize);
+                let (table, bucket) = (part_of(place.hash, self.tables.len()), place.bucket as usize);
                 if changes.marks[table].change(bucket)
                     && let Some(entry) = self.tables[table].get_bucket(bucket)
                 {
@@ -263,10 +268,11 @@ impl<K: Key, V> KeyedTable<K, V> {
             self.measure_some();
         }
         let fits = self.cold.as_ref().is_none_or(|cold| cold.fits::<K>(4 * SPLIT_ABOVE));
-        if self.tables.len() == SPLIT || self.len <= SPLIT_ABOVE || !fits {
+        if self.tables.len() > 1 || self.len <= SPLIT_ABOVE || !fits {
             return;
         }
-        let split: Vec<_> = (0..SPLIT).map(|_| HashTable::with_capacity(2 * SPLIT_ABOVE / SPLIT)).collect();
+        let parts = self.cold.as_ref().map_or(SPLIT, |cold| cold.parts::<K>(SPLIT));
+        let split: Vec<_> = (0..parts).map(|_| HashTable::with_capacity(2 * SPLIT_ABOVE / parts)).collect();
         let mut old_marks = Vec::new();
         if let Some(changes) = &mut self.changes {
             changes.look_again(0);
@@ -294,12 +300,18 @@ impl<K: Key, V> KeyedTable<K, V> {
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.get_placed_mut(Place::of_hash(self.hasher.hash_one(key)), key)
+        let hash = self.hasher.hash_one(key);
+        if self.cold.is_some() {
+            self.bring(self.table_of(hash), hash, key);
+        }
+        self.get_again_mut(Place::of_hash(hash), key)
     }
 
-    pub(crate) fn get_placed_mut(&mut self, place: Place, key: &K) -> Option<&mut V> {
+    /// The value of a key that a record of this batch has brought: that it is used once more says nothing of how often it
+    /// will be.
+    pub(crate) fn get_again_mut(&mut self, place: Place, key: &K) -> Option<&mut V> {
         let table = self.table_of(place.hash);
-        if self.cold.is_some() {
+        if self.cold.is_some() && self.tables[table].find(place.hash, |(held, _)| held == key).is_none() {
             self.bring(table, place.hash, key);
         }
         let entry = self.tables[table].find_entry(place.hash, |(held, _)| held == key).ok()?;
@@ -528,8 +540,9 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     /// Measures some entries of all small tables, which may have grown since they came, and lets some go if that is too much.
     fn measure_some(&mut self) {
-        for part in 0..SPLIT {
-            self.measure(part % self.tables.len());
+        let parts = self.tables.len();
+        for part in self.cold.as_mut().map_or(0..0, |cold| cold.measured_next(SPLIT, parts)) {
+            self.measure(part % parts);
         }
         if let Some(cold) = &mut self.cold {
             cold.count(self.len);
