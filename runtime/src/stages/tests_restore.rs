@@ -254,13 +254,22 @@ impl<T: 'static> Case<T> {
             match (&steps[at - 1], &mut epoch) {
                 (Step::Barrier, None) => {
                     running.shards.iter_mut().for_each(|shard| shard.stored().begin_snapshot());
-                    let deltas: Vec<_> = running.shards.iter().map(|_| Delta::default()).collect();
+                    // The parts of each shard; the last of them is the one that is being copied into.
+                    let deltas: Vec<_> = running.shards.iter().map(|_| vec![Delta::default()]).collect();
                     epoch = Some((at, running.watermark, deltas));
                 }
                 (Step::Copy(entries), Some((begin, watermark, deltas))) => {
                     let mut shards = running.shards.iter_mut().zip(deltas.iter_mut());
-                    if shards.all(|(shard, delta)| shard.stored().copy_some(*entries, delta)) {
-                        deltas.iter().for_each(|delta| store.apply(delta));
+                    let all = shards.all(|(shard, parts)| {
+                        let part = parts.last_mut().expect("there is always one");
+                        let all = shard.stored().copy_some(*entries, part);
+                        if !all && random.below(2) == 0 {
+                            parts.push(Delta::default());
+                        }
+                        all
+                    });
+                    if all {
+                        deltas.iter().flatten().for_each(|part| store.apply(part));
                         last = (*begin, *watermark, store.clone());
                         epoch = None;
                     }

@@ -30,7 +30,8 @@ pub trait StoredState {
     /// before has been copied to its end.
     fn begin_snapshot(&mut self);
 
-    /// Copies about so many entries into the snapshot at hand; whether that were the last.
+    /// Copies about so many entries into the snapshot at hand; whether that were the last. Before the next call what was copied
+    /// may be taken out, as a part of the snapshot: the parts apply one after the other.
     fn copy_some(&mut self, entries: usize, into: &mut Delta) -> bool;
 
     /// Puts an entry back.

@@ -1,7 +1,7 @@
 //! The hot map: values by key, in small tables.
 
 use super::changes::{Changes, Kept, WriteValue};
-use super::cold::{Codec, Cold, LOOKED_AT};
+use super::cold::{Codec, Cold, LOOKED_AT, Used};
 use super::marks::Marks;
 use super::tier::Tier;
 use crate::checkpoint::{Delta, TableId};
@@ -89,7 +89,7 @@ impl Place {
 /// Of so many small tables the one for a hash. hashbrown takes the lowest bits of it for the place and the highest seven for
 /// its tag: these are others.
 #[inline(always)]
-fn part_of(hash: u64, parts: usize) -> usize {
+fn table_of(hash: u64, parts: usize) -> usize {
     ((hash >> 41 & 0xffff) as usize * parts) >> 16
 }
 
@@ -114,7 +114,7 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     #[inline(always)]
     fn table_of(&self, hash: u64) -> usize {
-        part_of(hash, self.tables.len())
+        table_of(hash, self.tables.len())
     }
 
     pub(crate) fn is_worth_locating(&self) -> bool {
@@ -133,7 +133,7 @@ impl<K: Key, V> KeyedTable<K, V> {
         // Here for all of them, and not for each in its turn: what a record is waited for is then its entry alone.
         if let Some(changes) = &mut self.changes {
             for place in places.iter().filter(|place| place.bucket != NOT_LOCATED) {
-                let (table, bucket) = (part_of(place.hash, self.tables.len()), place.bucket as usize);
+                let (table, bucket) = (table_of(place.hash, self.tables.len()), place.bucket as usize);
                 if changes.marks[table].change(bucket)
                     && let Some(entry) = self.tables[table].get_bucket(bucket)
                 {
@@ -235,19 +235,18 @@ impl<K: Key, V> KeyedTable<K, V> {
     fn rebuild_for(&mut self, table: usize, capacity: usize) {
         let anew = HashTable::with_capacity(capacity);
         let marks = Marks::of(anew.num_buckets());
+        let buckets = anew.num_buckets();
         let full = std::mem::replace(&mut self.tables[table], anew);
+        let used = self.cold.as_mut().map(|cold| cold.reshaped(table, buckets));
         let old = self.changes.as_mut().map(|changes| {
             changes.look_again(table);
             std::mem::replace(&mut changes.marks[table], marks)
         });
-        self.take_in(full, old);
-        if let Some(cold) = &mut self.cold {
-            cold.reshaped(table, self.tables[table].num_buckets());
-        }
+        self.take_in(full, old, used);
     }
 
-    /// Takes the entries of a small table in, with their marks, wherever they belong now.
-    fn take_in(&mut self, mut entries: HashTable<(K, V)>, marks: Option<Marks>) {
+    /// Takes the entries of a small table in, with what is known of them, wherever they belong now.
+    fn take_in(&mut self, mut entries: HashTable<(K, V)>, marks: Option<Marks>, used: Option<Used>) {
         for bucket in 0..entries.num_buckets() {
             let Ok(entry) = entries.get_bucket_entry(bucket) else { continue };
             let entry = entry.remove().0;
@@ -258,6 +257,9 @@ impl<K: Key, V> KeyedTable<K, V> {
             let entry = self.tables[table].insert_unique(hash, entry, |(key, _)| hasher.hash_one(key));
             if let (Some(changes), Some(marks)) = (&mut self.changes, &marks) {
                 changes.marks[table].move_here(entry.bucket_index(), marks, bucket);
+            }
+            if let (Some(cold), Some(used)) = (&mut self.cold, &used) {
+                cold.moved(table, entry.bucket_index(), used, bucket);
             }
         }
     }
@@ -280,11 +282,10 @@ impl<K: Key, V> KeyedTable<K, V> {
             old_marks = std::mem::replace(&mut changes.marks, marks);
         }
         let mut old_marks = old_marks.into_iter();
-        if let Some(cold) = &mut self.cold {
-            cold.shaped(split.iter().map(HashTable::num_buckets));
-        }
+        let used = self.cold.as_mut().map(|cold| cold.shaped(split.iter().map(HashTable::num_buckets)));
+        let mut used = used.into_iter().flatten();
         for table in std::mem::replace(&mut self.tables, split) {
-            self.take_in(table, old_marks.next());
+            self.take_in(table, old_marks.next(), used.next());
         }
         self.count_buckets();
     }
@@ -486,7 +487,9 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     /// Lets entries go where one is about to come into a small table, if there are too many.
     fn make_way(&mut self, table: usize) {
-        self.measure(table);
+        if self.cold.as_mut().is_some_and(|cold| cold.is_to_measure()) {
+            self.measure(table);
+        }
         for _ in 0..EVICTED_FOR_ONE {
             let crowded = self.is_crowded(table);
             let Some(cold) = &mut self.cold else { return };
@@ -618,12 +621,14 @@ impl<K: Key, V> KeyedTable<K, V> {
     }
 
     /// Copies entries into the snapshot at hand, as many as `left` says, from which it takes them; whether all are copied.
+    /// From one call to the next what was copied may be taken out of `into`.
     pub(crate) fn copy_some(&mut self, left: &mut usize, into: &mut Delta) -> bool {
         let Some(changes) = &mut self.changes else { return true };
         if into.is_empty() {
             // What is copied ahead from now on comes at the end: it is many small pieces, of which each call would copy a few.
             *into = changes.take_ahead();
         }
+        into.append(changes.take_gone());
         while let Some((part, bucket)) = changes.next_due() {
             if *left == 0 {
                 return false;
@@ -781,7 +786,7 @@ mod tests {
         };
         let (mut table, mut copy) = (KeyedTable::new(), Copy::default());
         table.track(0, write_key);
-        let (mut at_barrier, mut delta) = (BTreeMap::new(), None);
+        let (mut at_barrier, mut delta, mut parts) = (BTreeMap::new(), None, Vec::new());
         // Keys grow in number, so that the table grows and splits while snapshots are copied.
         for step in 0..40_000u64 {
             let key = random(1 + step / 3);
@@ -812,9 +817,11 @@ mod tests {
                 Some(into) => {
                     let mut left = 1 + random(1 + step / 20) as usize;
                     if table.copy_some(&mut left, into) {
-                        delta.iter().for_each(|delta| copy.apply(delta));
+                        parts.extend(delta.take());
+                        parts.drain(..).for_each(|part| copy.apply(&part));
                         assert_eq!(copy.entries(), at_barrier);
-                        delta = None;
+                    } else if random(2) == 0 {
+                        parts.push(std::mem::take(into));
                     }
                 }
             }
@@ -865,7 +872,7 @@ mod tests {
             table
         };
         let (mut table, mut map, mut copy) = (new_table(), BTreeMap::new(), Copy::default());
-        let (mut at_barrier, mut delta) = (BTreeMap::new(), None);
+        let (mut at_barrier, mut delta, mut parts) = (BTreeMap::new(), None, Vec::new());
         for step in 0..20_000u64 {
             let key = random(1 + (step % 7_000) / 3);
             let place = located(&mut table, key);
@@ -921,9 +928,9 @@ mod tests {
                 Some(into) => {
                     let mut left = 1 + random(1 + step / 20) as usize;
                     if table.copy_some(&mut left, into) {
-                        delta.iter().for_each(|delta| copy.apply(delta));
+                        parts.extend(delta.take());
+                        parts.drain(..).for_each(|part| copy.apply(&part));
                         assert_eq!(copy.entries(), at_barrier);
-                        delta = None;
                         if random(10) == 0 {
                             // It crashes, and begins again.
                             drop(table);
@@ -934,6 +941,8 @@ mod tests {
                             });
                             map = at_barrier.clone();
                         }
+                    } else if random(2) == 0 {
+                        parts.push(std::mem::take(into));
                     }
                 }
             }

@@ -16,7 +16,7 @@ use std::ops::Range;
 /// The pages that are looked at for the one to be written: many wait for the one that is found, at the price of few looks.
 const LOOKED_AT: usize = 32;
 /// What waits beside a page grows by so many bytes.
-const STEP: usize = 128;
+const STEP: usize = 192;
 /// No directory has more than two to the power of this.
 const DEEPEST: u8 = 28;
 /// Buffers that were needed for large entries do not stay so large.
@@ -55,8 +55,8 @@ struct Directory {
     len: usize,
 }
 
-/// The blocks of a page, to the power of two.
-const BLOCK_BITS: u32 = 2;
+/// The blocks of a page, as a power of two.
+const BLOCK_BITS: u32 = 4;
 const BLOCKS: usize = 1 << BLOCK_BITS;
 
 /// Which of a page's blocks a hash belongs to: by other bits than those that choose the page.
@@ -70,52 +70,51 @@ struct Page {
     at: Option<PageAt>,
     /// The bits of a hash that its entries have in common.
     depth: u8,
-    /// How many entries are written and were not taken out.
+    /// How many entries are written, and how many of those were not taken out.
+    written: u32,
     live: u32,
-    blocks: [BlockAt; BLOCKS],
-    /// Which were taken out, from block to block; empty where none was.
+    /// Where each block ends; it begins where the one before it does.
+    ends: [u32; BLOCKS],
+    /// What is in each block: keys that are new are not looked for on the disk.
+    filters: [Filter; BLOCKS],
+    /// Which were taken out; empty where none was.
     taken: Vec<u64>,
     /// What came since it was written.
     waiting: Vec<u8>,
+    /// A bit for the hash of each that waits or has waited: most keys are looked for that do not.
+    has_waited: u64,
 }
 
-/// Where a block ends that begins where the one before it does.
-#[derive(Clone, Copy, Default)]
-struct BlockAt {
-    /// The bytes of the page up to there, and the entries.
-    end: u32,
-    entries: u32,
-    /// A Bloom filter: keys that are new are not looked for on the disk.
-    filter: [u64; 8],
+/// A Bloom filter.
+type Filter = [u64; 2];
+
+/// The bits of a hash in a filter.
+fn bits_of(hash: u32) -> [(usize, u64); 3] {
+    let mixed = mixed(hash);
+    [0, 7, 14].map(|shift| ((mixed >> (shift + 6) & 1) as usize, 1 << (mixed >> shift & 63)))
 }
 
-impl BlockAt {
-    fn bits_of(hash: u32) -> [(usize, u64); 3] {
-        let mut mixed = hash;
-        for factor in [0x85eb_ca6b, 0xc2b2_ae35] {
-            mixed = (mixed ^ mixed >> 15).wrapping_mul(factor);
-        }
-        mixed ^= mixed >> 16;
-        [0, 9, 18].map(|shift| ((mixed >> (shift + 6) & 7) as usize, 1 << (mixed >> shift & 63)))
-    }
+fn waiting_bit(hash: u32) -> u64 {
+    1 << (mixed(hash) >> 26)
+}
 
-    fn add(&mut self, hash: u32) {
-        Self::bits_of(hash).iter().for_each(|&(word, bit)| self.filter[word] |= bit);
+fn mixed(hash: u32) -> u32 {
+    let mut mixed = hash;
+    for factor in [0x85eb_ca6b, 0xc2b2_ae35] {
+        mixed = (mixed ^ mixed >> 15).wrapping_mul(factor);
     }
-
-    fn may_have(&self, hash: u32) -> bool {
-        Self::bits_of(hash).iter().all(|&(word, bit)| self.filter[word] & bit != 0)
-    }
+    mixed ^ mixed >> 16
 }
 
 impl Page {
-    /// Where a block is in the page, and how many entries there are before it.
-    fn block(&self, block: usize) -> (Range<u32>, usize) {
-        let (begin, first) = match block.checked_sub(1) {
-            Some(before) => (self.blocks[before].end, self.blocks[before].entries),
-            None => (0, 0),
-        };
-        (begin..self.blocks[block].end, first as usize)
+    /// Where a block is in the page.
+    fn block(&self, block: usize) -> Range<u32> {
+        block.checked_sub(1).map_or(0, |before| self.ends[before])..self.ends[block]
+    }
+
+    fn may_have(&self, hash: u32) -> bool {
+        let filter = &self.filters[block_of(hash)];
+        bits_of(hash).iter().all(|&(word, bit)| filter[word] & bit != 0)
     }
 
     fn is_taken(&self, place: usize) -> bool {
@@ -124,25 +123,32 @@ impl Page {
 
     fn take(&mut self, place: usize) {
         if self.taken.is_empty() {
-            self.taken = vec![0; self.blocks[BLOCKS - 1].entries.div_ceil(64) as usize];
+            self.taken = vec![0; self.written.div_ceil(64) as usize];
         }
         self.taken[place / 64] |= 1 << (place % 64);
         self.live -= 1;
     }
 
+    /// Takes what waits.
+    fn take_waiting(&mut self) -> Vec<u8> {
+        self.has_waited = 0;
+        std::mem::take(&mut self.waiting)
+    }
+
     /// It is this, beside what waits.
-    fn is_written(&mut self, Written { at, blocks }: Written) {
-        (self.at, self.blocks, self.live) = (at, blocks, blocks[BLOCKS - 1].entries);
+    fn is_written(&mut self, Written { at, entries, ends, filters }: Written) {
+        (self.at, self.ends, self.filters) = (at, ends, filters);
+        (self.written, self.live) = (entries, entries);
         self.taken = Vec::new();
     }
 
     /// Shows what is in the page, and then what waits, each as a hash and an entry.
     fn each(&self, page: &[u8], mut see: impl FnMut(u32, &[u8]) -> io::Result<()>) -> io::Result<()> {
         for block in 0..BLOCKS {
-            let (at, first) = self.block(block);
+            let at = self.block(block);
             if !at.is_empty() {
                 let block = page.get(at.start as usize..at.end as usize).ok_or_else(record::damaged)?;
-                Block::open(block)?.each(|place| self.is_taken(first + place), &mut see)?;
+                Block::open(block)?.each(|place| self.is_taken(place), &mut see)?;
             }
         }
         for record in records(&self.waiting) {
@@ -156,7 +162,7 @@ impl Page {
     fn grown(&self) -> (usize, usize) {
         let waiting = records(&self.waiting).count();
         let written = self.at.map_or(0, |at| u64::from(at.len) * u64::from(self.live));
-        let live = written / u64::from(self.blocks[BLOCKS - 1].entries.max(1));
+        let live = written / u64::from(self.written.max(1));
         (page_size(self.waiting.len(), waiting) + live as usize, self.live as usize + waiting)
     }
 }
@@ -165,21 +171,24 @@ impl Page {
 #[derive(Default)]
 struct Written {
     at: Option<PageAt>,
-    blocks: [BlockAt; BLOCKS],
+    entries: u32,
+    ends: [u32; BLOCKS],
+    filters: [Filter; BLOCKS],
 }
 
 impl Written {
     fn write(store: &mut dyn TierPages, blocks: &[NewBlock], page: &mut Vec<u8>) -> io::Result<Written> {
         let mut written = Written::default();
         page.clear();
-        let mut entries = 0;
-        for (at, block) in written.blocks.iter_mut().zip(blocks) {
-            block.hashes().for_each(|hash| at.add(hash));
-            block.put(page);
-            entries += block.len() as u32;
-            (at.end, at.entries) = (page.len() as u32, entries);
+        for (place, block) in blocks.iter().enumerate() {
+            for (word, bit) in block.hashes().flat_map(bits_of) {
+                written.filters[place][word] |= bit;
+            }
+            block.put(written.entries, page);
+            written.entries += block.len();
+            written.ends[place] = page.len() as u32;
         }
-        if entries > 0 {
+        if written.entries > 0 {
             written.at = Some(store.write(page)?);
         }
         Ok(written)
@@ -342,13 +351,15 @@ impl Pages {
             directory.changed.set(number);
         }
         directory.len += 1;
-        let waiting = &mut directory.pages[number].waiting;
+        let page = &mut directory.pages[number];
+        let waiting = &mut page.waiting;
         self.waiting -= waiting.capacity();
         let more = self.entry.len();
         if waiting.capacity() - waiting.len() < more {
             waiting.reserve_exact(more.next_multiple_of(STEP));
         }
         waiting.extend_from_slice(&self.entry);
+        page.has_waited |= waiting_bit(hash);
         self.waiting += waiting.capacity();
         if waiting.len() > self.store.best() / 2 {
             self.long = Some((table.0, number));
@@ -367,25 +378,25 @@ impl Pages {
         let number = directory.number_of(hash);
         let found = Found { is_due: directory.due.has(number) };
         let page = &mut directory.pages[number];
-        if let Some((taken, rest)) = find(&page.waiting, hash, key)? {
+        if page.has_waited & waiting_bit(hash) != 0
+            && let Some((taken, rest)) = find(&page.waiting, hash, key)?
+        {
             into.clear();
             into.extend_from_slice(rest);
             page.waiting.drain(taken);
             if page.waiting.is_empty() {
-                self.waiting -= std::mem::take(&mut page.waiting).capacity();
+                self.waiting -= page.take_waiting().capacity();
             }
             directory.len -= 1;
             return Ok(Some(found));
         }
-        let block = block_of(hash);
-        let Some(at) = page.at.filter(|_| page.blocks[block].may_have(hash)) else { return Ok(None) };
-        let (part, first) = page.block(block);
-        self.store.read(at, part, &mut self.read)?;
-        let found_in = Block::open(&self.read)?.find(hash, key, |place| page.is_taken(first + place))?;
+        let Some(at) = page.at.filter(|_| page.may_have(hash)) else { return Ok(None) };
+        self.store.read(at, page.block(block_of(hash)), &mut self.read)?;
+        let found_in = Block::open(&self.read)?.find(hash, key, |place| page.is_taken(place))?;
         let Some((place, rest)) = found_in else { return Ok(None) };
         into.clear();
         into.extend_from_slice(rest);
-        page.take(first + place);
+        page.take(place);
         if page.live == 0 {
             page.is_written(Written::default());
             self.store.free(at);
@@ -452,7 +463,7 @@ impl Pages {
         // All are there before anything is known of them.
         let written = write_all(store, &self.blocks, &mut self.written)?;
         let page = &mut directory.pages[number];
-        self.waiting -= std::mem::take(&mut page.waiting).capacity();
+        self.waiting -= page.take_waiting().capacity();
         page.at.into_iter().for_each(|at| store.free(at));
         self.index -= directory.cost();
         directory.divide(hash, depth, bits);
@@ -467,35 +478,44 @@ impl Pages {
         Ok(())
     }
 
-    /// Shows the entries of a page, each with its hash; whether there are changes among them that are still to be copied.
-    /// `None` where there is no such page.
-    pub(in crate::state) fn show(
-        &mut self,
-        table: TableAt,
-        number: usize,
-        mut see: impl FnMut(u32, &[u8], &[u8]),
-    ) -> io::Result<Option<bool>> {
+    /// Reads a page, if there is one of that number, so that its entries can be [shown](Pages::show).
+    pub(in crate::state) fn load(&mut self, table: TableAt, number: usize) -> io::Result<bool> {
         let directory = self.tables[table.0].as_ref().expect("a table that is closed is not used");
-        if number >= directory.pages.len() {
-            return Ok(None);
-        }
-        let page = &directory.pages[number];
+        let Some(page) = directory.pages.get(number) else { return Ok(false) };
         if let Some(at) = page.at {
             self.store.read(at, 0..at.len, &mut self.read)?;
         }
-        page.each(&self.read, |hash, entry| {
+        Ok(true)
+    }
+
+    /// Shows the entries of the page that was loaded last, each with its hash.
+    ///
+    /// # Errors
+    /// If it is damaged: some were shown then.
+    pub(in crate::state) fn show(
+        &self,
+        table: TableAt,
+        number: usize,
+        mut see: impl FnMut(u32, &[u8], &[u8]),
+    ) -> io::Result<()> {
+        let directory = self.tables[table.0].as_ref().expect("a table that is closed is not used");
+        directory.pages[number].each(&self.read, |hash, entry| {
             let (key, rest) = record::parts(entry)?;
             see(hash, key, rest);
             Ok(())
-        })?;
-        Ok(Some(directory.due.has(number)))
+        })
+    }
+
+    /// Whether there are changes in a page that are still to be copied.
+    pub(in crate::state) fn is_due(&mut self, table: TableAt, number: usize) -> bool {
+        self.table(table).due.has(number)
     }
 
     /// Lets the entries of a page go; as many as there were.
     pub(in crate::state) fn clear(&mut self, table: TableAt, number: usize) -> usize {
         let directory = self.tables[table.0].as_mut().expect("a table that is closed is not used");
         let page = &mut directory.pages[number];
-        let waiting = std::mem::take(&mut page.waiting);
+        let waiting = page.take_waiting();
         self.waiting -= waiting.capacity();
         let entries = page.live as usize + records(&waiting).count();
         page.at.into_iter().for_each(|at| self.store.free(at));
@@ -550,7 +570,7 @@ impl Pages {
 
     /// As many bytes as a page of something else should have.
     pub(in crate::state) fn best(&self) -> usize {
-        self.store.best() / BLOCKS - CHECKSUM
+        self.store.best() / 4 - CHECKSUM
     }
 }
 
@@ -653,9 +673,10 @@ mod tests {
                         let key = u64::from_le_bytes(key.try_into().expect("it has eight bytes"));
                         assert!(seen.insert(key, rest.to_vec()).is_none(), "an entry is in one page");
                     };
-                    if pages.show(table, number, see).unwrap().is_none() {
+                    if !pages.load(table, number).unwrap() {
                         break;
                     }
+                    pages.show(table, number, see).unwrap();
                 }
                 assert_eq!(seen, *map, "seed {seed}, step {step}");
             }
@@ -696,7 +717,7 @@ mod tests {
         let (mut page, mut entry, mut block) = (Vec::new(), Vec::new(), NewBlock::default());
         record::make(7, |to| to.extend(b"key"), |to| to.extend(b"rest"), &mut entry);
         block.push(7, records(&entry).next().unwrap().unwrap().entry);
-        block.put(&mut page);
+        block.put(3, &mut page);
         assert!(Block::open(&page).unwrap().find(7, b"key", |_| false).unwrap().is_some());
         for place in 0..page.len() {
             page[place] ^= 1;

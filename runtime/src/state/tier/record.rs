@@ -127,9 +127,10 @@ pub(super) fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a page is not what was written")
 }
 
-/// A block of a page: its checksum, how many entries there are, their hashes, where each of them ends, and then the entries,
-/// with the length of the key, the key, and what belongs to it. All numbers have 32 bits.
+/// A block of a page: its checksum, how many entries the blocks before it have and how many it has, their hashes, where each of
+/// them ends, and then the entries, with the length of the key, the key, and what belongs to it. All numbers have 32 bits.
 pub(super) struct Block<'a> {
+    first: usize,
     hashes: &'a [[u8; 4]],
     ends: &'a [[u8; 4]],
     entries: &'a [u8],
@@ -137,8 +138,8 @@ pub(super) struct Block<'a> {
 
 /// In front of a block.
 pub(super) const CHECKSUM: usize = 8;
-/// That, and how many entries there are.
-const HEAD: usize = CHECKSUM + 4;
+/// That, and how many entries there are before it and in it.
+const HEAD: usize = CHECKSUM + 8;
 
 /// About as many bytes as entries have in a page that take so many while they wait.
 pub(super) fn page_size(waiting: usize, entries: usize) -> usize {
@@ -169,22 +170,23 @@ impl NewBlock {
         self.ends.extend_from_slice(&(self.entries.len() as u32).to_le_bytes());
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.hashes.len() / 4
+    pub(super) fn len(&self) -> u32 {
+        (self.hashes.len() / 4) as u32
     }
 
     pub(super) fn hashes(&self) -> impl Iterator<Item = u32> {
         self.hashes.as_chunks::<4>().0.iter().map(|hash| u32::from_le_bytes(*hash))
     }
 
-    /// Puts it at the end of a page. One without entries is nothing.
-    pub(super) fn put(&self, page: &mut Vec<u8>) {
+    /// Puts it at the end of a page, which has so many entries. One without entries is nothing.
+    pub(super) fn put(&self, first: u32, page: &mut Vec<u8>) {
         if self.hashes.is_empty() {
             return;
         }
         let begin = page.len();
         page.extend_from_slice(&[0; CHECKSUM]);
-        page.extend_from_slice(&(self.len() as u32).to_le_bytes());
+        page.extend_from_slice(&first.to_le_bytes());
+        page.extend_from_slice(&self.len().to_le_bytes());
         for bytes in [&self.hashes, &self.ends, &self.entries] {
             page.extend_from_slice(bytes);
         }
@@ -207,12 +209,13 @@ pub(super) fn unseal(page: &[u8]) -> io::Result<&[u8]> {
 impl<'a> Block<'a> {
     pub(super) fn open(block: &'a [u8]) -> io::Result<Block<'a>> {
         let opened = || {
-            let (count, rest) = unseal(block).ok()?.split_first_chunk::<4>()?;
+            let (first, rest) = unseal(block).ok()?.split_first_chunk::<4>()?;
+            let (count, rest) = rest.split_first_chunk::<4>()?;
             let numbers = (u32::from_le_bytes(*count) as usize).checked_mul(8)?;
             let (numbers, entries) = rest.split_at_checked(numbers)?;
             let (numbers, _) = numbers.as_chunks::<4>();
             let (hashes, ends) = numbers.split_at(numbers.len() / 2);
-            Some(Block { hashes, ends, entries })
+            Some(Block { first: u32::from_le_bytes(*first) as usize, hashes, ends, entries })
         };
         opened().ok_or_else(damaged)
     }
@@ -223,7 +226,7 @@ impl<'a> Block<'a> {
         self.entries.get(begin..end(place)?)
     }
 
-    /// Finds an entry: its place, and what belongs to its key.
+    /// Finds an entry: its place in the page, and what belongs to its key.
     pub(super) fn find(
         &self,
         hash: u32,
@@ -235,8 +238,8 @@ impl<'a> Block<'a> {
         while let Some(further) = self.hashes[from..].iter().position(|held| *held == hash) {
             let place = from + further;
             let (held, rest) = parts(self.at(place).ok_or_else(damaged)?)?;
-            if held == key && !is_taken(place) {
-                return Ok(Some((place, rest)));
+            if held == key && !is_taken(self.first + place) {
+                return Ok(Some((self.first + place, rest)));
             }
             from = place + 1;
         }
@@ -249,8 +252,10 @@ impl<'a> Block<'a> {
         is_taken: impl Fn(usize) -> bool,
         mut see: impl FnMut(u32, &'a [u8]) -> io::Result<()>,
     ) -> io::Result<()> {
-        for (place, hash) in self.hashes.iter().enumerate().filter(|(place, _)| !is_taken(*place)) {
-            see(u32::from_le_bytes(*hash), self.at(place).ok_or_else(damaged)?)?;
+        for (place, hash) in self.hashes.iter().enumerate() {
+            if !is_taken(self.first + place) {
+                see(u32::from_le_bytes(*hash), self.at(place).ok_or_else(damaged)?)?;
+            }
         }
         Ok(())
     }
