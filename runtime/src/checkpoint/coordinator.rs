@@ -38,8 +38,8 @@ pub enum Event {
         epoch: u64,
         /// The shard at the barrier.
         at: ShardAt,
-        /// What had changed; `None` if nothing had.
-        segment: Option<SegmentRef>,
+        /// What had changed, in as many parts as it was stored in; none if nothing had.
+        segments: Vec<SegmentRef>,
         /// The inputs it reads, and where they stand.
         inputs: Vec<(usize, u64)>,
     },
@@ -107,7 +107,7 @@ pub enum Action {
 struct Running {
     epoch: u64,
     last: bool,
-    shards: Vec<Option<(ShardAt, Option<SegmentRef>)>>,
+    shards: Vec<Option<(ShardAt, Vec<SegmentRef>)>>,
     inputs: Vec<Option<u64>>,
     outputs: Vec<Option<OutputAt>>,
     /// The manifest is being created.
@@ -219,9 +219,9 @@ impl Coordinator {
         match event {
             Event::Due => self.due = true,
             Event::StopAsked => (self.due, self.stopping) = (true, true),
-            Event::Shard { task, epoch, at, segment, inputs } => {
+            Event::Shard { task, epoch, at, segments, inputs } => {
                 if let Some(running) = self.running.as_mut().filter(|running| running.epoch == epoch) {
-                    running.shards[task] = Some((at, segment));
+                    running.shards[task] = Some((at, segments));
                     inputs.into_iter().for_each(|(input, position)| running.inputs[input] = Some(position));
                 }
             }
@@ -301,9 +301,9 @@ impl Coordinator {
         for (task, &(stage, _)) in self.plan.tasks.iter().enumerate() {
             let stage = &mut self.plan.stages[stage];
             match (&running.shards[task], &self.ended[task]) {
-                (Some((at, segment)), _) => {
+                (Some((at, segments)), _) => {
                     stage.shards.push(at.clone());
-                    stage.segments.extend(segment.clone());
+                    stage.segments.extend_from_slice(segments);
                 }
                 (None, Some(at)) => stage.shards.push(at.clone()),
                 (None, None) => {}
