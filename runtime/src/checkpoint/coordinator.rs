@@ -38,10 +38,10 @@ pub enum Event {
         epoch: u64,
         /// The shard at the barrier.
         at: ShardAt,
-        /// What had changed; `None` if nothing had.
-        segment: Option<SegmentRef>,
-        /// If the segment has all there is: the first and the last key group that the shard owns. Nothing that was stored of
-        /// these before is needed.
+        /// What had changed, in as many parts as it was stored in; none if nothing had.
+        segments: Vec<SegmentRef>,
+        /// If they have all there is: the first and the last key group that the shard owns. Nothing that was stored of these
+        /// before is needed.
         whole: Option<(u8, u8)>,
         /// The inputs it reads, and where they stand.
         inputs: Vec<(usize, u64)>,
@@ -121,7 +121,7 @@ struct Running {
 #[derive(Clone, Debug)]
 struct AtBarrier {
     at: ShardAt,
-    segment: Option<SegmentRef>,
+    segments: Vec<SegmentRef>,
     whole: Option<(u8, u8)>,
 }
 
@@ -230,9 +230,9 @@ impl Coordinator {
         match event {
             Event::Due => self.due = true,
             Event::StopAsked => (self.due, self.stopping) = (true, true),
-            Event::Shard { task, epoch, at, segment, whole, inputs } => {
+            Event::Shard { task, epoch, at, segments, whole, inputs } => {
                 if let Some(running) = self.running.as_mut().filter(|running| running.epoch == epoch) {
-                    running.shards[task] = Some(AtBarrier { at, segment, whole });
+                    running.shards[task] = Some(AtBarrier { at, segments, whole });
                     inputs.into_iter().for_each(|(input, position)| running.inputs[input] = Some(position));
                 }
             }
@@ -318,7 +318,7 @@ impl Coordinator {
             match (&running.shards[task], &self.ended[task]) {
                 (Some(shard), _) => {
                     stage.shards.push(shard.at.clone());
-                    stage.segments.extend(shard.segment.clone());
+                    stage.segments.extend_from_slice(&shard.segments);
                 }
                 (None, Some(at)) => stage.shards.push(at.clone()),
                 (None, None) => {}

@@ -290,7 +290,7 @@ impl World {
 }
 
 fn shard(task: usize, epoch: u64, inputs: Vec<(usize, u64)>) -> Event {
-    Event::Shard { task, epoch, at: ShardAt::default(), segment: None, whole: None, inputs }
+    Event::Shard { task, epoch, at: ShardAt::default(), segments: Vec::new(), whole: None, inputs }
 }
 
 /// Goes every way from there; how many worlds there are, and how many of them are ends.

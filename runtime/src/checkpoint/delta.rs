@@ -189,6 +189,12 @@ impl Delta {
         self.written.append(other.written);
     }
 
+    /// About as many bytes as it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.removed.bytes() + self.written.bytes()
+    }
+
     /// Whether nothing has changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -26,6 +26,13 @@ pub fn segment(epoch: u64, node: &str, shard: usize, process: u64) -> String {
     format!("{SEGMENTS}{epoch:020}-{}-{shard}-{process:016x}.seg", word(node))
 }
 
+/// The name of a segment that is a part of what a shard stores in an epoch, because it is too much to be held in memory: the
+/// number of the part. What is left is under the name of the [`segment`].
+#[must_use]
+pub fn part(epoch: u64, node: &str, shard: usize, part: usize, process: u64) -> String {
+    format!("{SEGMENTS}{epoch:020}-{}-{shard}.{part}-{process:016x}.seg", word(node))
+}
+
 /// The name of a segment into which those of the epochs `merged` are merged. `epoch` is the next to be committed when
 /// that begins.
 #[must_use]
@@ -67,6 +74,7 @@ mod tests {
     fn names_tell_their_epoch() {
         assert_eq!(epoch(&manifest(7)), Some(7));
         assert_eq!(epoch(&segment(u64::MAX, "day.hourly", 3, 1)), Some(u64::MAX));
+        assert_eq!(epoch(&part(8, "hourly", 3, 2, 1)), Some(8));
         assert_eq!(epoch(&merged(12, "hourly", (3, 11), 1)), Some(12));
         assert_eq!(epoch(&held(5, "alerts", 1)), Some(5));
     }

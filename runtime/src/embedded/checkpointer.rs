@@ -43,12 +43,21 @@ pub(super) struct Checkpointer {
     attempt: u64,
     /// Of each task: its node, its shard, and the first and the last key group that it owns.
     tasks: Vec<(String, usize, (u8, u8))>,
+    /// Of each task: what is stored of the epoch at hand.
+    parts: Vec<Parts>,
     outputs: Vec<String>,
     /// Which outputs have prepared something that they will acknowledge.
     owes: Vec<bool>,
     waiting: VecDeque<Event>,
     stops: Vec<oneshot::Sender<u64>>,
     tidying: bool,
+}
+
+/// What is stored of a task in an epoch.
+#[derive(Clone, Default)]
+struct Parts {
+    epoch: u64,
+    segments: Vec<SegmentRef>,
 }
 
 /// The first wait before storage is tried again; it doubles with each.
@@ -79,6 +88,7 @@ impl Checkpointer {
         };
         Checkpointer {
             tasks: tasks.iter().map(task).collect(),
+            parts: vec![Parts::default(); tasks.len()],
             owes: vec![false; outputs.len()],
             outputs,
             coordinator,
@@ -144,10 +154,15 @@ impl Checkpointer {
     /// Does what has to be stored before the coordinator hears of it.
     async fn take(&mut self, note: Note) -> io::Result<()> {
         let event = match note {
+            Note::Part { task, epoch, delta } => {
+                self.store(task, epoch, delta, true).await?;
+                return Ok(());
+            }
             Note::Shard { task, epoch, at, delta, has_all, inputs } => {
-                let segment = self.store(task, epoch, delta).await?;
+                self.store(task, epoch, delta, false).await?;
+                let segments = std::mem::take(&mut self.parts[task]).segments;
                 let whole = has_all.then_some(self.tasks[task].2);
-                Event::Shard { task, epoch, at, segment, whole, inputs }
+                Event::Shard { task, epoch, at, segments, whole, inputs }
             }
             Note::ShardEnded { task, at, inputs } => Event::ShardEnded { task, at, inputs },
             Note::Output { output, epoch, records, prepared, held, ended, acknowledges } => {
@@ -204,18 +219,26 @@ impl Checkpointer {
         Ok(false)
     }
 
-    async fn store(&mut self, task: usize, epoch: u64, delta: Delta) -> io::Result<Option<SegmentRef>> {
+    /// Stores what a task has changed, or a part of it.
+    async fn store(&mut self, task: usize, epoch: u64, delta: Delta, is_part: bool) -> io::Result<()> {
+        if self.parts[task].epoch != epoch {
+            self.parts[task] = Parts { epoch, segments: Vec::new() };
+        }
         if delta.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let (node, shard, groups) = self.tasks[task].clone();
-        let name = names::segment(epoch, &node, shard, self.attempt);
+        let name = match self.parts[task].segments.len() {
+            part if is_part => names::part(epoch, &node, shard, part, self.attempt),
+            _ => names::segment(epoch, &node, shard, self.attempt),
+        };
         let of = SegmentOf { flow: self.shared.graph.flow.to_owned(), node, epochs: (epoch, epoch), groups };
         let storage = Arc::clone(&self.storage);
         let (bytes, segment) = self.blocking(move || Ok(segment::encode(name, of, delta))).await?;
         let (name, bytes) = (segment.object.name.clone(), Arc::new(bytes));
         self.persist("store a segment", move || storage.put(&name, &bytes)).await?;
-        Ok(Some(segment))
+        self.parts[task].segments.push(segment);
+        Ok(())
     }
 
     async fn store_held(&mut self, output: usize, epoch: u64, held: Vec<u8>) -> io::Result<ObjectRef> {

@@ -290,15 +290,24 @@ impl<S: Stage> Task<S> {
         true
     }
 
-    /// Goes on copying what belongs to the epoch.
-    fn copy(&mut self, entries: usize) {
+    /// Goes on copying what belongs to the epoch. What is much is passed on in parts.
+    fn copy(&mut self, mut entries: usize) {
         let Some(Participant { task, epochs, copying, .. }) = &mut self.durable else { return };
         let Some(snapshot) = copying else { return };
-        let pause = Pause::begin();
-        if self.stage.stored().is_none_or(|state| state.copy_some(entries, &mut snapshot.delta))
-            && let Some(Copying { epoch, at, inputs, has_all, delta }) = copying.take()
-        {
-            epochs.note(Note::Shard { task: *task, epoch, at, delta, has_all, inputs });
+        let (task, pause) = (*task, Pause::begin());
+        while entries > 0 {
+            let some = entries.min(epochs.parts.looked_at_after);
+            entries -= some;
+            if self.stage.stored().is_none_or(|state| state.copy_some(some, &mut snapshot.delta)) {
+                if let Some(Copying { epoch, at, inputs, has_all, delta }) = copying.take() {
+                    epochs.note(Note::Shard { task, epoch, at, delta, has_all, inputs });
+                }
+                break;
+            }
+            if snapshot.delta.bytes() >= epochs.parts.bytes {
+                let (epoch, delta) = (snapshot.epoch, std::mem::take(&mut snapshot.delta));
+                epochs.note(Note::Part { task, epoch, delta });
+            }
         }
         pause.end(self.shared.graph.flow, self.meta.name, "copy");
     }

@@ -87,7 +87,7 @@ impl Durability {
         };
         let positions: Vec<u64> = plan.inputs.iter().map(position).collect();
         let (sender, notes) = mpsc::unbounded_channel();
-        let epochs = Arc::new(Epochs::new(recovered.as_ref(), &positions, sender));
+        let epochs = Arc::new(Epochs::new(recovered.as_ref(), &positions, sender, tiers.parts()));
         Ok(Durability {
             epochs,
             storage,

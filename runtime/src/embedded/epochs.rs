@@ -12,7 +12,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// What a task says to the one that commits epochs.
 pub(super) enum Note {
-    /// A shard has taken part in an epoch. With `has_all` the delta is its whole state.
+    /// Of what a shard has changed in an epoch a part, because it is too much to be kept until the whole is there.
+    Part { task: usize, epoch: u64, delta: Delta },
+    /// A shard has taken part in an epoch; what has changed is this, behind the parts. With `has_all` that is its whole state.
     Shard { task: usize, epoch: u64, at: ShardAt, delta: Delta, has_all: bool, inputs: Vec<(usize, u64)> },
     /// A shard has ended.
     ShardEnded { task: usize, at: ShardAt, inputs: Vec<(usize, u64)> },
@@ -35,8 +37,24 @@ pub(super) enum Note {
     Tidied(Vec<Event>),
 }
 
+/// When what is copied of a state is passed on to be stored, although it is not all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PartSize {
+    /// When it has so many bytes: a few times as many are in memory meanwhile, and as many more segments are stored.
+    pub(super) bytes: usize,
+    /// After so many entries it is looked whether it has.
+    pub(super) looked_at_after: usize,
+}
+
+impl PartSize {
+    pub(super) const USUAL: PartSize = PartSize { bytes: 4 << 20, looked_at_after: 16_384 };
+    /// So that there are many, of states that are small.
+    pub(super) const FORCED: PartSize = PartSize { bytes: 1, looked_at_after: 3 };
+}
+
 /// What all tasks of a durable flow share.
 pub(super) struct Epochs {
+    pub(super) parts: PartSize,
     /// The epoch whose barrier the inputs are to send, twice, and one more if it is the last.
     asked: AtomicU64,
     /// The inputs' tasks, by slot, that wait for that.
@@ -68,10 +86,12 @@ impl Epochs {
         recovered: Option<&Recovered>,
         positions: &[u64],
         notes: mpsc::UnboundedSender<Note>,
+        parts: PartSize,
     ) -> Self {
         let restored = recovered.map_or(0, |recovered| recovered.manifest.epoch);
         let passed_over = recovered.into_iter().flat_map(|recovered| &recovered.passed_over);
         Epochs {
+            parts,
             asked: AtomicU64::new(restored << 1),
             waiting: Mutex::default(),
             committed: watch::Sender::new(restored),

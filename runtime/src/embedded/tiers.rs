@@ -1,5 +1,6 @@
 //! Where what is over the nodes' budgets of memory goes, while a flow is wired.
 
+use super::epochs::PartSize;
 use super::shared::{Place, Shared};
 use crate::error::{FlowError, StartError};
 use crate::graph::{Budget, Graph, Node};
@@ -49,6 +50,11 @@ impl Tiers {
             }
         };
         Ok(Tiers { store: Some(store), forced, patience })
+    }
+
+    /// How large the parts are in which states are stored.
+    pub(super) fn parts(&self) -> PartSize {
+        if self.forced.is_some() { PartSize::FORCED } else { PartSize::USUAL }
     }
 
     /// The tier of each shard of a stage, if its node has a budget.

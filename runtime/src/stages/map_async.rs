@@ -394,10 +394,11 @@ where
     /// There are never more than may be in flight.
     fn spill(&mut self, _: &Arc<Tier>) {}
 
-    fn begin_snapshot(&mut self) {
+    fn begin_snapshot(&mut self) -> bool {
         if let Some(in_flight) = &mut self.in_flight {
             in_flight.begin_snapshot();
         }
+        false
     }
 
     fn copy_some(&mut self, _: usize, into: &mut Delta) -> bool {

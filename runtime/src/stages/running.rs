@@ -140,7 +140,7 @@ where
             }
         }
         for (place, key) in self.changed.drain(..) {
-            let running = self.table.get_placed_mut(place, &key).expect("a key that changed is there");
+            let running = self.table.get_again_mut(place, &key).expect("a key that changed is there");
             running.changed = false;
             let (last, state) = (running.last, running.state.clone());
             (functions.emit)((functions.finish)(key, state), last, &mut self.local, outs);

@@ -258,18 +258,30 @@ impl<T: 'static> Case<T> {
                 (Step::Barrier, None) => {
                     let of = running.shards.len();
                     let shards = running.shards.iter_mut().enumerate();
+                    // The parts of each shard; the last of them is the one that is being copied into.
                     let deltas: Vec<_> = shards
                         .map(|(shard, head)| {
                             let has_all = head.stored().begin_snapshot();
-                            (has_all.then(|| groups_of(shard, of)), Delta::default())
+                            (has_all.then(|| groups_of(shard, of)), vec![Delta::default()])
                         })
                         .collect();
                     epoch = Some((at, running.watermark, deltas));
                 }
                 (Step::Copy(entries), Some((begin, watermark, deltas))) => {
                     let mut shards = running.shards.iter_mut().zip(deltas.iter_mut());
-                    if shards.all(|(shard, (_, delta))| shard.stored().copy_some(*entries, delta)) {
-                        deltas.iter().for_each(|(whole, delta)| store.apply(whole.as_ref(), delta));
+                    let all = shards.all(|(shard, (_, parts))| {
+                        let part = parts.last_mut().expect("there is always one");
+                        let all = shard.stored().copy_some(*entries, part);
+                        if !all && random.below(2) == 0 {
+                            parts.push(Delta::default());
+                        }
+                        all
+                    });
+                    if all {
+                        for (whole, parts) in deltas.iter() {
+                            let whole = std::iter::once(whole.as_ref()).chain(std::iter::repeat(None));
+                            parts.iter().zip(whole).for_each(|(part, whole)| store.apply(whole, part));
+                        }
                         last = (*begin, *watermark, store.clone());
                         epoch = None;
                     }

@@ -342,6 +342,13 @@ impl<V> Changes<V> {
         std::mem::take(&mut self.ahead)
     }
 
+    /// What went before the barrier: it comes before anything that is written, of which there may be parts.
+    pub(super) fn take_gone(&mut self) -> Delta {
+        let ahead = &mut self.ahead;
+        let (dropped, removed) = (std::mem::take(&mut ahead.dropped), std::mem::take(&mut ahead.removed));
+        Delta { dropped, removed, written: Records::default() }
+    }
+
     /// Nothing is left of the table.
     pub(super) fn clear(&mut self) {
         self.gone.removed = Records::default();

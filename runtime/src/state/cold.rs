@@ -1,7 +1,7 @@
 //! The keys of a table that are not in memory: which leave it, and how they come back.
 //!
 //! A key is in one place, in memory or in the tier. Which leaves is decided by a hand that goes round the buckets (CLOCK): it
-//! passes over those that were used since it last came by. What a table costs is its buckets, of which it knows how many
+//! passes over those that were used since it last came by, and over those that were used again once more. What a table costs is its buckets, of which it knows how many
 //! there are, and what the entries hold on the heap, of which it measures samples.
 
 use super::changes::{Kept, WriteValue};
@@ -57,11 +57,30 @@ impl<V: Stored> Codec<V> {
 
 /// The samples that what an entry holds is the mean of.
 const SAMPLES: f64 = 512.0;
+/// One entry is measured for so many that come.
+const MEASURED_FOR: u32 = 16;
 /// The buckets that the hand looks at before it gives up for now.
 pub(super) const LOOKED_AT: usize = 256;
 /// What a bucket costs beside its entry: a byte of hashbrown's, and the bits beside it.
 const PER_BUCKET: usize = 1;
-const BITS: usize = 4;
+const BITS: usize = 5;
+/// How full tables are that have as many entries as they may.
+const FILLED: f64 = 0.75;
+/// No small table is made for fewer buckets.
+const SMALLEST: usize = 256;
+
+/// How often entries were used: an entry that was used and then again is passed over twice. (To count further finds hardly
+/// more; what comes counts as not used, or keys that come once would push out those that come again.)
+pub(super) struct Used {
+    once: Bits,
+    often: Bits,
+}
+
+impl Used {
+    fn of(buckets: usize) -> Used {
+        Used { once: Bits::of(buckets), often: Bits::of(buckets) }
+    }
+}
 
 /// An entry that lies in a page: the hash of its key, the entry, and what snapshots know about it.
 type FromPage<K, V> = (u64, (K, V), Kept);
@@ -78,13 +97,16 @@ pub(super) struct Cold<V> {
     pub(super) len: usize,
     /// Not told to the tier yet.
     hits: u64,
-    /// For each small table: what was used since the hand came by.
-    used: Vec<Bits>,
+    /// For each small table: how often entries were used.
+    used: Vec<Used>,
     /// For each small table: where the hand is.
     hands: Vec<usize>,
     /// For each small table: the next entry to be measured.
     sampled: Vec<usize>,
+    measured: usize,
     samples: f64,
+    /// Entries have come since one was measured.
+    unmeasured: u32,
     heap_of_one: f64,
     /// What the buckets cost.
     buckets: usize,
@@ -108,7 +130,9 @@ impl<V> Cold<V> {
             used: Vec::new(),
             hands: Vec::new(),
             sampled: Vec::new(),
+            measured: 0,
             samples: 0.0,
+            unmeasured: 0,
             heap_of_one: 0.0,
             buckets: 0,
             emptied: 0,
@@ -116,22 +140,44 @@ impl<V> Cold<V> {
         }
     }
 
-    /// The small tables have these numbers of buckets now.
-    pub(super) fn shaped(&mut self, buckets: impl Iterator<Item = usize>) {
-        self.used = buckets.map(Bits::of).collect();
+    /// The small tables have these numbers of buckets now. How often their entries were used before.
+    pub(super) fn shaped(&mut self, buckets: impl Iterator<Item = usize>) -> Vec<Used> {
+        let used = std::mem::replace(&mut self.used, buckets.map(Used::of).collect());
         self.hands = vec![0; self.used.len()];
         self.sampled = vec![0; self.used.len()];
         self.emptied = 0;
+        used
     }
 
-    /// One of them has.
-    pub(super) fn reshaped(&mut self, part: usize, buckets: usize) {
-        self.used[part] = Bits::of(buckets);
-        (self.hands[part], self.sampled[part]) = (0, 0);
+    /// One of them has. The hand goes on where it was, as entries are about where they were.
+    pub(super) fn reshaped(&mut self, part: usize, buckets: usize) -> Used {
+        (self.hands[part], self.sampled[part]) = (self.hands[part] % buckets.max(1), 0);
+        std::mem::replace(&mut self.used[part], Used::of(buckets))
+    }
+
+    /// An entry has moved, of which this is known.
+    pub(super) fn moved(&mut self, part: usize, bucket: usize, from: &Used, old: usize) {
+        let used = &mut self.used[part];
+        for (bits, from) in [(&mut used.once, &from.once), (&mut used.often, &from.often)] {
+            if from.has(old) {
+                bits.set(bucket);
+            }
+        }
     }
 
     pub(super) fn cost_of_buckets<K>(buckets: usize) -> usize {
         buckets * (size_of::<(K, V)>() + PER_BUCKET) + buckets * BITS / 8
+    }
+
+    /// How many small tables a table should have that outgrows `one`: so many that with buckets to the power of two they
+    /// take what there is, and no less than `least`.
+    pub(super) fn parts<K>(&self, least: usize) -> usize {
+        let Some(left) = self.tier.left_for_tables() else { return least };
+        let bytes = left.saturating_add(self.buckets);
+        let one = Self::cost_of_buckets::<K>(1) as f64 + self.heap_of_one * FILLED;
+        let buckets = (bytes as f64 / one) as usize;
+        let size = (buckets / (8 * least)).next_power_of_two().max(SMALLEST);
+        (buckets / size).max(least)
     }
 
     /// The buckets of all small tables together.
@@ -152,13 +198,19 @@ impl<V> Cold<V> {
     /// A key was needed, and in memory.
     #[inline(always)]
     pub(super) fn hit(&mut self, part: usize, bucket: usize) {
-        self.used[part].set(bucket);
+        let used = &mut self.used[part];
+        if used.once.has(bucket) {
+            used.often.set(bucket);
+        } else {
+            used.once.set(bucket);
+        }
         self.hits += 1;
     }
 
-    /// Whether the hand passes over an entry, because it has been used since it last came by.
+    /// Whether the hand passes over an entry, because it has been used more often than the hand has come by.
     pub(super) fn is_spared(&mut self, part: usize, bucket: usize) -> bool {
-        self.used[part].take(bucket)
+        let used = &mut self.used[part];
+        used.often.take(bucket) || used.once.take(bucket)
     }
 
     /// The next bucket for the hand.
@@ -172,6 +224,19 @@ impl<V> Cold<V> {
         let at = self.sampled[part] % buckets;
         self.sampled[part] = at + 1;
         at
+    }
+
+    /// Whether an entry is to be measured where one comes: of the first all, and then not for each.
+    pub(super) fn is_to_measure(&mut self) -> bool {
+        self.unmeasured += 1;
+        self.samples < SAMPLES || self.unmeasured.is_multiple_of(MEASURED_FOR)
+    }
+
+    /// The small tables of which an entry is measured next.
+    pub(super) fn measured_next(&mut self, most: usize, parts: usize) -> std::ops::Range<usize> {
+        let first = self.measured % parts;
+        self.measured = first + most;
+        first..first + most
     }
 
     pub(super) fn measure<K: Key>(&mut self, (key, value): &(K, V)) {
@@ -218,6 +283,7 @@ impl<V> Cold<V> {
         let (at, key, value) = (self.at, &self.key, &mut self.value);
         let found = self.tier.patiently(|pages| pages.take(at, hash as u32, key, value))?;
         let entry = self.decode(&self.value, found.is_due);
+        let entry = entry.unwrap_or_else(|error| self.tier.give_up(io::Error::other(error)));
         self.tier.counts.misses.fetch_add(1, Relaxed);
         self.gone(1);
         Some(entry)
@@ -228,25 +294,37 @@ impl<V> Cold<V> {
         self.tier.counts.cold.fetch_sub(i64::try_from(keys).unwrap_or(0), Relaxed);
     }
 
-    fn decode(&self, bytes: &[u8], is_due: bool) -> (V, Kept) {
-        let decoded =
-            parts(bytes, is_due).and_then(|(kept, value, rest)| Ok(((self.codec.read)(value, rest)?, kept)));
-        decoded.unwrap_or_else(|error| self.tier.give_up(io::Error::other(error)))
+    fn decode(&self, bytes: &[u8], is_due: bool) -> Result<(V, Kept), Unreadable> {
+        let (kept, value, rest) = parts(bytes, is_due)?;
+        Ok(((self.codec.read)(value, rest)?, kept))
     }
 
     /// The entries of a page, each with its hash; `None` if there is no such page.
     pub(super) fn page<K: Key>(&self, number: usize) -> Option<Vec<FromPage<K, V>>> {
-        let mut bytes: Vec<(u32, Vec<u8>, Vec<u8>)> = Vec::new();
-        let is_due = self.tier.patiently(|pages| {
-            bytes.clear();
-            pages.show(self.at, number, |hash, key, rest| bytes.push((hash, key.to_vec(), rest.to_vec())))
-        })?;
-        let entries = bytes.iter().map(|(hash, key, value)| {
-            let key = read_key(key).unwrap_or_else(|error| self.tier.give_up(io::Error::other(error)));
-            let (value, kept) = self.decode(value, is_due);
-            (u64::from(*hash), (key, value), kept)
+        if !self.tier.patiently(|pages| pages.load(self.at, number)) {
+            return None;
+        }
+        let (mut entries, mut failed) = (Vec::new(), None);
+        let shown = self.tier.with(|pages| {
+            let is_due = pages.is_due(self.at, number);
+            pages.show(self.at, number, |hash, key, rest| match self.entry(key, rest, is_due) {
+                Ok((entry, kept)) => entries.push((u64::from(hash), entry, kept)),
+                Err(error) => failed = Some(error),
+            })
         });
-        Some(entries.collect())
+        self.is_read(shown, failed);
+        Some(entries)
+    }
+
+    fn entry<K: Key>(&self, key: &[u8], bytes: &[u8], is_due: bool) -> Result<((K, V), Kept), Unreadable> {
+        let (value, kept) = self.decode(bytes, is_due)?;
+        Ok(((read_key(key)?, value), kept))
+    }
+
+    /// Ends the flow if a page is not what was written.
+    fn is_read(&self, shown: io::Result<()>, failed: Option<Unreadable>) {
+        let failed = failed.map_or(shown, |error| Err(io::Error::other(error)));
+        failed.unwrap_or_else(|error| self.tier.give_up(error));
     }
 
     /// Takes the entries of a page out.
@@ -280,17 +358,21 @@ impl<V> Cold<V> {
     /// were, `None` if there is no such page.
     pub(super) fn copy_page(&mut self, mut see: impl FnMut(&[u8], &[u8], Kept)) -> Option<usize> {
         let number = self.tier.with(|pages| pages.next_due(self.at, 0))?;
-        let mut page: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
-        self.tier.patiently(|pages| {
-            page.clear();
-            pages.show(self.at, number, |_, key, rest| page.push((key.to_vec(), rest.to_vec())))
+        self.tier.patiently(|pages| pages.load(self.at, number));
+        let (mut copied, mut failed) = (0, None);
+        let shown = self.tier.with(|pages| {
+            let shown = pages.show(self.at, number, |_, key, bytes| {
+                copied += 1;
+                match parts(bytes, true) {
+                    Ok((kept, value, _)) => see(key, value, kept),
+                    Err(error) => failed = Some(error),
+                }
+            });
+            pages.copied(self.at, number);
+            shown
         });
-        for (key, bytes) in &page {
-            let shown = parts(bytes, true).map(|(kept, value, _)| see(key, value, kept));
-            shown.unwrap_or_else(|error| self.tier.give_up(io::Error::other(error)));
-        }
-        self.tier.with(|pages| pages.copied(self.at, number));
-        Some(page.len())
+        self.is_read(shown, failed);
+        Some(copied)
     }
 
     /// Whether entries have much of what they cost on the heap, which they give back when they go.

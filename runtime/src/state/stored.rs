@@ -32,7 +32,8 @@ pub trait StoredState {
     /// Where nearly all has changed, it holds all there is: then it is `true`, and no snapshot from before is needed.
     fn begin_snapshot(&mut self) -> bool;
 
-    /// Copies about so many entries into the snapshot at hand; whether that were the last.
+    /// Copies about so many entries into the snapshot at hand; whether that were the last. Before the next call what was copied
+    /// may be taken out, as a part of the snapshot: the parts apply one after the other.
     fn copy_some(&mut self, entries: usize, into: &mut Delta) -> bool;
 
     /// Puts an entry back.

@@ -1,7 +1,7 @@
 //! The hot map: values by key, in small tables.
 
 use super::changes::{Changes, Kept, NOTED_AT_ONCE, WriteValue};
-use super::cold::{Codec, Cold, LOOKED_AT};
+use super::cold::{Codec, Cold, LOOKED_AT, Used};
 use super::marks::Marks;
 use super::tier::Tier;
 use crate::checkpoint::{Delta, TableId};
@@ -79,12 +79,6 @@ pub(crate) struct Place {
 /// No table has so many buckets.
 const NOT_LOCATED: u32 = u32::MAX;
 
-/// Of so many small tables, the one where a hash belongs.
-#[inline(always)]
-fn table_of(hash: u64, tables: usize) -> usize {
-    (hash >> 48) as usize & (tables - 1)
-}
-
 impl Place {
     /// The small table, of so many, and the bucket; one that no table has if it was not found.
     #[inline(always)]
@@ -96,6 +90,13 @@ impl Place {
     pub(crate) fn of_hash(hash: u64) -> Place {
         Place { hash, bucket: NOT_LOCATED }
     }
+}
+
+/// Of so many small tables the one for a hash. hashbrown takes the lowest bits of it for the place and the highest seven for
+/// its tag: these are others.
+#[inline(always)]
+fn table_of(hash: u64, parts: usize) -> usize {
+    ((hash >> 41 & 0xffff) as usize * parts) >> 16
 }
 
 impl<K: Key, V> KeyedTable<K, V> {
@@ -117,7 +118,6 @@ impl<K: Key, V> KeyedTable<K, V> {
         self.len + self.cold.as_ref().map_or(0, |cold| cold.len)
     }
 
-    /// hashbrown takes the lowest bits of a hash for the place and the highest seven for its tag: these are others.
     #[inline(always)]
     fn table_of(&self, hash: u64) -> usize {
         table_of(hash, self.tables.len())
@@ -234,19 +234,18 @@ impl<K: Key, V> KeyedTable<K, V> {
     fn rebuild_for(&mut self, table: usize, capacity: usize) {
         let anew = HashTable::with_capacity(capacity);
         let marks = Marks::of(anew.num_buckets());
+        let buckets = anew.num_buckets();
         let full = std::mem::replace(&mut self.tables[table], anew);
+        let used = self.cold.as_mut().map(|cold| cold.reshaped(table, buckets));
         let old = self.changes.as_mut().map(|changes| {
             changes.look_again(table);
             std::mem::replace(&mut changes.marks[table], marks)
         });
-        self.take_in(full, old);
-        if let Some(cold) = &mut self.cold {
-            cold.reshaped(table, self.tables[table].num_buckets());
-        }
+        self.take_in(full, old, used);
     }
 
-    /// Takes the entries of a small table in, with their marks, wherever they belong now.
-    fn take_in(&mut self, mut entries: HashTable<(K, V)>, marks: Option<Marks>) {
+    /// Takes the entries of a small table in, with what is known of them, wherever they belong now.
+    fn take_in(&mut self, mut entries: HashTable<(K, V)>, marks: Option<Marks>, used: Option<Used>) {
         for bucket in 0..entries.num_buckets() {
             let Ok(entry) = entries.get_bucket_entry(bucket) else { continue };
             let entry = entry.remove().0;
@@ -257,6 +256,9 @@ impl<K: Key, V> KeyedTable<K, V> {
             let entry = self.tables[table].insert_unique(hash, entry, |(key, _)| hasher.hash_one(key));
             if let (Some(changes), Some(marks)) = (&mut self.changes, &marks) {
                 changes.marks[table].move_here(entry.bucket_index(), marks, bucket);
+            }
+            if let (Some(cold), Some(used)) = (&mut self.cold, &used) {
+                cold.moved(table, entry.bucket_index(), used, bucket);
             }
         }
     }
@@ -270,10 +272,11 @@ impl<K: Key, V> KeyedTable<K, V> {
             self.measure_some();
         }
         let fits = self.cold.as_ref().is_none_or(|cold| cold.fits::<K>(4 * SPLIT_ABOVE));
-        if self.tables.len() == SPLIT || self.len <= SPLIT_ABOVE || !fits {
+        if self.tables.len() > 1 || self.len <= SPLIT_ABOVE || !fits {
             return;
         }
-        let split: Vec<_> = (0..SPLIT).map(|_| HashTable::with_capacity(2 * SPLIT_ABOVE / SPLIT)).collect();
+        let parts = self.cold.as_ref().map_or(SPLIT, |cold| cold.parts::<K>(SPLIT));
+        let split: Vec<_> = (0..parts).map(|_| HashTable::with_capacity(2 * SPLIT_ABOVE / parts)).collect();
         let mut old_marks = Vec::new();
         if let Some(changes) = &mut self.changes {
             changes.look_again(0);
@@ -281,11 +284,10 @@ impl<K: Key, V> KeyedTable<K, V> {
             old_marks = std::mem::replace(&mut changes.marks, marks);
         }
         let mut old_marks = old_marks.into_iter();
-        if let Some(cold) = &mut self.cold {
-            cold.shaped(split.iter().map(HashTable::num_buckets));
-        }
+        let used = self.cold.as_mut().map(|cold| cold.shaped(split.iter().map(HashTable::num_buckets)));
+        let mut used = used.into_iter().flatten();
         for table in std::mem::replace(&mut self.tables, split) {
-            self.take_in(table, old_marks.next());
+            self.take_in(table, old_marks.next(), used.next());
         }
         self.count_buckets();
     }
@@ -301,12 +303,18 @@ impl<K: Key, V> KeyedTable<K, V> {
     }
 
     pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.get_placed_mut(Place::of_hash(self.hasher.hash_one(key)), key)
+        let hash = self.hasher.hash_one(key);
+        if self.cold.is_some() {
+            self.bring(self.table_of(hash), hash, key);
+        }
+        self.get_again_mut(Place::of_hash(hash), key)
     }
 
-    pub(crate) fn get_placed_mut(&mut self, place: Place, key: &K) -> Option<&mut V> {
+    /// The value of a key that a record of this batch has brought: that it is used once more says nothing of how often it
+    /// will be.
+    pub(crate) fn get_again_mut(&mut self, place: Place, key: &K) -> Option<&mut V> {
         let table = self.table_of(place.hash);
-        if self.cold.is_some() {
+        if self.cold.is_some() && self.tables[table].find(place.hash, |(held, _)| held == key).is_none() {
             self.bring(table, place.hash, key);
         }
         let entry = self.tables[table].find_entry(place.hash, |(held, _)| held == key).ok()?;
@@ -481,7 +489,9 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     /// Lets entries go where one is about to come into a small table, if there are too many.
     fn make_way(&mut self, table: usize) {
-        self.measure(table);
+        if self.cold.as_mut().is_some_and(|cold| cold.is_to_measure()) {
+            self.measure(table);
+        }
         for _ in 0..EVICTED_FOR_ONE {
             let crowded = self.is_crowded(table);
             let Some(cold) = &mut self.cold else { return };
@@ -535,8 +545,9 @@ impl<K: Key, V> KeyedTable<K, V> {
 
     /// Measures some entries of all small tables, which may have grown since they came, and lets some go if that is too much.
     fn measure_some(&mut self) {
-        for part in 0..SPLIT {
-            self.measure(part % self.tables.len());
+        let parts = self.tables.len();
+        for part in self.cold.as_mut().map_or(0..0, |cold| cold.measured_next(SPLIT, parts)) {
+            self.measure(part % parts);
         }
         if let Some(cold) = &mut self.cold {
             cold.count(self.len);
@@ -620,12 +631,14 @@ impl<K: Key, V> KeyedTable<K, V> {
     }
 
     /// Copies entries into the snapshot at hand, as many as `left` says, from which it takes them; whether all are copied.
+    /// From one call to the next what was copied may be taken out of `into`.
     pub(crate) fn copy_some(&mut self, left: &mut usize, into: &mut Delta) -> bool {
         let Some(changes) = &mut self.changes else { return true };
         if into.is_empty() {
             // What is copied ahead from now on comes at the end: it is many small pieces, of which each call would copy a few.
             *into = changes.take_ahead();
         }
+        into.append(changes.take_gone());
         while let Some((part, bucket)) = changes.next_due() {
             if *left == 0 {
                 return false;
@@ -802,7 +815,9 @@ mod tests {
         };
         let (mut table, mut copy) = (KeyedTable::new(), Copy::default());
         table.track(0, write_key);
-        let (mut at_barrier, mut delta, mut is_whole) = (BTreeMap::new(), None, false);
+        let (mut at_barrier, mut delta, mut parts) = (BTreeMap::new(), None, Vec::new());
+        let mut is_whole = false;
+        // Keys grow in number, so that the table grows and splits while snapshots are copied.
         for step in 0..40_000u64 {
             let key = random(keys(step));
             let place = located(&mut table, key);
@@ -837,9 +852,11 @@ mod tests {
                         if is_whole {
                             copy = Copy::default();
                         }
-                        delta.iter().for_each(|delta| copy.apply(delta));
+                        parts.extend(delta.take());
+                        parts.drain(..).for_each(|part| copy.apply(&part));
                         assert_eq!(copy.entries(), at_barrier);
-                        delta = None;
+                    } else if random(2) == 0 {
+                        parts.push(std::mem::take(into));
                     }
                 }
             }
@@ -891,7 +908,8 @@ mod tests {
             table
         };
         let (mut table, mut map, mut copy) = (new_table(), BTreeMap::new(), Copy::default());
-        let (mut at_barrier, mut delta, mut is_whole) = (BTreeMap::new(), None, false);
+        let (mut at_barrier, mut delta, mut parts) = (BTreeMap::new(), None, Vec::new());
+        let mut is_whole = false;
         for step in 0..20_000u64 {
             let key = random(1 + (step % 7_000) / 3);
             let place = located(&mut table, key);
@@ -951,9 +969,9 @@ mod tests {
                         if is_whole {
                             copy = Copy::default();
                         }
-                        delta.iter().for_each(|delta| copy.apply(delta));
+                        parts.extend(delta.take());
+                        parts.drain(..).for_each(|part| copy.apply(&part));
                         assert_eq!(copy.entries(), at_barrier);
-                        delta = None;
                         if random(10) == 0 {
                             // It crashes, and begins again.
                             drop(table);
@@ -964,6 +982,8 @@ mod tests {
                             });
                             map = at_barrier.clone();
                         }
+                    } else if random(2) == 0 {
+                        parts.push(std::mem::take(into));
                     }
                 }
             }

@@ -13,6 +13,7 @@ pub(super) use record::{put_len, take_len};
 
 use crate::graph::Budget;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,11 +37,11 @@ pub trait TierPages: Send {
     /// If it cannot be kept: the disk is full, or failed. Pages that were kept before are still there.
     fn write(&mut self, page: &[u8]) -> io::Result<PageAt>;
 
-    /// Reads a page, in place of what is in `into`. What comes back is checked by whoever asked.
+    /// Reads some bytes of a page, in place of what is in `into`. What comes back is checked by whoever asked.
     ///
     /// # Errors
     /// If the disk failed.
-    fn read(&mut self, at: PageAt, into: &mut Vec<u8>) -> io::Result<()>;
+    fn read(&mut self, at: PageAt, part: Range<u32>, into: &mut Vec<u8>) -> io::Result<()>;
 
     /// Lets a page go.
     fn free(&mut self, at: PageAt);
@@ -139,6 +140,8 @@ struct Failing {
 const PAUSE: Duration = Duration::from_millis(5);
 /// Of a budget in bytes, one in so many may be entries that have left their table and wait for others of their page.
 const WAITING: u64 = 8;
+/// One in so many are what directories take where there is several times as much state as memory.
+const DIRECTORIES: u64 = 16;
 /// So many bytes for each key of a budget in keys.
 const WAITING_FOR_KEY: u64 = 16;
 /// No more wait than these, whatever the budget.
@@ -199,6 +202,14 @@ impl Tier {
             }
             Budget::Keys(_) => i64::MAX,
         }
+    }
+
+    /// The bytes that tables may still grow by, where bytes are counted, once so many keys are not in memory that directories
+    /// have what they usually need.
+    pub(super) fn left_for_tables(&self) -> Option<usize> {
+        let Budget::Bytes(bytes) = self.budget else { return None };
+        let directories = i64::try_from(bytes / DIRECTORIES).unwrap_or(i64::MAX);
+        Some(usize::try_from(self.left().saturating_sub(directories)).unwrap_or(0))
     }
 
     /// Whether there is more in memory than may be, once `more` keys have come.

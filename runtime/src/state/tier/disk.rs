@@ -8,6 +8,7 @@ use super::{PageAt, TierPages, TierStore};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// What a page's place and size are a multiple of.
@@ -90,9 +91,9 @@ impl TierPages for Pages {
         Ok(PageAt { place, len })
     }
 
-    fn read(&mut self, at: PageAt, into: &mut Vec<u8>) -> io::Result<()> {
-        into.resize(at.len as usize, 0);
-        read_at(&mut self.file, into, u64::from(at.place) * UNIT as u64)
+    fn read(&mut self, at: PageAt, part: Range<u32>, into: &mut Vec<u8>) -> io::Result<()> {
+        into.resize(part.len(), 0);
+        read_at(&mut self.file, into, u64::from(at.place) * UNIT as u64 + u64::from(part.start))
     }
 
     fn free(&mut self, at: PageAt) {
@@ -100,7 +101,8 @@ impl TierPages for Pages {
     }
 
     fn best(&self) -> usize {
-        UNIT
+        // Read in parts of about a unit.
+        4 * UNIT
     }
 
     fn bytes(&self) -> u64 {
@@ -144,7 +146,7 @@ mod tests {
         let size = pages.bytes();
         let mut read = Vec::new();
         for (n, &at) in (0..100).zip(&at) {
-            pages.read(at, &mut read).unwrap();
+            pages.read(at, 0..at.len, &mut read).unwrap();
             assert_eq!(read, bytes(n));
             if n % 2 == 1 {
                 pages.free(at);
@@ -154,7 +156,7 @@ mod tests {
             pages.write(&bytes(n)).unwrap();
         }
         for n in (0..100).step_by(2) {
-            pages.read(at[usize::from(n)], &mut read).unwrap();
+            pages.read(at[usize::from(n)], 0..at[usize::from(n)].len, &mut read).unwrap();
             assert_eq!(read, bytes(n));
         }
         assert_eq!(pages.bytes(), size, "what was let go made room");

@@ -3,6 +3,7 @@
 use super::{PageAt, TierPages, TierStore};
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -98,13 +99,14 @@ impl TierPages for Own {
         Ok(at)
     }
 
-    fn read(&mut self, at: PageAt, into: &mut Vec<u8>) -> io::Result<()> {
+    fn read(&mut self, at: PageAt, part: Range<u32>, into: &mut Vec<u8>) -> io::Result<()> {
         self.store.may_fail()?;
         let pages = self.store.pages();
         let page = pages.pages.get(&(self.number, at.place));
-        let page = page.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let part = page.and_then(|page| page.get(part.start as usize..part.end as usize));
+        let part = part.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         into.clear();
-        into.extend_from_slice(page);
+        into.extend_from_slice(part);
         Ok(())
     }
 
