@@ -162,6 +162,11 @@ impl FlowControl {
         self.tasks.is_empty() && self.shared.region_ended.is_cancelled()
     }
 
+    /// Whether all tasks have ended; tables may take more.
+    pub(super) fn has_drained(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     /// Late and skipped records of each node so far, and the keys it holds now.
     #[must_use]
     pub fn counts(&self) -> Vec<NodeCounts> {

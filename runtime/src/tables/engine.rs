@@ -36,10 +36,13 @@ impl Engine {
         Cx::new(&self.graph, &*self.store)
     }
 
-    /// Makes the store that of the tables as they are declared.
-    pub(super) fn open(&mut self) -> Result<(), RegionError> {
+    /// Makes the store that of the tables as they are declared, and as they were after an epoch.
+    pub(super) fn open(&mut self, epoch: Option<u64>) -> Result<(), RegionError> {
         let store = &mut *self.store;
-        let opened = self.graph.tables().try_for_each(|table| table.open(store));
+        let opened = self.graph.tables().try_for_each(|table| {
+            table.open(store)?;
+            table.go_on_from(store, epoch)
+        });
         opened.map_err(|error| RegionError::Store { flow: self.graph.flow, error: Arc::new(error) })
     }
 
@@ -112,6 +115,12 @@ impl Engine {
                 failed => self.read_error(failed),
             },
         )
+    }
+
+    /// Lets some of what could be put back in a table go: whether there is more.
+    pub(super) fn let_go(&mut self, table: usize, through: u64) -> io::Result<bool> {
+        let table = self.graph.part(table).table();
+        table.map_or(Ok(false), |table| table.let_go(&mut *self.store, through))
     }
 
     /// Something that only looks at the tables.

@@ -7,9 +7,11 @@ use super::rel::{Rel, RowKey, RowValue, StoredRow, Way};
 use super::stats::ViewStats;
 use super::table::{Refused, table_of};
 use super::thread::Commands;
+use super::undo::Writer;
 use super::view::view_of;
 use super::write_batch::WriteBatch;
 use std::fmt;
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::broadcast;
@@ -43,7 +45,27 @@ impl<K: RowKey, R: StoredRow> Table<K, R> {
     /// See [`WriteError`].
     pub async fn upsert(&self, row: R) -> Result<(), WriteError> {
         let rel = self.rel;
-        self.commands.write(Box::new(move |cx| table_of(cx.graph, rel).upsert(cx, row))).await
+        self.commands
+            .write(Box::new(move |cx| table_of(cx.graph, rel).upsert(cx, Writer::Service, row)))
+            .await
+    }
+
+    /// Upserts rows of a stream, for which an epoch is over in a durable flow: what they replace is put back if the flow goes
+    /// on from there.
+    pub(crate) async fn feed(&self, rows: Vec<R>, after: Option<u64>) -> Result<(), WriteError> {
+        let (rel, by) = (self.rel, after.map_or(Writer::Stream, Writer::StreamAfter));
+        let stage = move |cx: &super::graph::Cx<'_>| {
+            rows.into_iter().try_for_each(|row| table_of(cx.graph, rel).upsert(cx, by, row))
+        };
+        self.commands.write(Box::new(stage)).await
+    }
+
+    /// What streams have written up to an epoch stands: nothing of it is put back any more.
+    pub(crate) async fn settle(&self, through: u64) -> io::Result<()> {
+        let id = self.rel.id;
+        // Others come between the pages.
+        while self.commands.ask(move |engine| engine.let_go(id, through)).await.unwrap_or(Ok(false))? {}
+        Ok(())
     }
 
     /// Changes the row with a key. No other write comes between what the closure reads and what it leaves, so it is to be

@@ -4,9 +4,9 @@
 //! each replay and each eviction runs to its end: no change is ever on its way past a replay. Layers, each of which imports
 //! only from those before it:
 //!
-//! - words: [`rel`], [`error`], [`encode`], [`store`], [`opened`], [`stats`], [`ring`];
+//! - words: [`rel`], [`error`], [`encode`], [`store`], [`opened`], [`undo`], [`stats`], [`ring`];
 //! - what nodes have in common: [`graph`], [`below`], [`changes`], [`held`], [`published`];
-//! - nodes: [`table`], [`filter`], [`map_values`], [`rekey`], [`merge`], [`join`], [`aggregate`], [`distinct`], [`view`];
+//! - nodes: [`table`], [`fed`], [`filter`], [`map_values`], [`rekey`], [`merge`], [`join`], [`aggregate`], [`distinct`], [`view`];
 //! - the thread and what leads to it: [`engine`], [`thread`], [`handle`], [`write_batch`], [`region`].
 
 #![allow(rustdoc::private_intra_doc_links)]
@@ -18,6 +18,7 @@ mod distinct;
 mod encode;
 mod engine;
 mod error;
+mod fed;
 mod filter;
 mod graph;
 mod handle;
@@ -35,8 +36,11 @@ mod stats;
 mod store;
 mod table;
 #[cfg(test)]
+mod tests_fed;
+#[cfg(test)]
 mod tests_random;
 mod thread;
+mod undo;
 mod view;
 mod write_batch;
 

@@ -36,6 +36,9 @@ pub struct Keep {
 pub struct RegionSettings {
     /// How long [`View::get`] waits for an answer; `None`, the default: as long as it takes.
     pub deadline: Option<Duration>,
+    /// The epoch that streams which lead into tables go on from. What they had written after it is put back before anything
+    /// can be read: it comes again. `None`, the default: what was written stands.
+    pub epoch: Option<u64>,
 }
 
 /// A view of a region.
@@ -225,8 +228,19 @@ impl Region {
         settings: RegionSettings,
     ) -> Result<Running, RegionError> {
         let (mut engine, views) = self.engine(Box::new(store))?;
-        engine.open()?;
+        engine.open(settings.epoch)?;
         Ok(Running { commands: thread::start(engine, views)?, settings })
+    }
+
+    /// Starts the region without a thread: what handles ask is done where they are polled. For simulations.
+    pub(crate) fn start_here(
+        self,
+        store: impl TableStore + 'static,
+        settings: RegionSettings,
+    ) -> Result<Running, RegionError> {
+        let (mut engine, views) = self.engine(Box::new(store))?;
+        engine.open(settings.epoch)?;
+        Ok(Running { commands: thread::here(engine, views), settings })
     }
 
     pub(super) fn engine(

@@ -1,11 +1,14 @@
 //! The thread of a region, and the commands that handles send it.
+//!
+//! In a simulation there is no such thread: a command is done where it is sent, so that what comes when is the seed's
+//! choice alone.
 
 use super::engine::{Engine, Stage};
 use super::error::{RegionError, WriteError};
 use super::published::Published;
 use super::rel::RowKey;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
 /// How many writes share one batch of the store at the most.
@@ -23,13 +26,42 @@ enum Command {
 /// Where commands go.
 #[derive(Clone)]
 pub(super) struct Commands {
-    sender: Sender<Command>,
+    to: To,
     pub(super) flow: &'static str,
     /// Of which only the address counts: which region it is.
     region: Arc<u8>,
 }
 
+#[derive(Clone)]
+enum To {
+    Thread(Sender<Command>),
+    Here(Arc<Mutex<Option<(Engine, Closing)>>>),
+}
+
 impl Commands {
+    /// Whether there was someone to send it to. What is done here is answered when this returns.
+    fn send(&self, command: Command) -> bool {
+        let here = match &self.to {
+            To::Thread(sender) => return sender.send(command).is_ok(),
+            To::Here(here) => here,
+        };
+        let mut here = here.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((engine, _)) = &mut *here else { return false };
+        match command {
+            Command::Write(stage, done) => {
+                let answer = engine.write(vec![stage]).pop();
+                // Who wrote waits for it.
+                let _ = answer.map(|answer| done.send(answer));
+            }
+            Command::Work(work) => work(engine),
+            Command::Stop(stopped) => {
+                *here = None;
+                let _ = stopped.send(());
+            }
+        }
+        true
+    }
+
     pub(super) fn is_same(&self, other: &Commands) -> bool {
         Arc::ptr_eq(&self.region, &other.region)
     }
@@ -38,13 +70,15 @@ impl Commands {
     pub(super) async fn write(&self, stage: Stage) -> Result<(), WriteError> {
         let (done, answer) = oneshot::channel();
         let stopped = || WriteError::Stopped { flow: self.flow };
-        self.sender.send(Command::Write(stage, done)).map_err(|_| stopped())?;
+        if !self.send(Command::Write(stage, done)) {
+            return Err(stopped());
+        }
         answer.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     /// Whether the thread will come to it, if it does not end before.
     pub(super) fn work(&self, work: Work) -> bool {
-        self.sender.send(Command::Work(work)).is_ok()
+        self.send(Command::Work(work))
     }
 
     /// Waits for an answer; `None` if the thread has ended.
@@ -61,7 +95,7 @@ impl Commands {
     /// Ends the thread after what was sent before. It is over, and the store is closed, when this returns.
     pub(super) async fn stop(&self) {
         let (sender, stopped) = oneshot::channel();
-        if self.sender.send(Command::Stop(sender)).is_ok() {
+        if self.send(Command::Stop(sender)) {
             // An error says the same: the thread has ended.
             let _ = stopped.await;
         }
@@ -103,7 +137,14 @@ pub(super) fn start(engine: Engine, views: Vec<Arc<dyn Closes>>) -> Result<Comma
         }
     };
     thread.spawn(run).map_err(|error| RegionError::Thread { flow, error: Arc::new(error) })?;
-    Ok(Commands { sender, flow, region: Arc::new(0) })
+    Ok(Commands { to: To::Thread(sender), flow, region: Arc::new(0) })
+}
+
+/// Without a thread.
+pub(super) fn here(engine: Engine, views: Vec<Arc<dyn Closes>>) -> Commands {
+    let flow = engine.graph.flow;
+    let here = Arc::new(Mutex::new(Some((engine, Closing(views)))));
+    Commands { to: To::Here(here), flow, region: Arc::new(0) }
 }
 
 /// Runs until it is stopped, which it answers with who wants to know, or until no handle is left.
