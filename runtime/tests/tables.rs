@@ -36,13 +36,14 @@ struct Forum {
 
 fn count<V>() -> Functions<u64, V, u64, u64> {
     Functions {
-        init: Box::new(|| 0),
+        init: Box::new(|_| 0),
         add: Box::new(|n, _| *n += 1),
         retract: Box::new(|n, _| {
             *n -= 1;
             Retracted::Done
         }),
         finish: Box::new(|_, n| *n),
+        heap: Box::new(|_| 0),
         ordered: false,
     }
 }
@@ -369,10 +370,11 @@ async fn a_keyless_aggregate_is_over_all_rows() {
     let whole = region.whole::<Article>();
     let all = region.rekey("all", articles, whole, |_| ());
     let functions = Functions {
-        init: Box::new(|| 0u64),
+        init: Box::new(|_| 0u64),
         add: Box::new(|n, _: &Article| *n += 1),
         retract: Box::new(|_, _| Retracted::Recompute),
         finish: Box::new(|(), n| *n),
+        heap: Box::new(|_| 0),
         ordered: false,
     };
     let total = region.aggregate("total", all, functions, Keep::default());

@@ -4,7 +4,7 @@
 //! each replay and each eviction runs to its end: no change is ever on its way past a replay. Layers, each of which imports
 //! only from those before it:
 //!
-//! - words: [`rel`], [`error`], [`encode`], [`store`], [`opened`], [`undo`], [`stats`], [`ring`];
+//! - words: [`rel`], [`error`], [`encode`], [`front`], [`store`], [`opened`], [`undo`], [`stats`], [`ring`];
 //! - what nodes have in common: [`graph`], [`below`], [`changes`], [`held`], [`published`];
 //! - nodes: [`table`], [`fed`], [`filter`], [`map_values`], [`rekey`], [`merge`], [`join`], [`aggregate`], [`distinct`], [`view`];
 //! - the thread and what leads to it: [`engine`], [`thread`], [`handle`], [`write_batch`], [`region`].
@@ -20,6 +20,7 @@ mod engine;
 mod error;
 mod fed;
 mod filter;
+mod front;
 mod graph;
 mod handle;
 mod held;
@@ -46,6 +47,7 @@ mod write_batch;
 
 pub use aggregate::{Functions, Retracted};
 pub use error::{ReadError, RegionError, WriteError};
+pub use front::{FrontMax, FrontMin, FrontTop, Heap, heap_of};
 pub use handle::{Change, Changes, Peek, Table, View};
 pub use published::Rows;
 pub use region::{Keep, Region, RegionSettings, Running, ViewRel};

@@ -18,7 +18,6 @@ use super::table::{self, table_of};
 use super::thread::{self, Closes, Commands};
 use super::view;
 use crate::graph::Budget;
-use serde::Serialize;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -153,7 +152,7 @@ impl Region {
     }
 
     /// One result for the rows of each key; a key without rows has none.
-    pub fn aggregate<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue>(
+    pub fn aggregate<K: RowKey, V: RowValue, S: Send + 'static, W: RowValue>(
         &mut self,
         name: &'static str,
         input: impl Into<Rel<K, V>>,

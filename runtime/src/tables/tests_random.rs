@@ -216,7 +216,7 @@ impl Function {
 
     fn functions<K>(self) -> Functions<K, Value, State, Value> {
         Functions {
-            init: Box::new(State::default),
+            init: Box::new(|_| State::default()),
             add: Box::new(move |state, value| {
                 weigh(value);
                 self.add(state, value);
@@ -226,6 +226,7 @@ impl Function {
                 self.retract(state, value)
             }),
             finish: Box::new(move |_, state| self.finish(state)),
+            heap: Box::new(|_| 0),
             ordered: matches!(self, Function::Collect),
         }
     }
