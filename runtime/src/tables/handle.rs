@@ -1,7 +1,7 @@
 //! What a service holds of a region: tables to write to, views to read.
 
 use super::error::{ReadError, WriteError};
-use super::published::{Rows, Waiting};
+use super::published::Rows;
 use super::region::ViewRel;
 use super::rel::{Rel, RowKey, RowValue, StoredRow, Way};
 use super::stats::ViewStats;
@@ -9,6 +9,7 @@ use super::table::{Refused, table_of};
 use super::thread::Commands;
 use super::undo::Writer;
 use super::view::view_of;
+use super::waiters::Waiting;
 use super::write_batch::WriteBatch;
 use std::fmt;
 use std::io;
@@ -289,7 +290,7 @@ impl<K: RowKey, V: RowValue> View<K, V> {
         if let Some(rows) = self.view.published.read(key) {
             return Asked::Answered(rows);
         }
-        match self.view.published.wait(key) {
+        match self.view.published.waiters.wait(key) {
             Waiting::Behind(answer) => Asked::Waits(answer),
             Waiting::Closed => Asked::Stopped,
             Waiting::First(answer) => {
@@ -313,7 +314,7 @@ impl<K: RowKey, V: RowValue> View<K, V> {
         // If the thread has ended, closing the view answers who waits.
         self.commands.work(Box::new(move |engine| {
             let answer = engine.read(id, &key);
-            published.answer(&key, &answer);
+            published.waiters.answer(&key, &answer);
             engine.enforce();
         }));
     }

@@ -5,7 +5,7 @@
 //! only from those before it:
 //!
 //! - words: [`rel`], [`error`], [`encode`], [`front`], [`store`], [`opened`], [`undo`], [`stats`], [`ring`];
-//! - what nodes have in common: [`graph`], [`below`], [`changes`], [`held`], [`published`];
+//! - what nodes have in common: [`graph`], [`below`], [`changes`], [`held`], [`waiters`], [`published`];
 //! - nodes: [`table`], [`fed`], [`filter`], [`map_values`], [`rekey`], [`merge`], [`join`], [`aggregate`], [`distinct`], [`view`];
 //! - the thread and what leads to it: [`engine`], [`thread`], [`handle`], [`write_batch`], [`region`].
 
@@ -43,6 +43,7 @@ mod tests_random;
 mod thread;
 mod undo;
 mod view;
+mod waiters;
 mod write_batch;
 
 pub use aggregate::{Functions, Retracted};

@@ -109,7 +109,7 @@ pub(super) trait Closes: Send + Sync {
 
 impl<K: RowKey, V: Send + Sync> Closes for Published<K, V> {
     fn close(&self) {
-        Published::close(self);
+        self.waiters.close();
     }
 }
 
