@@ -651,3 +651,36 @@ async fn an_extreme_of_all_rows_that_leaves_is_found_without_reading_them() {
     assert!(reads < 4 * ARTICLES, "{reads} reads for 600 writes");
     handle.finish().await.unwrap();
 }
+
+#[tokio::test]
+async fn tables_and_views_explain_themselves() {
+    let handle = Drafts.spawn().unwrap();
+    handle.articles.insert(article(1, 7)).await.unwrap();
+    handle.of_author.get(&7).await.unwrap();
+    handle.of_author.get(&7).await.unwrap();
+    assert_eq!(
+        handle.explain("articles"),
+        "`articles` is a table; its rows are found by its key (id) and by the index `by_author` (author); streams lead into \
+         it, from `long`. Nothing waits for the thread of the tables"
+    );
+    let view = handle.explain("of_author");
+    assert!(
+        view.starts_with(
+            "`of_author` is a view by (author), and shows each write when that is acknowledged; what it has not in memory is \
+             computed from articles.by_author when it is asked for. It holds 1 keys, "
+        ),
+        "{view}"
+    );
+    assert!(
+        view.contains("1 reads found their key in memory and 1 did not, for which 1 keys were computed"),
+        "{view}"
+    );
+    assert!(handle.explain("articels").contains("did you mean `articles`?"));
+    let watch = handle.control.watch();
+    handle.finish().await.unwrap();
+    assert!(watch.explain("of_author").contains("has ended"));
+
+    let handle = Forum::default().spawn().unwrap();
+    assert!(handle.explain("vote_count").starts_with("`vote_count` stands between tables and views"));
+    handle.finish().await.unwrap();
+}

@@ -73,6 +73,7 @@ impl FlowControl {
     /// Takes the region of a flow that has tables. Its tables end with the flow, also where an error ends that.
     pub(super) fn has_region(&mut self, region: Option<Running>) {
         let Some(running) = &region else { return self.shared.region_ended.cancel() };
+        self.shared.region.get_or_init(|| running.seen());
         let (shared, running) = (Arc::clone(&self.shared), running.clone());
         self.executor.spawn(Box::pin(async move {
             tokio::select! {

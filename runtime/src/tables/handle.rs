@@ -13,7 +13,6 @@ use super::waiters::Waiting;
 use super::write_batch::WriteBatch;
 use std::fmt;
 use std::io;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -266,17 +265,7 @@ impl<K: RowKey, V: RowValue> View<K, V> {
 
     /// What it has been asked, and what it holds.
     pub fn stats(&self) -> ViewStats {
-        let published = &self.view.published;
-        let counts = &published.counts;
-        ViewStats {
-            hits: counts.hits.sum(),
-            misses: counts.misses.load(Ordering::Relaxed),
-            replays: counts.replays.load(Ordering::Relaxed),
-            evictions: counts.evictions.load(Ordering::Relaxed),
-            holes_dropped: counts.holes_dropped.load(Ordering::Relaxed),
-            keys: published.entries.len() as u64,
-            bytes: counts.bytes.load(Ordering::Relaxed),
-        }
+        self.view.published.stats()
     }
 
     async fn read(&self, key: &K) -> Result<Rows<V>, ReadError> {

@@ -51,6 +51,7 @@ pub use error::{ReadError, RegionError, WriteError};
 pub use front::{FrontMax, FrontMin, FrontTop, Heap, heap_of};
 pub use handle::{Change, Changes, Peek, Table, View};
 pub use published::Rows;
+pub(crate) use region::Seen;
 pub use region::{Keep, Region, RegionSettings, Running, ViewRel};
 pub use rel::{Delta, Index, IndexId, Rel, RowKey, RowValue, StoredRow, TableRel};
 pub use stats::ViewStats;

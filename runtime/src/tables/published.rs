@@ -1,7 +1,7 @@
 //! What readers of a view see: its entries, published by the region's thread alone, and who waits for one.
 
 use super::rel::RowKey;
-use super::stats::Spread;
+use super::stats::{Spread, ViewStats};
 use super::waiters::Waiters;
 use hashbrown::DefaultHashBuilder;
 use std::ops::Deref;
@@ -55,6 +55,7 @@ pub(super) struct Entry<V> {
 }
 
 pub(super) struct Published<K, V> {
+    pub(super) name: &'static str,
     pub(super) entries: papaya::HashMap<K, Arc<Entry<V>>, DefaultHashBuilder>,
     pub(super) waiters: Waiters<K, V>,
     pub(super) changes: broadcast::Sender<K>,
@@ -72,12 +73,26 @@ pub(super) struct Counts {
 }
 
 impl<K: RowKey, V> Published<K, V> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(name: &'static str) -> Self {
         Published {
+            name,
             entries: papaya::HashMap::with_hasher(DefaultHashBuilder::default()),
             waiters: Waiters::new(),
             changes: broadcast::Sender::new(CHANGES),
             counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn stats(&self) -> ViewStats {
+        let counts = &self.counts;
+        ViewStats {
+            hits: counts.hits.sum(),
+            misses: counts.misses.load(Ordering::Relaxed),
+            replays: counts.replays.load(Ordering::Relaxed),
+            evictions: counts.evictions.load(Ordering::Relaxed),
+            holes_dropped: counts.holes_dropped.load(Ordering::Relaxed),
+            keys: self.entries.len() as u64,
+            bytes: counts.bytes.load(Ordering::Relaxed),
         }
     }
 

@@ -13,6 +13,7 @@ use super::merge::Merge;
 use super::published::Published;
 use super::rekey::Rekey;
 use super::rel::{Index, IndexId, Rel, RowKey, RowValue, StoredRow, TableRel, Way};
+use super::stats::ViewStats;
 use super::store::TableStore;
 use super::table::{self, table_of};
 use super::thread::{self, Closes, Commands};
@@ -21,6 +22,7 @@ use crate::graph::Budget;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How much a node remembers.
@@ -207,7 +209,7 @@ impl Region {
         keep: Keep,
         max_rows: Option<usize>,
     ) -> ViewRel<K, V> {
-        let published = Arc::new(Published::new());
+        let published = Arc::new(Published::new(name));
         self.views.push(published.clone());
         let view = view::View::new(name, input.into(), keep.budget, max_rows, published.clone());
         ViewRel { id: self.graph.add(name, view).id, name, published }
@@ -228,7 +230,8 @@ impl Region {
     ) -> Result<Running, RegionError> {
         let (mut engine, views) = self.engine(Box::new(store))?;
         engine.open(settings.epoch)?;
-        Ok(Running { commands: thread::start(engine, views)?, settings })
+        let seen = views.clone().into();
+        Ok(Running { commands: thread::start(engine, views)?, settings, seen })
     }
 
     /// Starts the region without a thread: what handles ask is done where they are polled. For simulations.
@@ -239,7 +242,8 @@ impl Region {
     ) -> Result<Running, RegionError> {
         let (mut engine, views) = self.engine(Box::new(store))?;
         engine.open(settings.epoch)?;
-        Ok(Running { commands: thread::here(engine, views), settings })
+        let seen = views.clone().into();
+        Ok(Running { commands: thread::here(engine, views), settings, seen })
     }
 
     pub(super) fn engine(
@@ -264,6 +268,26 @@ impl Region {
 pub struct Running {
     commands: Commands,
     settings: RegionSettings,
+    seen: Arc<[Arc<dyn Closes>]>,
+}
+
+/// What can be seen of a region without keeping it running.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    views: Arc<[Arc<dyn Closes>]>,
+    waiting: Arc<AtomicU64>,
+}
+
+impl Seen {
+    /// What a view has been asked.
+    pub(crate) fn stats(&self, view: &str) -> Option<ViewStats> {
+        self.views.iter().find(|other| other.name() == view).map(|view| view.stats())
+    }
+
+    /// How many writes, replays and whatever else wait for the region's thread, or are under way there.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
 }
 
 impl Running {
@@ -275,6 +299,10 @@ impl Running {
     /// A handle of a view.
     pub fn view<K: RowKey, V: RowValue>(&self, view: ViewRel<K, V>) -> View<K, V> {
         View { commands: self.commands.clone(), view, deadline: self.settings.deadline }
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        Seen { views: self.seen.clone(), waiting: self.commands.waiting.clone() }
     }
 
     /// Ends the region after what was sent to it before. What was acknowledged is in the store, and the store is closed,

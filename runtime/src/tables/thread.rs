@@ -7,6 +7,8 @@ use super::engine::{Engine, Stage};
 use super::error::{RegionError, WriteError};
 use super::published::Published;
 use super::rel::RowKey;
+use super::stats::ViewStats;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -28,8 +30,8 @@ enum Command {
 pub(super) struct Commands {
     to: To,
     pub(super) flow: &'static str,
-    /// Of which only the address counts: which region it is.
-    region: Arc<u8>,
+    /// How many commands are sent and not done. Its address tells regions apart.
+    pub(super) waiting: Arc<AtomicU64>,
 }
 
 #[derive(Clone)]
@@ -42,7 +44,10 @@ impl Commands {
     /// Whether there was someone to send it to. What is done here is answered when this returns.
     fn send(&self, command: Command) -> bool {
         let here = match &self.to {
-            To::Thread(sender) => return sender.send(command).is_ok(),
+            To::Thread(sender) => {
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+                return sender.send(command).is_ok();
+            }
             To::Here(here) => here,
         };
         let mut here = here.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +68,7 @@ impl Commands {
     }
 
     pub(super) fn is_same(&self, other: &Commands) -> bool {
-        Arc::ptr_eq(&self.region, &other.region)
+        Arc::ptr_eq(&self.waiting, &other.waiting)
     }
 
     /// Writes, once the thread has come to it, together with what else waits to be written.
@@ -104,10 +109,20 @@ impl Commands {
 
 /// What nobody answers any more when the thread has ended.
 pub(super) trait Closes: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn stats(&self) -> ViewStats;
     fn close(&self);
 }
 
 impl<K: RowKey, V: Send + Sync> Closes for Published<K, V> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn stats(&self) -> ViewStats {
+        Published::stats(self)
+    }
+
     fn close(&self) {
         self.waiters.close();
     }
@@ -124,11 +139,12 @@ impl Drop for Closing {
 
 pub(super) fn start(engine: Engine, views: Vec<Arc<dyn Closes>>) -> Result<Commands, RegionError> {
     let flow = engine.graph.flow;
-    let (sender, commands) = channel();
+    let ((sender, commands), waiting) = (channel(), Arc::new(AtomicU64::new(0)));
+    let done = waiting.clone();
     let thread = std::thread::Builder::new().name(flow.into());
     let run = move || {
         let closing = Closing(views);
-        let stopped = run(engine, &commands);
+        let stopped = run(engine, &commands, &done);
         drop(closing);
         // What was sent after the end is answered by being dropped.
         drop(commands);
@@ -137,18 +153,18 @@ pub(super) fn start(engine: Engine, views: Vec<Arc<dyn Closes>>) -> Result<Comma
         }
     };
     thread.spawn(run).map_err(|error| RegionError::Thread { flow, error: Arc::new(error) })?;
-    Ok(Commands { to: To::Thread(sender), flow, region: Arc::new(0) })
+    Ok(Commands { to: To::Thread(sender), flow, waiting })
 }
 
 /// Without a thread.
 pub(super) fn here(engine: Engine, views: Vec<Arc<dyn Closes>>) -> Commands {
     let flow = engine.graph.flow;
     let here = Arc::new(Mutex::new(Some((engine, Closing(views)))));
-    Commands { to: To::Here(here), flow, region: Arc::new(0) }
+    Commands { to: To::Here(here), flow, waiting: Arc::default() }
 }
 
 /// Runs until it is stopped, which it answers with who wants to know, or until no handle is left.
-fn run(mut engine: Engine, commands: &Receiver<Command>) -> Option<oneshot::Sender<()>> {
+fn run(mut engine: Engine, commands: &Receiver<Command>, sent: &AtomicU64) -> Option<oneshot::Sender<()>> {
     let mut next = None;
     while let Some(command) = next.take().or_else(|| commands.recv().ok()) {
         match command {
@@ -167,12 +183,16 @@ fn run(mut engine: Engine, commands: &Receiver<Command>) -> Option<oneshot::Send
                         Err(_) => break,
                     }
                 }
+                sent.fetch_sub(waiting.len() as u64, Ordering::Relaxed);
                 for (done, answer) in waiting.into_iter().zip(engine.write(stages)) {
                     // Who wrote may have gone meanwhile.
                     let _ = done.send(answer);
                 }
             }
-            Command::Work(work) => work(&mut engine),
+            Command::Work(work) => {
+                work(&mut engine);
+                sent.fetch_sub(1, Ordering::Relaxed);
+            }
             Command::Stop(stopped) => return Some(stopped),
         }
     }
