@@ -1,5 +1,6 @@
 //! What a service holds of a region: tables to write to, views to read.
 
+use super::engine::Engine;
 use super::error::{ReadError, WriteError};
 use super::published::Rows;
 use super::region::ViewRel;
@@ -231,7 +232,7 @@ impl<K: RowKey, V: RowValue> View<K, V> {
     /// See [`ReadError`]. The key is not pinned then.
     pub async fn pin(&self, key: K) -> Result<(), ReadError> {
         let id = self.view.id;
-        let pinned = self.commands.ask(move |engine| {
+        let pinned = self.commands.ask_when(Some(id), move |engine| {
             engine.read::<K, V>(id, &key)?;
             view_of::<K, V>(&engine.graph, id).pin(key);
             Ok(())
@@ -301,11 +302,12 @@ impl<K: RowKey, V: RowValue> View<K, V> {
     fn replay(&self, key: K) {
         let (id, published) = (self.view.id, self.view.published.clone());
         // If the thread has ended, closing the view answers who waits.
-        self.commands.work(Box::new(move |engine| {
+        let replay = Box::new(move |engine: &mut Engine| {
             let answer = engine.read(id, &key);
             published.waiters.answer(&key, &answer);
             engine.enforce();
-        }));
+        });
+        self.commands.work_when(id, replay);
     }
 }
 

@@ -39,6 +39,8 @@ mod table;
 #[cfg(test)]
 mod tests_fed;
 #[cfg(test)]
+mod tests_filling;
+#[cfg(test)]
 mod tests_random;
 mod thread;
 mod undo;

@@ -217,12 +217,12 @@ impl Region {
 
     /// Starts the region's thread on a store. All that is remembered begins empty, and fills as it is asked for.
     ///
+    /// An index that is new is filled beside what else is done: views that need it answer when it is whole. It is begun anew if
+    /// the region ends before that.
+    ///
     /// # Errors
     /// If what a node remembers could not be recomputed, if the store holds rows of another type, or if the thread could not
     /// be started.
-    ///
-    /// # Panics
-    /// If the closure of an index panics over a row that is stored: an index that is new is filled here.
     pub fn start(
         self,
         store: impl TableStore + 'static,
@@ -242,6 +242,9 @@ impl Region {
     ) -> Result<Running, RegionError> {
         let (mut engine, views) = self.engine(Box::new(store))?;
         engine.open(settings.epoch)?;
+        while engine.fills() {
+            engine.fill();
+        }
         let seen = views.clone().into();
         Ok(Running { commands: thread::here(engine, views), settings, seen })
     }
@@ -259,7 +262,7 @@ impl Region {
                 }
             }
         }
-        Ok((Engine { graph, store }, self.views))
+        Ok((Engine { graph, store, unfilled: None }, self.views))
     }
 }
 
@@ -303,6 +306,13 @@ impl Running {
 
     pub(crate) fn seen(&self) -> Seen {
         Seen { views: self.seen.clone(), waiting: self.commands.waiting.clone() }
+    }
+
+    /// Waits until the indexes that were new at the start are whole, and those that were gone are emptied, or until it is
+    /// known that they cannot be.
+    pub async fn until_filled(&self) {
+        // Where the region has ended there is nothing to wait for.
+        self.commands.ask_when(None, |_| ()).await.unwrap_or_default();
     }
 
     /// Ends the region after what was sent to it before. What was acknowledged is in the store, and the store is closed,

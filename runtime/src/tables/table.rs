@@ -3,7 +3,7 @@
 use super::encode::encode;
 use super::error::{PullError, WriteError};
 use super::graph::{AnyKey, Cx, Graph, Operator, Part};
-use super::opened::{Declared, DeclaredIndex, Stored};
+use super::opened::{Declared, DeclaredIndex, Filling, Stored};
 use super::rel::{Delta, IndexId, Rel, RowKey, StoredRow, Way};
 use super::store::{StoreBatch, TableStore};
 use super::undo::{Bytes, Place, Undo, Writer};
@@ -29,6 +29,7 @@ pub(super) struct Table<K, R> {
     pub(super) open: RefCell<BTreeSet<u64>>,
     /// Up to where that is let go, in the first of them.
     pub(super) let_go_to: RefCell<Option<Vec<u8>>>,
+    filling: RefCell<Filling>,
 }
 
 struct IndexOf<R> {
@@ -59,6 +60,12 @@ struct Change<R> {
 pub(super) trait Staged {
     /// Makes the store that of the table as it is declared.
     fn open(&self, store: &mut dyn TableStore) -> io::Result<()>;
+    /// Whether no index is still to be filled or emptied.
+    fn is_filled(&self) -> bool;
+    /// Fills or empties some of an index: whether one became whole.
+    fn fill(&self, store: &mut dyn TableStore) -> io::Result<bool>;
+    /// Whether the index is one of the table's that is not whole yet.
+    fn lacks(&self, index: IndexId) -> bool;
     /// The write that was being staged stands.
     fn accept(&self);
     /// The write that was being staged is as if it had never been.
@@ -87,6 +94,7 @@ impl<K: RowKey, R: StoredRow> Table<K, R> {
             undo: Place::new(name),
             open: RefCell::default(),
             let_go_to: RefCell::default(),
+            filling: RefCell::default(),
         }
     }
 
@@ -289,6 +297,17 @@ impl<K: RowKey, R: StoredRow> Table<K, R> {
         [&self.rows, key].concat()
     }
 
+    fn with_stored<T>(&self, work: impl FnOnce(&Stored<'_>) -> T) -> T {
+        let entry = |name: &str, row_key: &[u8], row: &[u8]| {
+            let indexes = self.indexes.borrow();
+            let index = indexes.iter().find(|index| index.name == name);
+            let index = index.ok_or_else(|| io::Error::other("an index is not declared"))?;
+            self.entry(index, &self.decode(row)?, row_key)
+        };
+        let index = |name: &str| self.index_prefix(name);
+        work(&Stored { name: self.name, rows: &self.rows, index: &index, entry: &entry })
+    }
+
     fn declared(&self) -> Declared {
         let index = |index: &IndexOf<R>| DeclaredIndex { name: index.name.clone(), key: (index.shape)() };
         let indexes = self.indexes.borrow().iter().map(index).collect();
@@ -321,15 +340,23 @@ fn pages(
 
 impl<K: RowKey, R: StoredRow> Staged for Table<K, R> {
     fn open(&self, store: &mut dyn TableStore) -> io::Result<()> {
-        let entry = |name: &str, row_key: &[u8], row: &[u8]| {
-            let indexes = self.indexes.borrow();
-            let index = indexes.iter().find(|index| index.name == name);
-            let index = index.ok_or_else(|| io::Error::other("an index is not declared"))?;
-            self.entry(index, &self.decode(row)?, row_key)
-        };
-        let index = |name: &str| self.index_prefix(name);
-        let stored = Stored { name: self.name, rows: &self.rows, index: &index, entry: &entry };
-        stored.open(store, &self.declared())
+        let filling = self.with_stored(|stored| stored.open(store, &self.declared()))?;
+        self.filling.replace(filling);
+        Ok(())
+    }
+
+    fn is_filled(&self) -> bool {
+        self.filling.borrow().is_over()
+    }
+
+    fn fill(&self, store: &mut dyn TableStore) -> io::Result<bool> {
+        let filling = &mut *self.filling.borrow_mut();
+        Ok(self.with_stored(|stored| stored.fill_page(store, filling))?.is_some())
+    }
+
+    fn lacks(&self, id: IndexId) -> bool {
+        let (indexes, filling) = (self.indexes.borrow(), self.filling.borrow());
+        indexes.iter().any(|index| index.id == id && !filling.is_whole(&index.name))
     }
 
     fn accept(&self) {

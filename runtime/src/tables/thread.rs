@@ -9,7 +9,7 @@ use super::published::Published;
 use super::rel::RowKey;
 use super::stats::ViewStats;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -21,6 +21,8 @@ pub(super) type Work = Box<dyn FnOnce(&mut Engine) + Send>;
 
 enum Command {
     Write(Stage, oneshot::Sender<Result<(), WriteError>>),
+    /// When a view, or all, can be read.
+    When(Option<usize>, Work),
     Work(Work),
     Stop(oneshot::Sender<()>),
 }
@@ -58,7 +60,7 @@ impl Commands {
                 // Who wrote waits for it.
                 let _ = answer.map(|answer| done.send(answer));
             }
-            Command::Work(work) => work(engine),
+            Command::When(_, work) | Command::Work(work) => work(engine),
             Command::Stop(stopped) => {
                 *here = None;
                 let _ = stopped.send(());
@@ -86,15 +88,28 @@ impl Commands {
         self.send(Command::Work(work))
     }
 
+    /// The same, once a view can be read.
+    pub(super) fn work_when(&self, view: usize, work: Work) -> bool {
+        self.send(Command::When(Some(view), work))
+    }
+
     /// Waits for an answer; `None` if the thread has ended.
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut Engine) -> T + Send + 'static,
     ) -> Option<T> {
-        let (sender, answer) = oneshot::channel();
-        // Who asked may have gone meanwhile.
-        let work = move |engine: &mut Engine| drop(sender.send(question(engine)));
-        if self.work(Box::new(work)) { answer.await.ok() } else { None }
+        let (work, answer) = asked(question);
+        if self.work(work) { answer.await.ok() } else { None }
+    }
+
+    /// The same, once a view, or all, can be read.
+    pub(super) async fn ask_when<T: Send + 'static>(
+        &self,
+        view: Option<usize>,
+        question: impl FnOnce(&mut Engine) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (work, answer) = asked(question);
+        if self.send(Command::When(view, work)) { answer.await.ok() } else { None }
     }
 
     /// Ends the thread after what was sent before. It is over, and the store is closed, when this returns.
@@ -105,6 +120,14 @@ impl Commands {
             let _ = stopped.await;
         }
     }
+}
+
+fn asked<T: Send + 'static>(
+    question: impl FnOnce(&mut Engine) -> T + Send + 'static,
+) -> (Work, oneshot::Receiver<T>) {
+    let (sender, answer) = oneshot::channel();
+    // Who asked may have gone meanwhile.
+    (Box::new(move |engine: &mut Engine| drop(sender.send(question(engine)))), answer)
 }
 
 /// What nobody answers any more when the thread has ended.
@@ -166,35 +189,61 @@ pub(super) fn here(engine: Engine, views: Vec<Arc<dyn Closes>>) -> Commands {
 /// Runs until it is stopped, which it answers with who wants to know, or until no handle is left.
 fn run(mut engine: Engine, commands: &Receiver<Command>, sent: &AtomicU64) -> Option<oneshot::Sender<()>> {
     let mut next = None;
-    while let Some(command) = next.take().or_else(|| commands.recv().ok()) {
-        match command {
-            Command::Write(stage, done) => {
-                let (mut stages, mut waiting) = (vec![stage], vec![done]);
-                while stages.len() < GROUP {
-                    match commands.try_recv() {
-                        Ok(Command::Write(stage, done)) => {
-                            stages.push(stage);
-                            waiting.push(done);
-                        }
-                        Ok(other) => {
-                            next = Some(other);
-                            break;
-                        }
-                        Err(_) => break,
-                    }
-                }
-                sent.fetch_sub(waiting.len() as u64, Ordering::Relaxed);
-                for (done, answer) in waiting.into_iter().zip(engine.write(stages)) {
-                    // Who wrote may have gone meanwhile.
-                    let _ = done.send(answer);
-                }
+    let mut deferred: Vec<(Option<usize>, Work)> = Vec::new();
+    loop {
+        if engine.fills() {
+            engine.fill();
+            let ready: Vec<_> = deferred.extract_if(.., |(view, _)| engine.answers(*view)).collect();
+            for (_, work) in ready {
+                do_now(&mut engine, sent, work);
             }
-            Command::Work(work) => {
-                work(&mut engine);
-                sent.fetch_sub(1, Ordering::Relaxed);
-            }
+            next = match next.take().map_or_else(|| commands.try_recv(), Ok) {
+                Ok(command) => Some(command),
+                Err(TryRecvError::Empty) => continue,
+                Err(TryRecvError::Disconnected) => return None,
+            };
+        }
+        match next.take().or_else(|| commands.recv().ok())? {
+            Command::Write(stage, done) => next = write(&mut engine, commands, sent, stage, done),
+            Command::When(view, work) if !engine.answers(view) => deferred.push((view, work)),
+            Command::When(_, work) | Command::Work(work) => do_now(&mut engine, sent, work),
             Command::Stop(stopped) => return Some(stopped),
         }
     }
-    None
+}
+
+fn do_now(engine: &mut Engine, sent: &AtomicU64, work: Work) {
+    work(engine);
+    sent.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Writes, together with what else waits to be written. The command that comes after is answered, if it was taken.
+fn write(
+    engine: &mut Engine,
+    commands: &Receiver<Command>,
+    sent: &AtomicU64,
+    stage: Stage,
+    done: oneshot::Sender<Result<(), WriteError>>,
+) -> Option<Command> {
+    let (mut stages, mut waiting, mut next) = (vec![stage], vec![done], None);
+    while stages.len() < GROUP {
+        match commands.try_recv() {
+            Ok(Command::Write(stage, done)) => {
+                stages.push(stage);
+                waiting.push(done);
+            }
+            Ok(other) => {
+                next = Some(other);
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    let answers = engine.write(stages);
+    sent.fetch_sub(waiting.len() as u64, Ordering::Relaxed);
+    for (done, answer) in waiting.into_iter().zip(answers) {
+        // Who wrote may have gone meanwhile.
+        let _ = done.send(answer);
+    }
+    next
 }
