@@ -205,12 +205,27 @@ impl Builder<'_> {
         let add = self.given_key(primary, quote!(#rt::tables::Region::table));
         let row = self.writer.context.ty(&table.ty);
         let add = self.given(Place::of(&table.ty), &row, "IsStoredRow", &add);
+        let there = self.fields_are_there(place);
         quote! {
+            #there
             let #own = #add(&mut #region, #name, #key);
             let #key_var = #region.primary(&#own);
             #(#indexes)*
             let #var = #own.rel();
         }
+    }
+
+    /// Asks for each field of a table's key and indexes: of one that is not there rustc says so once, at its name.
+    fn fields_are_there(&self, place: usize) -> TokenStream {
+        let (table, rt) = (&self.region.tables[place], &self.rt);
+        let row = self.writer.context.ty(&table.ty);
+        let fields = table.key.iter().chain(table.indexes.iter().flat_map(|index| &index.fields));
+        let asked = fields.map(|field| {
+            let at = row::place_of(rt, &row, field);
+            let there = quote!(#rt::row::There<{ #at != #rt::row::NOWHERE }>);
+            Place::at(field.span()).put(quote!(const _: () = <#there as #rt::row::IsFieldOf<#row>>::ASKED;))
+        });
+        asked.collect()
     }
 
     /// A function that is there only if the fields of an index can be a key.
@@ -251,8 +266,8 @@ impl Builder<'_> {
         let rt = &self.rt;
         let ty = context.ty(&context.graph.region.tables[id.table].ty);
         let fields = self.region.fields(id).iter().map(|field| {
-            let (place, number) = (Place::at(field.span()), row::number(field));
-            let get = place.put(quote!(<#ty as #rt::row::Field<#number>>::field));
+            let (place, at) = (Place::at(field.span()), row::place_of(rt, &ty, field));
+            let get = place.put(quote!(<#ty as #rt::row::Field<{ #at }>>::field));
             let arguments = place.parenthesized(row);
             let copy = place.put(quote!(::core::clone::Clone::clone));
             let copied = place.parenthesized(&quote!(#get #arguments));

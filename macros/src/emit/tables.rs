@@ -64,9 +64,9 @@ fn key_fields(context: &Context<'_>, key: &Key) -> Vec<Field> {
 ///
 /// All of it stands at the field's name, so that rustc says of one that is not there so once.
 pub(super) fn field_type(context: &Context<'_>, table: usize, field: &Ident) -> TokenStream {
-    let (rt, row, number) =
-        (&context.rt, context.ty(&context.graph.region.tables[table].ty), row::number(field));
-    Place::at(field.span()).put(quote!(<#row as #rt::row::Field<#number>>::Type))
+    let (rt, row) = (&context.rt, context.ty(&context.graph.region.tables[table].ty));
+    let place = row::place_of(rt, &row, field);
+    Place::at(field.span()).put(quote!(<#row as #rt::row::Field<{ #place }>>::Type))
 }
 
 /// The type of a key, in the generated module or beside it.
