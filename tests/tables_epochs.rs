@@ -118,3 +118,88 @@ fn a_stream_into_a_table_is_promised_once() {
     let builder = start().builder();
     assert!(builder.guarantees().iter().all(|promised| promised.to_string().contains("at most once")));
 }
+
+#[cfg(feature = "tables")]
+mod killed {
+    //! The same with a process that is killed, and tables on disk. This program is also the one that is killed.
+
+    use super::Line;
+    use psdf::dataflow;
+    use psdf::testing::Rng;
+    use std::io::{BufRead, BufReader};
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    const RECORDS: u64 = 3000;
+    const ACCOUNTS: u64 = 7;
+
+    dataflow! {
+        flow Book {
+            /// Which start of the flow this is.
+            param start: u64;
+            input bookings: (u64, u64);
+            bookings -> map(|(id, account): (u64, u64)| {
+                if id % 50 == 0 {
+                    println!("at {id}");
+                }
+                Line { id, start, account }
+            }) -> into lines_of;
+            table lines_of: Line { key (id, start); index by_account: account; }
+            view of_account = lines_of -> rekey(by_account) keep forever, memory 3 keys;
+        }
+    }
+
+    fn started(dir: &Path, start: u64) -> book::Handle {
+        let given = (0..RECORDS).map(|id| (id, id % ACCOUNTS));
+        let builder = Book { start }.builder().bookings_from(psdf::sources::iter(given)).durable(dir);
+        builder.batch_limit(20).checkpoint_every(Duration::from_millis(5)).spawn().expect("it goes on")
+    }
+
+    #[tokio::test]
+    async fn the_one_that_is_killed() {
+        let Ok(told) = std::env::var("PSDF_TABLES_KILLED") else { return };
+        let (start, dir) = told.split_once(' ').expect("a number and a directory");
+        let flow = started(Path::new(dir), start.parse().expect("a number"));
+        flow.finish().await.expect("it comes to its end");
+    }
+
+    #[tokio::test]
+    async fn after_kills_each_record_has_one_row() {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tables-of-streams-killed");
+        let _ = std::fs::remove_dir_all(&dir);
+        let (mut rng, mut kills) = (Rng::new(11), 0);
+        loop {
+            let mut command = Command::new(std::env::current_exe().expect("a test has a path"));
+            command.args(["--exact", "killed::the_one_that_is_killed", "--nocapture"]);
+            command.env("PSDF_TABLES_KILLED", format!("{kills} {}", dir.display())).stdout(Stdio::piped());
+            let mut child = command.spawn().expect("it can be started");
+            let lines =
+                BufReader::new(child.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+            let mut left = 1 + rng.below(12);
+            for _ in lines.filter(|line| line.starts_with("at ")) {
+                left -= 1;
+                if left == 0 && kills < 20 {
+                    child.kill().expect("it runs");
+                    break;
+                }
+                left = left.max(1);
+            }
+            let ended = child.wait().expect("it was started");
+            if ended.success() {
+                break;
+            }
+            kills += 1;
+        }
+        assert!(kills > 5, "{kills} kills");
+        let flow = started(&dir, 1000);
+        let mut ids: Vec<u64> = flow.lines_of.all().await.unwrap().iter().map(|line| line.id).collect();
+        ids.sort_unstable();
+        assert!(ids.iter().copied().eq(0..RECORDS), "each record has one row");
+        for account in 0..ACCOUNTS {
+            let lines = flow.of_account.get(&account).await.unwrap().len() as u64;
+            assert_eq!(lines, (0..RECORDS).filter(|id| id % ACCOUNTS == account).count() as u64);
+        }
+        flow.finish().await.unwrap();
+    }
+}
