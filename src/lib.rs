@@ -103,7 +103,9 @@ pub mod requirements {
         GenericJoined, GenericKey, GenericRecord, GenericShared, GenericState, IsKey, IsRecord, IsState,
         Joined, Overlapping, Shared, Written,
     };
-    pub use psdf_runtime::row::{Field, IsCompared, IsRowKey, IsRowValue, IsStoredRow, MeetsKey, MergesRows};
+    pub use psdf_runtime::row::{
+        Field, Fields, IsCompared, IsFieldOf, IsRowKey, IsRowValue, IsStoredRow, MeetsKey, MergesRows,
+    };
     pub use psdf_runtime::tables::{RowKey, RowValue, StoredRow};
     pub use psdf_runtime::time::EventTime;
 }

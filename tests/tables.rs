@@ -554,3 +554,133 @@ async fn keys_of_several_fields_paths_and_second_names_mean_what_they_say() {
     assert!(handle.dear.get(&pens).await.unwrap().is_empty());
     handle.finish().await.unwrap();
 }
+
+dataflow! {
+    /// The best of all, over joined rows.
+    flow FrontPage {
+        table articles: Article { key id; }
+        table votes: Vote { key (article, user); index by_article: article; }
+
+        vote_count = votes -> group_by(by_article) -> aggregate { votes: u64 = count() } keep forever;
+        view front = articles -> left_join(vote_count) -> aggregate {
+            best: Vec<(Article, Option<front_page::VoteCount>)> = top(3, by |(_, votes)| votes_of(votes.as_ref())),
+            most: u64 = max(|(_, votes)| votes_of(votes.as_ref())),
+            least_voted: Option<u64> = min(|(article, _)| article.id, where |(_, votes)| votes_of(votes.as_ref()) > 1),
+            articles: u64 = count(),
+        } keep forever;
+    }
+}
+
+fn votes_of(votes: Option<&front_page::VoteCount>) -> u64 {
+    votes.map_or(0, |votes| votes.votes)
+}
+
+/// A store that counts what is read of it.
+#[derive(Clone, Default)]
+struct Counting {
+    store: psdf::storage::MemoryTables,
+    reads: Arc<std::sync::atomic::AtomicU64>,
+}
+
+impl psdf::storage::TableStore for Counting {
+    fn get(&self, key: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.store.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> std::io::Result<Vec<Pair>> {
+        let found = self.store.scan(prefix, after, limit)?;
+        self.reads.fetch_add(found.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        Ok(found)
+    }
+
+    fn write(&mut self, batch: psdf::storage::StoreBatch) -> std::io::Result<()> {
+        self.store.write(batch)
+    }
+}
+
+type Pair = (Vec<u8>, Vec<u8>);
+
+#[tokio::test]
+async fn an_extreme_of_all_rows_that_leaves_is_found_without_reading_them() {
+    const ARTICLES: u64 = 3000;
+    let store = Counting::default();
+    let handle = FrontPage.builder().tables_in(store.clone()).spawn().unwrap();
+    let mut batch = WriteBatch::new();
+    for id in 0..ARTICLES {
+        batch.insert(&handle.articles, article(id, 0));
+    }
+    batch.commit().await.unwrap();
+    let (mut rng, mut plain) = (Rng::new(5), BTreeMap::<u64, std::collections::BTreeSet<u64>>::new());
+    (0..ARTICLES).for_each(|id| drop(plain.insert(id, Default::default())));
+    handle.front.get(&()).await.unwrap();
+    store.reads.store(0, std::sync::atomic::Ordering::Relaxed);
+    for step in 0..600 {
+        // A few articles get most of the votes, and the best is deleted or loses one now and then.
+        let best = plain.iter().max_by_key(|(id, votes)| (votes.len(), std::cmp::Reverse(**id)));
+        let best = best.map_or(0, |(id, _)| *id);
+        match step % 4 {
+            0 if rng.one_in(3) => {
+                handle.articles.delete(best).await.unwrap();
+                plain.remove(&best);
+            }
+            1 => {
+                if let Some(user) = plain.get_mut(&best).and_then(std::collections::BTreeSet::pop_first) {
+                    assert!(handle.votes.delete((best, user)).await.unwrap());
+                }
+            }
+            _ => {
+                let (article, user) = (rng.below(60) * 7, rng.below(9));
+                if let Some(votes) = plain.get_mut(&article) {
+                    votes.insert(user);
+                    handle.votes.upsert(Vote { article, user, weight: 1 }).await.unwrap();
+                }
+            }
+        }
+        let front = handle.front.get(&()).await.unwrap();
+        let mut sorted: Vec<_> = plain.iter().map(|(id, votes)| (*id, votes.len() as u64)).collect();
+        let least = sorted.iter().find(|(_, votes)| *votes > 1).map(|(id, _)| *id);
+        sorted.sort_by_key(|(id, votes)| (std::cmp::Reverse(*votes), *id));
+        let shown: Vec<_> =
+            front[0].best.iter().map(|(article, votes)| (article.id, votes_of(votes.as_ref()))).collect();
+        assert_eq!(shown, sorted[..3]);
+        assert_eq!((front[0].most, front[0].least_voted), (sorted[0].1, least));
+        assert_eq!(front[0].articles, plain.len() as u64);
+    }
+    let reads = store.reads.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(reads < 4 * ARTICLES, "{reads} reads for 600 writes");
+    handle.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn tables_and_views_explain_themselves() {
+    let handle = Drafts.spawn().unwrap();
+    handle.articles.insert(article(1, 7)).await.unwrap();
+    handle.of_author.get(&7).await.unwrap();
+    handle.of_author.get(&7).await.unwrap();
+    assert_eq!(
+        handle.explain("articles"),
+        "`articles` is a table; its rows are found by its key (id) and by the index `by_author` (author); streams lead into \
+         it, from `long`. Nothing waits for the thread of the tables"
+    );
+    let view = handle.explain("of_author");
+    assert!(
+        view.starts_with(
+            "`of_author` is a view by (author), and shows each write when that is acknowledged; what it has not in memory is \
+             computed from articles.by_author when it is asked for. It holds 1 keys, "
+        ),
+        "{view}"
+    );
+    assert!(
+        view.contains("1 reads found their key in memory and 1 did not, for which 1 keys were computed"),
+        "{view}"
+    );
+    assert!(handle.explain("articels").contains("did you mean `articles`?"));
+    let watch = handle.control.watch();
+    handle.finish().await.unwrap();
+    assert!(watch.explain("of_author").contains("has ended"));
+
+    let handle = Forum::default().spawn().unwrap();
+    assert!(handle.explain("vote_count").starts_with("`vote_count` stands between tables and views"));
+    handle.finish().await.unwrap();
+}

@@ -314,6 +314,8 @@ pub(crate) enum TakesBack {
     Asked,
     /// What was added up is subtracted.
     Subtracted,
+    /// It holds the front of the group's rows in their order.
+    FromFront,
     /// It cannot: the rows of the key are read again.
     Never,
 }
@@ -397,7 +399,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     )
     .needs_one()
     .unites(Unites::Exact)
-    .takes_back(TakesBack::Asked),
+    .takes_back(TakesBack::FromFront),
     function(
         "max",
         F::Closure,
@@ -408,7 +410,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     )
     .needs_one()
     .unites(Unites::Exact)
-    .takes_back(TakesBack::Asked),
+    .takes_back(TakesBack::FromFront),
     function(
         "mean",
         F::Closure,
@@ -464,7 +466,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         P::Record,
         "best: Vec<Record> = top(10, by |record| ..)",
     )
-    .by_time(),
+    .by_time()
+    .takes_back(TakesBack::FromFront),
     function("fold", F::Fold, Held::Field, Holds::Any, P::Record, "acc: Type = fold(init, |acc, record| ..)"),
     function(
         "approx_distinct",

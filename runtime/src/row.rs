@@ -2,22 +2,72 @@
 
 use crate::requirement::requirement;
 use crate::tables::Rel;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::hash::Hash;
 
-/// A field of a row, by its name. Derived with `psdf::Row`: the name is a number there, which the macro works out.
+/// The names of a row's fields. Derived with `psdf::Row`: a name is a number there, which the macro works out.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no such field that a key could be made of",
-    label = "no field of `{Self}` has this name, or its struct does not derive `psdf::Row`",
+    message = "`{Self}` has no fields that a key could be made of",
+    label = "the struct of these rows does not derive `psdf::Row`",
     note = "a table's key and indexes are fields of its rows; the struct of the rows derives `psdf::Row`"
 )]
-pub trait Field<const NAME: u128> {
+pub trait Fields {
+    /// In the order of the fields.
+    const NAMES: &'static [u128];
+}
+
+/// A field of a row, by its place among them. At [`NOWHERE`] there is an [`Unknown`], so that rustc, which is told by
+/// [`IsFieldOf`] of a name that no field has, has nothing else to say about it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no fields that a key could be made of",
+    label = "the struct of these rows does not derive `psdf::Row`",
+    note = "a table's key and indexes are fields of its rows; the struct of the rows derives `psdf::Row`"
+)]
+pub trait Field<const PLACE: usize> {
     /// Its type.
     type Type;
 
     /// The field.
     fn field(&self) -> &Self::Type;
 }
+
+/// The place of a field that a row does not have.
+pub const NOWHERE: usize = usize::MAX;
+
+/// The place of a name.
+#[must_use]
+pub const fn place(names: &[u128], name: u128) -> usize {
+    let mut place = 0;
+    while place < names.len() {
+        if names[place] == name {
+            return place;
+        }
+        place += 1;
+    }
+    NOWHERE
+}
+
+/// What stands for a field that a row does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Unknown;
+
+/// Whether there is a field.
+#[derive(Debug)]
+pub struct There<const IS: bool>;
+
+/// A field that a row has.
+#[diagnostic::on_unimplemented(
+    message = "`{Row}` has no such field that a key could be made of",
+    label = "no field of `{Row}` has this name",
+    note = "a table's key and indexes are fields of its rows, but for those with `#[row(skip)]`"
+)]
+pub trait IsFieldOf<Row> {
+    /// To ask for it.
+    const ASKED: () = ();
+}
+
+#[diagnostic::do_not_recommend]
+impl<Row> IsFieldOf<Row> for There<true> {}
 
 /// Shows a row to a closure.
 #[inline(always)]

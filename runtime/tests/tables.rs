@@ -7,8 +7,8 @@ use psdf_runtime::tables::{
 };
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,13 +36,14 @@ struct Forum {
 
 fn count<V>() -> Functions<u64, V, u64, u64> {
     Functions {
-        init: Box::new(|| 0),
+        init: Box::new(|_| 0),
         add: Box::new(|n, _| *n += 1),
         retract: Box::new(|n, _| {
             *n -= 1;
             Retracted::Done
         }),
         finish: Box::new(|_, n| *n),
+        heap: Box::new(|_| 0),
         ordered: false,
     }
 }
@@ -246,17 +247,78 @@ async fn an_index_that_is_new_is_filled_and_one_that_is_gone_is_emptied() {
         first.articles.upsert(article(id, id % 7)).await.unwrap();
     }
     first.running.stop().await;
-    by::<u64>(&store, None).stop().await;
+    let without = by::<u64>(&store, None);
+    without.until_filled().await;
+    without.stop().await;
     assert_eq!(entries(&store), 0);
-    by::<String>(&store, Some(("by_title", |article| article.title.clone()))).stop().await;
+    let by_title = by::<String>(&store, Some(("by_title", |article| article.title.clone())));
+    by_title.until_filled().await;
+    by_title.stop().await;
     assert_eq!(entries(&store), 2500);
     let again = forum(store.clone(), Keep::default());
+    again.running.until_filled().await;
     assert_eq!(entries(&store), 2500);
     assert_eq!(again.articles.all().await.unwrap().len(), 2500);
     again.articles.delete(3).await.unwrap();
     assert_eq!(entries(&store), 2499);
     let error = again.by_author.get(&3).await.unwrap_err();
     assert!(matches!(error, ReadError::TooManyRows { .. }), "the index has what it had: {error}");
+}
+
+/// A store that waits for leave to write an entry of an index.
+struct Gated {
+    store: MemoryTables,
+    leave: Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl TableStore for Gated {
+    fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.store.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> io::Result<Vec<Pair>> {
+        self.store.scan(prefix, after, limit)
+    }
+
+    fn write(&mut self, batch: StoreBatch) -> io::Result<()> {
+        if batch.puts.len() > 100 {
+            // Whoever gives leave for all is gone then.
+            let _ = self.leave.lock().expect("it is whole").recv();
+        }
+        self.store.write(batch)
+    }
+}
+
+#[tokio::test]
+async fn while_an_index_is_filled_the_rest_answers_and_who_needs_it_waits() {
+    let store = MemoryTables::new();
+    let first = forum(store.clone(), Keep::default());
+    let mut batch = WriteBatch::new();
+    for id in 0..20_000 {
+        batch.upsert(&first.articles, article(id, id % 5000));
+    }
+    batch.commit().await.unwrap();
+    first.running.stop().await;
+    by::<u64>(&store, None).stop().await;
+
+    let (give, leave) = std::sync::mpsc::channel();
+    let again = forum(Gated { store: store.clone(), leave: Mutex::new(leave) }, Keep::default());
+    let waits = tokio::spawn({
+        let by_author = again.by_author.clone();
+        async move { by_author.get(&7).await }
+    });
+    let (page, inserted) = tokio::join!(again.page.get(&5), async {
+        // After each page something else has its turn.
+        give.send(()).unwrap();
+        give.send(()).unwrap();
+        again.articles.insert(article(30_000, 7)).await
+    });
+    inserted.unwrap();
+    assert_eq!(page.unwrap().len(), 1);
+    assert!(!waits.is_finished());
+    drop(give);
+    assert_eq!(waits.await.unwrap().unwrap().len(), 5);
+    again.running.stop().await;
 }
 
 #[test]
@@ -369,10 +431,11 @@ async fn a_keyless_aggregate_is_over_all_rows() {
     let whole = region.whole::<Article>();
     let all = region.rekey("all", articles, whole, |_| ());
     let functions = Functions {
-        init: Box::new(|| 0u64),
+        init: Box::new(|_| 0u64),
         add: Box::new(|n, _: &Article| *n += 1),
         retract: Box::new(|_, _| Retracted::Recompute),
         finish: Box::new(|(), n| *n),
+        heap: Box::new(|_| 0),
         ordered: false,
     };
     let total = region.aggregate("total", all, functions, Keep::default());

@@ -55,7 +55,7 @@ fn bank(budget: Option<Budget>) -> Bank {
     let by_account = region.index(&entries, "by_account", |entry: &Entry| entry.account);
     let grouped = region.rekey("grouped", entries, by_account, |entry| entry.account);
     let functions = Functions {
-        init: Box::new(|| (0, 0, 0)),
+        init: Box::new(|_| (0, 0, 0)),
         add: Box::new(|(count, sum, all): &mut Account, entry: &Entry| {
             (*count, *sum, *all) = (*count + 1, *sum + entry.amount, all.wrapping_add(entry.checksum));
         }),
@@ -64,6 +64,7 @@ fn bank(budget: Option<Budget>) -> Bank {
             Retracted::Done
         }),
         finish: Box::new(|_, state| *state),
+        heap: Box::new(|_| 0),
         ordered: false,
     };
     let totals = region.aggregate("totals", grouped, functions, keep);

@@ -453,16 +453,16 @@ impl Writer<'_> {
         self.owning(&quote!(#state: &mut #state_ty, #other: #state_ty), &quote!(#(#merges)* #told))
     }
 
-    /// `field: result`
+    /// `field: result`, of the state that an expression gives.
     pub(super) fn result_field(
         &self,
         number: &TokenStream,
         field: &AggregateField,
-        state: &Ident,
+        state: &TokenStream,
     ) -> TokenStream {
         let rt = &self.context.rt;
         let AggregateField { name, args, .. } = field;
-        let given = || self.given_field(field, quote!(#state.#name));
+        let given = || self.given_field(field, state.clone());
         match args {
             FunctionArgs::None | FunctionArgs::Closure(_) => {
                 let state = given();
@@ -485,7 +485,7 @@ impl Writer<'_> {
                 let state = given();
                 quote!(#name: #state.finish())
             }
-            FunctionArgs::Fold { .. } => quote!(#name: #state.#name),
+            FunctionArgs::Fold { .. } => quote!(#name: #state),
         }
     }
 
@@ -511,7 +511,8 @@ impl Writer<'_> {
         });
         let fields: Vec<TokenStream> = match core_args(node) {
             Some(Args::Aggregate(fields)) => {
-                fields.iter().map(|field| self.result_field(&number, field, &state)).collect()
+                let of = |name: &Ident| quote!(#state.#name);
+                fields.iter().map(|field| self.result_field(&number, field, &of(&field.name))).collect()
             }
             _ => vec![quote!(value: #state.value)],
         };
@@ -528,7 +529,7 @@ fn is_top(node: &Node) -> bool {
 }
 
 /// How `top` compares what its closure returns.
-fn rank(by: &Expr, rt: &TokenStream) -> TokenStream {
+pub(super) fn rank(by: &Expr, rt: &TokenStream) -> TokenStream {
     let (place, one, other) = (Place::of_result(by), ident("one"), ident("other"));
     let compare = place.function(None, (rt, &quote!(aggregate::Rank)), "compare");
     let compare = place.called(&compare, [quote!(#one), quote!(#other)], rt);

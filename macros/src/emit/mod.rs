@@ -4,6 +4,7 @@ mod ask;
 mod body;
 mod core;
 mod description;
+mod front;
 mod generics;
 mod handle;
 mod join;

@@ -2,10 +2,11 @@
 
 use super::Context;
 use super::body::{Writer, ident};
-use super::core::projected;
+use super::core::{projected, rank};
+use super::front::{Front, RowAt};
 use super::place::Place;
 use super::tables::field_type;
-use crate::ast::{AggregateField, Budget, Memory};
+use crate::ast::{AggregateField, Budget, FunctionArgs, Memory};
 use crate::graph::{record_name, state_name, text};
 use crate::lower::{Head, Plan, Stage, unites};
 use crate::operators::TakesBack;
@@ -204,12 +205,27 @@ impl Builder<'_> {
         let add = self.given_key(primary, quote!(#rt::tables::Region::table));
         let row = self.writer.context.ty(&table.ty);
         let add = self.given(Place::of(&table.ty), &row, "IsStoredRow", &add);
+        let there = self.fields_are_there(place);
         quote! {
+            #there
             let #own = #add(&mut #region, #name, #key);
             let #key_var = #region.primary(&#own);
             #(#indexes)*
             let #var = #own.rel();
         }
+    }
+
+    /// Asks for each field of a table's key and indexes: of one that is not there rustc says so once, at its name.
+    fn fields_are_there(&self, place: usize) -> TokenStream {
+        let (table, rt) = (&self.region.tables[place], &self.rt);
+        let row = self.writer.context.ty(&table.ty);
+        let fields = table.key.iter().chain(table.indexes.iter().flat_map(|index| &index.fields));
+        let asked = fields.map(|field| {
+            let at = row::place_of(rt, &row, field);
+            let there = quote!(#rt::row::There<{ #at != #rt::row::NOWHERE }>);
+            Place::at(field.span()).put(quote!(const _: () = <#there as #rt::row::IsFieldOf<#row>>::ASKED;))
+        });
+        asked.collect()
     }
 
     /// A function that is there only if the fields of an index can be a key.
@@ -231,12 +247,18 @@ impl Builder<'_> {
 
     /// `|value: &_| ..`: the key of the row that is somewhere in a value.
     fn key_of_value(&self, id: IndexId, path: &[u8]) -> TokenStream {
+        let (value, key) = (ident("value"), self.key_in_value(id, path));
+        quote!(|#value: &_| #key)
+    }
+
+    /// The key of the row that is somewhere in `value`.
+    fn key_in_value(&self, id: IndexId, path: &[u8]) -> TokenStream {
         let context = self.writer.context;
         let (row, value) = (ident("row"), ident("value"));
         let ty = context.ty(&context.graph.region.tables[id.table].ty);
         let path = path.iter().map(|&side| syn::Index::from(usize::from(side)));
         let key = self.key(id, &quote!(#row));
-        quote!(|#value: &_| { let #row: &#ty = &#value #(.#path)*; #key })
+        quote!({ let #row: &#ty = &#value #(.#path)*; #key })
     }
 
     fn key(&self, id: IndexId, row: &TokenStream) -> TokenStream {
@@ -244,8 +266,8 @@ impl Builder<'_> {
         let rt = &self.rt;
         let ty = context.ty(&context.graph.region.tables[id.table].ty);
         let fields = self.region.fields(id).iter().map(|field| {
-            let (place, number) = (Place::at(field.span()), row::number(field));
-            let get = place.put(quote!(<#ty as #rt::row::Field<#number>>::field));
+            let (place, at) = (Place::at(field.span()), row::place_of(rt, &ty, field));
+            let get = place.put(quote!(<#ty as #rt::row::Field<{ #at }>>::field));
             let arguments = place.parenthesized(row);
             let copy = place.put(quote!(::core::clone::Clone::clone));
             let copied = place.parenthesized(&quote!(#get #arguments));
@@ -281,15 +303,23 @@ impl Builder<'_> {
         let number = quote!(#rt::panic::ENCLOSING);
         let (state, record, key, at) = (ident("state"), ident("record"), ident("key"), ident("at"));
         let inputs: Vec<Ident> = (0..fields.len()).map(projected).collect();
-        let first: Vec<_> = fields.iter().map(|field| self.writer.init_field(&number, field)).collect();
-        let init = self.writer.owning(&TokenStream::new(), &quote!(#state_ty { #(#first),* }));
+        let rows = ident("rows");
+        let fronts: Vec<_> = fields.iter().map(|field| Front::of(self.region, step, field)).collect();
+        let first = fields.iter().zip(&fronts).map(|(field, front)| match front {
+            Some(front) => front.init(field, &rt, &rows),
+            None => self.writer.init_field(&number, field),
+        });
+        let first: Vec<_> = first.collect();
+        let init = self.writer.owning(&quote!(#rows: usize), &quote!(#state_ty { #(#first),* }));
         let taken: Vec<_> =
             fields.iter().map(|field| self.writer.projection(&number, field, &quote!(#record))).collect();
         let adds: Vec<_> = fields
             .iter()
             .zip(&inputs)
-            .map(|(field, input)| {
-                self.writer.add_one(&number, field, &state, &quote!((*#record)), input, &at)
+            .zip(&fronts)
+            .map(|((field, input), front)| match front {
+                Some(front) => self.front(front, field, &number, input, Change::Add),
+                None => self.writer.add_one(&number, field, &state, &quote!((*#record)), input, &at),
             })
             .collect();
         let add = quote! {
@@ -298,12 +328,18 @@ impl Builder<'_> {
             #(#adds)*
         };
         let add = self.writer.owning(&quote!(#state: &mut #state_ty, #record: &_), &add);
-        let retract = self.retract(fields, &number, &taken, &inputs, &state_ty);
-        let results: Vec<_> =
-            fields.iter().map(|field| self.writer.result_field(&number, field, &state)).collect();
+        let retract = self.retract(fields, &fronts, &number, &taken, &inputs, &state_ty);
+        let results = fields.iter().zip(&fronts).map(|(field, front)| match front {
+            Some(_) => Front::result(field, &self.writer.given_field(field, of_state(&state, field))),
+            None => {
+                let held = of_state(&state, field);
+                let copy = quote!(::core::clone::Clone::clone(#held));
+                self.writer.result_field(&number, field, &copy)
+            }
+        });
+        let results: Vec<_> = results.collect();
         let of_key = self.key_values(&self.region.steps[step].key.clone());
         let finish = quote! {
-            let #state = ::core::clone::Clone::clone(#state);
             #module::#record_ty { #(#of_key,)* #(#results,)* }
         };
         let finish = self.writer.owning(&quote!(#key: &_, #state: &#state_ty), &finish);
@@ -311,13 +347,22 @@ impl Builder<'_> {
             let name = &field.name;
             quote!(|| #rt::ops::depends_on_order(&#state.#name))
         });
-        let ordered = fields.iter().any(|field| field.own.is_none() && !unites(field));
+        let ordered = fields
+            .iter()
+            .zip(&fronts)
+            .any(|(field, front)| front.is_none() && field.own.is_none() && !unites(field));
         let (own, init_var) = (own.collect::<Vec<_>>(), ident("init"));
         let ordered = if own.is_empty() || ordered {
             quote!(#ordered)
         } else {
-            quote!({ let #state = #init_var(); false #(#own)* })
+            quote!({ let #state = #init_var(0); false #(#own)* })
         };
+        let parts = fields.iter().zip(&fronts).map(|(field, front)| {
+            let held = self.writer.given_field(field, of_state(&state, field));
+            let of = if front.is_some() { quote!(Heap::heap) } else { quote!(heap_of) };
+            quote!(#rt::tables::#of(#held))
+        });
+        let heap = quote!(|#state: &#state_ty| 0 #(+ #parts)*);
         quote!({
             let #init_var = #init;
             #rt::tables::Functions {
@@ -326,6 +371,7 @@ impl Builder<'_> {
                 add: ::std::boxed::Box::new(#add),
                 retract: ::std::boxed::Box::new(#retract),
                 finish: ::std::boxed::Box::new(#finish),
+                heap: ::std::boxed::Box::new(#heap),
             }
         })
     }
@@ -334,6 +380,7 @@ impl Builder<'_> {
     fn retract(
         &mut self,
         fields: &[AggregateField],
+        fronts: &[Option<Front>],
         number: &TokenStream,
         taken: &[TokenStream],
         inputs: &[Ident],
@@ -341,12 +388,17 @@ impl Builder<'_> {
     ) -> TokenStream {
         let (rt, state, record) = (self.rt.clone(), ident("state"), ident("record"));
         let again = quote!(#rt::tables::Retracted::Recompute);
-        if fields.iter().any(|field| takes_back(field) == TakesBack::Never) {
+        let never = |(field, front): (_, &Option<Front>)| {
+            front.is_none() && matches!(takes_back(field), TakesBack::Never | TakesBack::FromFront)
+        };
+        if fields.iter().zip(fronts).any(never) {
             return quote!(|_: &mut #state_ty, _: &_| #again);
         }
-        let asks = fields.iter().zip(inputs).map(|(field, input)| {
+        let asks = fields.iter().zip(inputs).zip(fronts).map(|((field, input), front)| {
             let name = &field.name;
+            let front = front.as_ref().map(|front| self.front(front, field, number, input, Change::Retract));
             let back = match (takes_back(field), &field.own) {
+                _ if let Some(back) = front => back,
                 (TakesBack::Subtracted, _) => {
                     quote!(#rt::aggregate::Sum::take_back(&mut #state.#name, #input))
                 }
@@ -367,6 +419,46 @@ impl Builder<'_> {
         self.writer.owning(&quote!(#state: &mut #state_ty, #record: &_), &body)
     }
 
+    /// Shows the front of a group a row that comes or goes.
+    fn front(
+        &mut self,
+        front: &Front,
+        field: &AggregateField,
+        number: &TokenStream,
+        input: &Ident,
+        change: Change,
+    ) -> TokenStream {
+        let (state, record, rt) = (ident("state"), ident("record"), self.rt.clone());
+        let name = &field.name;
+        let held = self.writer.given_field(field, quote!(&mut #state.#name));
+        let call = ident(match change {
+            Change::Add => "add",
+            Change::Retract => "retract",
+        });
+        let told = match &field.args {
+            FunctionArgs::Top { n, by } => {
+                let held = self.writer.listed(field, held, &quote!((*#record)));
+                let (compare, value) = (rank(by, &rt), ident("value"));
+                let by = self.writer.closure(by, 1);
+                let primary = |row: &RowAt| IndexId { table: row.table, index: None };
+                let keys = front.rows.iter().map(|row| self.key_in_value(primary(row), &row.path));
+                let keys: Vec<_> = keys.collect();
+                quote!({
+                    let () = #input;
+                    (#held).#call(#number, #record, #n, #by, #compare, |#value| (#(#keys,)*))
+                })
+            }
+            _ => quote!((#held).#call(#input)),
+        };
+        match (change, &field.filter) {
+            (Change::Add, Some(_)) => {
+                quote!(if let ::core::option::Option::Some(#input) = #input { #told })
+            }
+            (Change::Add, None) => quote!(#told;),
+            (Change::Retract, _) => told,
+        }
+    }
+
     /// `article: key`, for the record of results.
     fn key_values(&self, key: &Key) -> Vec<TokenStream> {
         let Key::Of(id) = key else { return Vec::new() };
@@ -381,6 +473,18 @@ impl Builder<'_> {
         };
         fields.iter().enumerate().map(of_place).collect()
     }
+}
+
+/// What happens to a row.
+#[derive(Clone, Copy)]
+enum Change {
+    Add,
+    Retract,
+}
+
+fn of_state(state: &Ident, field: &AggregateField) -> TokenStream {
+    let name = &field.name;
+    quote!(&#state.#name)
 }
 
 /// How a function lets a row go, with its filter: what then has no result at all is found by reading the rows again.

@@ -3,9 +3,10 @@
 use super::Context;
 use super::body::ident;
 use super::description::option;
+use super::front::Front;
 use super::names::declared;
 use super::place::Place;
-use super::types::{Field, distinct, documented, function_state, of_fields, results, state_of};
+use super::types::{Field, distinct, documented, front_state, function_state, of_fields, results, state_of};
 use crate::ast::AggregateField;
 use crate::graph::{Graph, KnownType, Origin, record_name, text};
 use crate::tables::region::{Key, Region, Source, StepId, Value};
@@ -41,7 +42,11 @@ fn types_of(context: &Context<'_>, step: StepId, fields: &[AggregateField]) -> T
     let of_record = distinct(of_record);
     let parameters = of_fields(context, &of_record);
     let record = results(context, &docs, &record_name(&node.name), &parameters, &of_record);
-    let states = fields.iter().map(|field| function_state(context, field)).collect();
+    let state = |field| match Front::of(region, step, field) {
+        Some(front) => front_state(context, field, &front.holder),
+        None => function_state(context, field),
+    };
+    let states = fields.iter().map(state).collect();
     let state = state_of(context, &node.name, states);
     quote!(#record #state)
 }
@@ -59,9 +64,9 @@ fn key_fields(context: &Context<'_>, key: &Key) -> Vec<Field> {
 ///
 /// All of it stands at the field's name, so that rustc says of one that is not there so once.
 pub(super) fn field_type(context: &Context<'_>, table: usize, field: &Ident) -> TokenStream {
-    let (rt, row, number) =
-        (&context.rt, context.ty(&context.graph.region.tables[table].ty), row::number(field));
-    Place::at(field.span()).put(quote!(<#row as #rt::row::Field<#number>>::Type))
+    let (rt, row) = (&context.rt, context.ty(&context.graph.region.tables[table].ty));
+    let place = row::place_of(rt, &row, field);
+    Place::at(field.span()).put(quote!(<#row as #rt::row::Field<{ #place }>>::Type))
 }
 
 /// The type of a key, in the generated module or beside it.

@@ -362,6 +362,14 @@ pub(super) fn parameters_of_state(context: &Context<'_>, node: &Node) -> Paramet
     of_fields(context, &fields)
 }
 
+/// What holds the front of a group's rows for a function.
+pub(super) fn front_state(context: &Context<'_>, field: &AggregateField, holder: &Ident) -> Field {
+    let (rt, held) = (&context.rt, held(field));
+    let of = |held: TokenStream| quote!(#rt::tables::#holder<#held>);
+    let doubtful = (!is_surely_data(held)).then(|| of(context.ty(held)));
+    Field { docs: TokenStream::new(), name: field.name.clone(), ty: of(context.inside(held)), doubtful }
+}
+
 /// What holds what an aggregate function has seen.
 pub(super) fn function_state(context: &Context<'_>, field: &AggregateField) -> Field {
     let AggregateField { name, ty, row, own, .. } = field;

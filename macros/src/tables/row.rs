@@ -23,22 +23,43 @@ fn fields(input: &DeriveInput) -> syn::Result<TokenStream> {
     let facade = facade(&input.attrs)?;
     let name = &input.ident;
     let (declared, arguments, conditions) = input.generics.split_for_impl();
-    let mut code = TokenStream::new();
-    for field in &named.named {
-        let Some(ident) = field.ident.as_ref().filter(|_| !is_skipped(&field.attrs)) else { continue };
-        let (number, ty) = (number(ident), &field.ty);
-        code.extend(quote! {
+    let fields = named.named.iter().filter(|field| !is_skipped(&field.attrs));
+    let fields: Vec<_> = fields.filter_map(|field| Some((field.ident.as_ref()?, &field.ty))).collect();
+    let numbers = fields.iter().map(|(ident, _)| number(ident));
+    let row = quote!(#facade::__private::row);
+    let of_fields = fields.iter().enumerate().map(|(place, (ident, ty))| {
+        quote! {
             #[diagnostic::do_not_recommend]
-            impl #declared #facade::__private::row::Field<#number> for #name #arguments #conditions {
+            impl #declared #row::Field<#place> for #name #arguments #conditions {
                 type Type = #ty;
                 #[inline(always)]
                 fn field(&self) -> &#ty {
                     &self.#ident
                 }
             }
-        });
-    }
-    Ok(code)
+        }
+    });
+    Ok(quote! {
+        #[diagnostic::do_not_recommend]
+        impl #declared #row::Fields for #name #arguments #conditions {
+            const NAMES: &'static [u128] = &[#(#numbers),*];
+        }
+        #[diagnostic::do_not_recommend]
+        impl #declared #row::Field<{ #row::NOWHERE }> for #name #arguments #conditions {
+            type Type = #row::Unknown;
+            #[inline(always)]
+            fn field(&self) -> &#row::Unknown {
+                &#row::Unknown
+            }
+        }
+        #(#of_fields)*
+    })
+}
+
+/// The place of a field among those of a row, as a constant.
+pub(crate) fn place_of(rt: &TokenStream, row: &TokenStream, field: &Ident) -> TokenStream {
+    let number = number(field);
+    quote!(#rt::row::place(<#row as #rt::row::Fields>::NAMES, #number))
 }
 
 fn unfit(input: &DeriveInput) -> syn::Error {

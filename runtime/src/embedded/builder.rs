@@ -211,6 +211,12 @@ impl<F: Flow> Builder<F> {
         self
     }
 
+    /// Tables without a thread of their own.
+    pub(crate) fn simulated_tables(mut self, store: impl TableStore + 'static) -> Self {
+        self.tables = TablesAt::Simulated(Box::new(store));
+        self
+    }
+
     /// Lets keys leave memory in nodes of the seed's choice, all but a few.
     pub(crate) fn forced_eviction(mut self, seed: u64) -> Self {
         self.tier = Where::Forced(seed);

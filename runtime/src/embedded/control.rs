@@ -73,6 +73,7 @@ impl FlowControl {
     /// Takes the region of a flow that has tables. Its tables end with the flow, also where an error ends that.
     pub(super) fn has_region(&mut self, region: Option<Running>) {
         let Some(running) = &region else { return self.shared.region_ended.cancel() };
+        self.shared.region.get_or_init(|| running.seen());
         let (shared, running) = (Arc::clone(&self.shared), running.clone());
         self.executor.spawn(Box::pin(async move {
             tokio::select! {
@@ -160,6 +161,11 @@ impl FlowControl {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.tasks.is_empty() && self.shared.region_ended.is_cancelled()
+    }
+
+    /// Whether all tasks have ended; tables may take more.
+    pub(super) fn has_drained(&self) -> bool {
+        self.tasks.is_empty()
     }
 
     /// Late and skipped records of each node so far, and the keys it holds now.

@@ -1,5 +1,6 @@
 //! Why a node gives nothing: its watermark, what it waits for, and who holds the watermark back, in words.
 
+use super::explain_tables::explain_table;
 use super::gauge::{Feeder, Gauge, Origin, SenderGauge};
 use super::names;
 use super::shared::Shared;
@@ -13,7 +14,11 @@ use std::time::Duration;
 pub(super) fn explain(shared: &Shared, name: &str, now: Duration, finished: bool) -> String {
     let flow = shared.graph.flow;
     let Some((graph, path, id)) = find(shared.graph, "", name) else {
-        let near = nearest(name, shared.node_names());
+        if let Some(table) = shared.graph.table(name) {
+            return explain_table(shared, table, finished);
+        }
+        let tables = shared.graph.tables.iter().map(|table| table.name);
+        let near = nearest(name, shared.node_names().chain(tables));
         let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         return format!("flow `{flow}` has no node `{name}`{near}");
     };

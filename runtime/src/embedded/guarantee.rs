@@ -12,7 +12,8 @@ pub enum Delivery {
     /// At least once: after a crash the records since the last checkpoint come out again, with the
     /// [numbers](crate::embedded::RecordNumber) that they had where all that leads to them is in the same order again.
     AtLeastOnce,
-    /// Exactly once: the sink shows what is committed and nothing else.
+    /// Exactly once: the sink shows what is committed and nothing else. A table that a stream leads into shows what is not
+    /// committed yet, too, and after a crash does so no more.
     ExactlyOnce,
 }
 
@@ -59,6 +60,7 @@ pub(super) fn guarantees(graph: &'static Graph, attached: &Attached, is_durable:
         for input in graph.inputs.iter().filter(|input| before[input.node]) {
             let delivery = match (is_durable, attached.sinks.get(output.name)) {
                 (false, _) => Delivery::AtMostOnce,
+                (true, _) if output.into.is_some() => Delivery::ExactlyOnce,
                 (true, Some(sink)) if sink.is_transactional => Delivery::ExactlyOnce,
                 (true, _) => Delivery::AtLeastOnce,
             };

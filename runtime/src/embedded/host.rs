@@ -200,7 +200,8 @@ impl EmbeddedHost {
     /// Starts the flow's region on the store of its tables; `None` if the flow cannot start, or nothing is to run.
     #[must_use]
     pub fn start_region(&mut self, region: Region) -> Option<Running> {
-        let started = self.regions.start(region, self.shared.graph.flow);
+        let epoch = self.durable.as_ref().map(|durable| durable.epochs.restored);
+        let started = self.regions.start(region, self.shared.graph.flow, epoch);
         started.unwrap_or_else(|error| {
             self.refused.get_or_insert(error);
             None
@@ -224,7 +225,9 @@ impl EmbeddedHost {
     /// Leads what comes out at a port into a table.
     pub fn lead_into_table<K: RowKey, R: StoredRow>(&mut self, port: &'static str, table: Table<K, R>) {
         let shared = Arc::clone(&self.shared);
-        self.attached.add_sink(port, IntoTable { table, shared });
+        let over = self.durable.as_ref().map(|durable| durable.epochs.restored);
+        let (committed, kept) = (over.into_iter().collect(), self.settings.kept_epochs);
+        self.attached.add_sink(port, IntoTable { table, shared, over, committed, kept });
     }
 
     pub(super) fn take_region(&mut self) -> Option<Running> {

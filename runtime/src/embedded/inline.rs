@@ -213,7 +213,7 @@ impl Stepped {
     }
 
     pub(crate) fn is_finished(&self) -> bool {
-        self.control.is_finished()
+        self.control.has_drained()
     }
 
     /// The last committed epoch, and where the inputs stood then.

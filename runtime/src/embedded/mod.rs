@@ -12,6 +12,7 @@ mod durability;
 mod epochs;
 mod executor;
 mod explain;
+mod explain_tables;
 mod gauge;
 mod guarantee;
 mod host;

@@ -6,10 +6,10 @@ use crate::error::{SinkError, StartError};
 use crate::graph::Graph;
 use crate::tables::{
     MemoryTables, Region, RegionError, RegionSettings, RowKey, Running, StoredRow, Table, TableStore,
-    WriteBatch,
 };
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(super) enum TablesAt {
     Unsaid,
     Directory(PathBuf),
     Store(Box<dyn TableStore>),
+    /// In a store of a simulation, which has no thread for them.
+    Simulated(Box<dyn TableStore>),
     /// None are to be opened.
     Nowhere,
 }
@@ -57,12 +59,14 @@ impl Regions {
         &mut self,
         region: Region,
         flow: &'static str,
+        epoch: Option<u64>,
     ) -> Result<Option<Running>, StartError> {
         let refused = |what: String| StartError::Tables { flow, what };
-        let settings = RegionSettings { deadline: self.deadline };
+        let settings = RegionSettings { deadline: self.deadline, epoch };
         let started = match self.at.take() {
             Some(TablesAt::Unsaid) => region.start(MemoryTables::new(), settings),
             Some(TablesAt::Store(store)) => region.start(store, settings),
+            Some(TablesAt::Simulated(store)) => region.start_here(store, settings),
             Some(TablesAt::Directory(path)) => region.start(on_disk(path).map_err(refused)?, settings),
             Some(TablesAt::Nowhere) | None => return Ok(None),
         };
@@ -119,21 +123,51 @@ fn on_disk(path: PathBuf) -> Result<Box<dyn TableStore>, String> {
     ))
 }
 
-/// Upserts what a stream leads into a table.
+/// Upserts what a stream leads into a table. In a durable flow the rows of an epoch that is not committed are put back at a
+/// restart.
 pub(super) struct IntoTable<K, R> {
     pub(super) table: Table<K, R>,
     pub(super) shared: Arc<Shared>,
+    /// In a durable flow: the last epoch that is over for the stream.
+    pub(super) over: Option<u64>,
+    /// The epochs that are committed and kept, from any of which the flow may have to go on, the oldest first.
+    pub(super) committed: VecDeque<u64>,
+    /// How many of them there are.
+    pub(super) kept: usize,
+}
+
+impl<K: RowKey, R: StoredRow> IntoTable<K, R> {
+    fn failed(&self, error: impl Display) -> SinkError {
+        SinkError::new(format!("flow `{}`: {error}", self.shared.graph.flow))
+    }
 }
 
 impl<K: RowKey, R: StoredRow> Sink for IntoTable<K, R> {
     type Item = R;
 
     async fn write(&mut self, rows: Vec<R>) -> Result<(), SinkError> {
-        let mut batch = WriteBatch::new();
-        rows.into_iter().for_each(|row| {
-            batch.upsert(&self.table, row);
-        });
-        let written = batch.commit().await;
-        written.map_err(|error| SinkError::new(format!("flow `{}`: {error}", self.shared.graph.flow)))
+        self.table.feed(rows, self.over).await.map_err(|error| self.failed(error))
+    }
+
+    async fn prepare(&mut self, epoch: u64) -> Result<Vec<u8>, SinkError> {
+        // The rows are in the store since they were written.
+        self.over = self.over.map(|_| epoch);
+        Ok(Vec::new())
+    }
+
+    async fn commit(&mut self, epoch: u64, _: Vec<u8>) -> Result<(), SinkError> {
+        if self.over.is_none() {
+            return Ok(());
+        }
+        self.committed.push_back(epoch);
+        if self.committed.len() > self.kept {
+            self.committed.pop_front();
+        }
+        let oldest = self.committed.front().copied().unwrap_or(epoch);
+        self.table.settle(oldest).await.map_err(|error| self.failed(error))
+    }
+
+    fn is_transactional(&self) -> bool {
+        self.over.is_some()
     }
 }

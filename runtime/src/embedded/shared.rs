@@ -8,9 +8,10 @@ use crate::graph::{Graph, NodeKind};
 use crate::panic::{self, NodeId};
 use crate::stage::Counts;
 use crate::state::{MemoryCounts, Tier};
+use crate::tables::Seen;
 use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use tokio_util::sync::CancellationToken;
 
 /// Locks; what these mutexes guard is whole between any two statements, so a panic elsewhere does not spoil it.
@@ -62,6 +63,8 @@ pub(super) struct Shared {
     tiers: Mutex<Vec<(usize, Arc<Tier>)>>,
     /// Of every task of a stage.
     gauges: Mutex<Vec<Arc<Gauge>>>,
+    /// Of a flow with tables that run.
+    pub(super) region: OnceLock<Seen>,
 }
 
 impl Shared {
@@ -84,6 +87,7 @@ impl Shared {
             names,
             tiers: Mutex::default(),
             gauges: Mutex::default(),
+            region: OnceLock::new(),
         }
     }
 

@@ -6,7 +6,6 @@ use super::graph::{AnyKey, Cx, Graph, Operator, Part, Rule, State};
 use super::held::Held;
 use super::rel::{Delta, Rel, RowKey, RowValue, Way};
 use crate::state::heap_bytes;
-use serde::Serialize;
 use std::any::Any;
 
 /// Whether a state could be without a row that it had.
@@ -22,14 +21,16 @@ pub enum Retracted {
 // A name for each of these types would say less than they do.
 #[allow(clippy::type_complexity)]
 pub struct Functions<K, V, S, W> {
-    /// The state of no rows.
-    pub init: Box<dyn Fn() -> S + Send>,
+    /// The state of no rows, before so many are added.
+    pub init: Box<dyn Fn(usize) -> S + Send>,
     /// Takes a row.
     pub add: Box<dyn Fn(&mut S, &V) + Send>,
     /// Lets a row go that it has taken. Where it answers `Recompute` it may leave the state as it likes.
     pub retract: Box<dyn Fn(&mut S, &V) -> Retracted + Send>,
     /// The result. At least one row was added.
     pub finish: Box<dyn Fn(&K, &S) -> W + Send>,
+    /// What the state holds on the heap, in bytes.
+    pub heap: Box<dyn Fn(&S) -> usize + Send>,
     /// Whether the result depends on the order of the rows (`first`, `collect`, a sum of floats). Then every change of a
     /// key reads its rows again, in the order of their table's key, so that a result does not depend on what was in
     /// memory when.
@@ -55,7 +56,7 @@ pub(super) struct Aggregate<K, V, S, W> {
     groups: Held<K, Group<S, W>>,
 }
 
-impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> Aggregate<K, V, S, W> {
+impl<K: RowKey, V: RowValue, S: Send + 'static, W: RowValue> Aggregate<K, V, S, W> {
     pub(super) fn new(
         input: Rel<K, V>,
         functions: Functions<K, V, S, W>,
@@ -65,7 +66,7 @@ impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> Aggrega
     }
 
     fn fold(&self, key: &K, rows: &[(K, V)]) -> Group<S, W> {
-        let mut state = (self.functions.init)();
+        let mut state = (self.functions.init)(rows.len());
         rows.iter().for_each(|(_, value)| (self.functions.add)(&mut state, value));
         let result = (!rows.is_empty()).then(|| (self.functions.finish)(key, &state));
         Group { state, rows: i64::try_from(rows.len()).unwrap_or(i64::MAX), result }
@@ -94,16 +95,15 @@ impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> Aggrega
         Retracted::Done
     }
 
-    fn heap(group: &Group<S, W>) -> u64 {
-        (heap_bytes(&group.state) + heap_bytes(&group.result)) as u64
+    fn heap(&self, group: &Group<S, W>) -> u64 {
+        ((self.functions.heap)(&group.state) + heap_bytes(&group.result)) as u64
     }
 }
 
-impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> Operator<K, W>
-    for Aggregate<K, V, S, W>
-{
+impl<K: RowKey, V: RowValue, S: Send + 'static, W: RowValue> Operator<K, W> for Aggregate<K, V, S, W> {
     fn change(&self, cx: &Cx<'_>) -> Result<Vec<Delta<K, W>>, PullError> {
         let mut deltas = Vec::new();
+        let heap = |group: &Group<S, W>| self.heap(group);
         for (key, changes) in by_key(&cx.deltas(self.input)) {
             if !self.groups.contains(&key) {
                 if !cx.breaks(Rule::Holes) {
@@ -114,10 +114,10 @@ impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> Operato
             }
             let Some(before) = self.groups.read(&key, |group| group.result.clone()) else { continue };
             let taken = |group: &mut Group<S, W>| self.take(cx, &key, group, &changes);
-            if self.groups.change(&key, Self::heap, taken) == Some(Retracted::Recompute) {
+            if self.groups.change(&key, heap, taken) == Some(Retracted::Recompute) {
                 let rows = cx.pull(self.input, Way::Key, &key)?;
                 let group = self.fold(&key, &rows);
-                self.groups.change(&key, Self::heap, |held| *held = group);
+                self.groups.change(&key, heap, |held| *held = group);
             }
             let after = self.groups.read(&key, |group| group.result.clone()).flatten();
             if before != after {
@@ -138,7 +138,7 @@ impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> Operato
                 let group = self.fold(key, &cx.pull(self.input, Way::Key, key)?);
                 let result = group.result.clone();
                 if !cx.fresh {
-                    let heap = Self::heap(&group);
+                    let heap = self.heap(&group);
                     self.groups.fill(key, group, heap);
                 }
                 result
@@ -148,7 +148,7 @@ impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> Operato
     }
 }
 
-impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> Part for Aggregate<K, V, S, W> {
+impl<K: RowKey, V: RowValue, S: Send + 'static, W: RowValue> Part for Aggregate<K, V, S, W> {
     fn inputs(&self) -> Vec<usize> {
         vec![self.input.id]
     }
@@ -174,7 +174,7 @@ impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> Part fo
     }
 }
 
-impl<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue> State for Aggregate<K, V, S, W> {
+impl<K: RowKey, V: RowValue, S: Send + 'static, W: RowValue> State for Aggregate<K, V, S, W> {
     fn holds(&self, key: &dyn Any) -> bool {
         key.downcast_ref().is_some_and(|key| self.groups.contains(key))
     }

@@ -23,6 +23,8 @@ pub(super) type Stage = Box<dyn FnOnce(&Cx<'_>) -> Result<(), Refused> + Send>;
 pub(super) struct Engine {
     pub(super) graph: Graph,
     pub(super) store: Box<dyn TableStore>,
+    /// Why an index could not be filled.
+    pub(super) unfilled: Option<ReadError>,
 }
 
 /// Why something did not come to its end.
@@ -36,11 +38,45 @@ impl Engine {
         Cx::new(&self.graph, &*self.store)
     }
 
-    /// Makes the store that of the tables as they are declared.
-    pub(super) fn open(&mut self) -> Result<(), RegionError> {
+    /// Makes the store that of the tables as they are declared, and as they were after an epoch.
+    pub(super) fn open(&mut self, epoch: Option<u64>) -> Result<(), RegionError> {
         let store = &mut *self.store;
-        let opened = self.graph.tables().try_for_each(|table| table.open(store));
-        opened.map_err(|error| RegionError::Store { flow: self.graph.flow, error: Arc::new(error) })
+        let opened = self.graph.tables().try_for_each(|table| {
+            table.open(store)?;
+            table.go_on_from(store, epoch)
+        });
+        opened.map_err(|error| RegionError::Store { flow: self.graph.flow, error: Arc::new(error) })?;
+        self.graph.ready();
+        Ok(())
+    }
+
+    /// Whether there is more to fill.
+    pub(super) fn fills(&self) -> bool {
+        self.unfilled.is_none() && self.graph.tables().any(|table| !table.is_filled())
+    }
+
+    /// Fills some of an index.
+    pub(super) fn fill(&mut self) {
+        let store = &mut *self.store;
+        let table = self.graph.tables().find(|table| !table.is_filled());
+        let filled = catch_unwind(AssertUnwindSafe(|| table.map_or(Ok(false), |table| table.fill(store))));
+        let failed = match filled {
+            Ok(Ok(true)) => return self.graph.ready(),
+            Ok(Ok(false)) => return,
+            Ok(Err(error)) => Failed::Pull(error.into()),
+            Err(payload) => {
+                let node = take_node().map_or(self.graph.flow, |node| self.graph.name(node.into()));
+                Failed::Panicked { node, message: message(&*payload) }
+            }
+        };
+        let error = self.read_error(failed);
+        tracing::error!("an index cannot be filled, and views that need it cannot be read: {error}");
+        self.unfilled = Some(error);
+    }
+
+    /// Whether a read of a view can be answered, if only by an error; `None`: whether all can.
+    pub(super) fn answers(&self, view: Option<usize>) -> bool {
+        !self.fills() || view.is_some_and(|view| self.graph.is_ready(view))
     }
 
     /// Several writes in one batch of the store. A write that is refused is as if it had not been among them.
@@ -102,6 +138,9 @@ impl Engine {
 
     /// The rows of a view's key.
     pub(super) fn read<K: RowKey, V: RowValue>(&mut self, id: usize, key: &K) -> Result<Rows<V>, ReadError> {
+        if let Some(error) = self.unfilled.as_ref().filter(|_| !self.graph.is_ready(id)) {
+            return Err(error.clone());
+        }
         let view = view_of::<K, V>(&self.graph, id);
         self.guarded(|cx| view.replay(&Cx::new(cx.graph, cx.store).at_most(view.max_rows()), key)).map_err(
             |failed| match failed {
@@ -112,6 +151,12 @@ impl Engine {
                 failed => self.read_error(failed),
             },
         )
+    }
+
+    /// Lets some of what could be put back in a table go: whether there is more.
+    pub(super) fn let_go(&mut self, table: usize, through: u64) -> io::Result<bool> {
+        let table = self.graph.part(table).table();
+        table.map_or(Ok(false), |table| table.let_go(&mut *self.store, through))
     }
 
     /// Something that only looks at the tables.

@@ -1,7 +1,7 @@
 //! The nodes of a region, without the types of their rows, and what they are asked.
 
 use super::error::PullError;
-use super::rel::{Delta, Rel, Way};
+use super::rel::{Delta, IndexId, Rel, Way};
 use super::store::TableStore;
 use crate::panic::{NodeId, on_behalf_of};
 use std::any::Any;
@@ -45,6 +45,11 @@ pub(super) trait Part: Send {
     /// Whether it gives rows another key.
     fn rekeys(&self) -> bool {
         false
+    }
+
+    /// The index by which it has rows looked up, beside keys of tables.
+    fn looks_up(&self) -> Option<IndexId> {
+        None
     }
 
     /// What it remembers by key.
@@ -116,6 +121,9 @@ pub(super) struct Graph {
     pub(super) flow: &'static str,
     nodes: Vec<Box<dyn AnyNode>>,
     below: Vec<Vec<usize>>,
+    /// The nodes that nothing can be asked of yet, because they need an index that is not whole. Their states are empty, and
+    /// so are those below, which are among them.
+    unready: Vec<bool>,
     #[cfg(test)]
     pub(super) broken: Option<Rule>,
 }
@@ -126,6 +134,7 @@ impl Graph {
             flow,
             nodes: Vec::new(),
             below: Vec::new(),
+            unready: Vec::new(),
             #[cfg(test)]
             broken: None,
         }
@@ -143,6 +152,7 @@ impl Graph {
             }
         }
         self.below.push(Vec::new());
+        self.unready.push(false);
         self.nodes.push(Box::new(Node { name, operator: Box::new(operator), deltas: RefCell::default() }));
         Rel::new(id)
     }
@@ -178,9 +188,23 @@ impl Graph {
         self.states().for_each(|(_, state)| state.let_all_go());
     }
 
-    /// Leads a write through all nodes.
+    /// Finds out which nodes can be asked, of the indexes that are whole now.
+    pub(super) fn ready(&mut self) {
+        for id in 0..self.nodes.len() {
+            let part = self.nodes[id].part();
+            let lacks = |index| self.tables().any(|table| table.lacks(index));
+            let unready = part.inputs().iter().any(|&input| self.unready[input]);
+            self.unready[id] = unready || part.looks_up().is_some_and(lacks);
+        }
+    }
+
+    pub(super) fn is_ready(&self, id: usize) -> bool {
+        !self.unready[id]
+    }
+
+    /// Leads a write through all nodes that can be asked: the others hold nothing.
     pub(super) fn run(&self, cx: &Cx<'_>) -> Result<(), PullError> {
-        for (id, node) in self.nodes.iter().enumerate() {
+        for (id, node) in self.nodes.iter().enumerate().filter(|(id, _)| self.is_ready(*id)) {
             on_behalf_of(node_id(id), || node.run(cx))?;
         }
         Ok(())

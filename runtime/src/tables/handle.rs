@@ -1,16 +1,19 @@
 //! What a service holds of a region: tables to write to, views to read.
 
+use super::engine::Engine;
 use super::error::{ReadError, WriteError};
-use super::published::{Rows, Waiting};
+use super::published::Rows;
 use super::region::ViewRel;
 use super::rel::{Rel, RowKey, RowValue, StoredRow, Way};
 use super::stats::ViewStats;
 use super::table::{Refused, table_of};
 use super::thread::Commands;
+use super::undo::Writer;
 use super::view::view_of;
+use super::waiters::Waiting;
 use super::write_batch::WriteBatch;
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::io;
 use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
@@ -43,7 +46,27 @@ impl<K: RowKey, R: StoredRow> Table<K, R> {
     /// See [`WriteError`].
     pub async fn upsert(&self, row: R) -> Result<(), WriteError> {
         let rel = self.rel;
-        self.commands.write(Box::new(move |cx| table_of(cx.graph, rel).upsert(cx, row))).await
+        self.commands
+            .write(Box::new(move |cx| table_of(cx.graph, rel).upsert(cx, Writer::Service, row)))
+            .await
+    }
+
+    /// Upserts rows of a stream, for which an epoch is over in a durable flow: what they replace is put back if the flow goes
+    /// on from there.
+    pub(crate) async fn feed(&self, rows: Vec<R>, after: Option<u64>) -> Result<(), WriteError> {
+        let (rel, by) = (self.rel, after.map_or(Writer::Stream, Writer::StreamAfter));
+        let stage = move |cx: &super::graph::Cx<'_>| {
+            rows.into_iter().try_for_each(|row| table_of(cx.graph, rel).upsert(cx, by, row))
+        };
+        self.commands.write(Box::new(stage)).await
+    }
+
+    /// What streams have written up to an epoch stands: nothing of it is put back any more.
+    pub(crate) async fn settle(&self, through: u64) -> io::Result<()> {
+        let id = self.rel.id;
+        // Others come between the pages.
+        while self.commands.ask(move |engine| engine.let_go(id, through)).await.unwrap_or(Ok(false))? {}
+        Ok(())
     }
 
     /// Changes the row with a key. No other write comes between what the closure reads and what it leaves, so it is to be
@@ -209,7 +232,7 @@ impl<K: RowKey, V: RowValue> View<K, V> {
     /// See [`ReadError`]. The key is not pinned then.
     pub async fn pin(&self, key: K) -> Result<(), ReadError> {
         let id = self.view.id;
-        let pinned = self.commands.ask(move |engine| {
+        let pinned = self.commands.ask_when(Some(id), move |engine| {
             engine.read::<K, V>(id, &key)?;
             view_of::<K, V>(&engine.graph, id).pin(key);
             Ok(())
@@ -243,17 +266,7 @@ impl<K: RowKey, V: RowValue> View<K, V> {
 
     /// What it has been asked, and what it holds.
     pub fn stats(&self) -> ViewStats {
-        let published = &self.view.published;
-        let counts = &published.counts;
-        ViewStats {
-            hits: counts.hits.sum(),
-            misses: counts.misses.load(Ordering::Relaxed),
-            replays: counts.replays.load(Ordering::Relaxed),
-            evictions: counts.evictions.load(Ordering::Relaxed),
-            holes_dropped: counts.holes_dropped.load(Ordering::Relaxed),
-            keys: published.entries.len() as u64,
-            bytes: counts.bytes.load(Ordering::Relaxed),
-        }
+        self.view.published.stats()
     }
 
     async fn read(&self, key: &K) -> Result<Rows<V>, ReadError> {
@@ -267,7 +280,7 @@ impl<K: RowKey, V: RowValue> View<K, V> {
         if let Some(rows) = self.view.published.read(key) {
             return Asked::Answered(rows);
         }
-        match self.view.published.wait(key) {
+        match self.view.published.waiters.wait(key) {
             Waiting::Behind(answer) => Asked::Waits(answer),
             Waiting::Closed => Asked::Stopped,
             Waiting::First(answer) => {
@@ -289,11 +302,12 @@ impl<K: RowKey, V: RowValue> View<K, V> {
     fn replay(&self, key: K) {
         let (id, published) = (self.view.id, self.view.published.clone());
         // If the thread has ended, closing the view answers who waits.
-        self.commands.work(Box::new(move |engine| {
+        let replay = Box::new(move |engine: &mut Engine| {
             let answer = engine.read(id, &key);
-            published.answer(&key, &answer);
+            published.waiters.answer(&key, &answer);
             engine.enforce();
-        }));
+        });
+        self.commands.work_when(id, replay);
     }
 }
 

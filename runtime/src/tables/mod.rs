@@ -4,9 +4,9 @@
 //! each replay and each eviction runs to its end: no change is ever on its way past a replay. Layers, each of which imports
 //! only from those before it:
 //!
-//! - words: [`rel`], [`error`], [`encode`], [`store`], [`opened`], [`stats`], [`ring`];
-//! - what nodes have in common: [`graph`], [`below`], [`changes`], [`held`], [`published`];
-//! - nodes: [`table`], [`filter`], [`map_values`], [`rekey`], [`merge`], [`join`], [`aggregate`], [`distinct`], [`view`];
+//! - words: [`rel`], [`error`], [`encode`], [`front`], [`store`], [`opened`], [`undo`], [`stats`], [`ring`];
+//! - what nodes have in common: [`graph`], [`below`], [`changes`], [`held`], [`waiters`], [`published`];
+//! - nodes: [`table`], [`fed`], [`filter`], [`map_values`], [`rekey`], [`merge`], [`join`], [`aggregate`], [`distinct`], [`view`];
 //! - the thread and what leads to it: [`engine`], [`thread`], [`handle`], [`write_batch`], [`region`].
 
 #![allow(rustdoc::private_intra_doc_links)]
@@ -18,7 +18,9 @@ mod distinct;
 mod encode;
 mod engine;
 mod error;
+mod fed;
 mod filter;
+mod front;
 mod graph;
 mod handle;
 mod held;
@@ -35,15 +37,23 @@ mod stats;
 mod store;
 mod table;
 #[cfg(test)]
+mod tests_fed;
+#[cfg(test)]
+mod tests_filling;
+#[cfg(test)]
 mod tests_random;
 mod thread;
+mod undo;
 mod view;
+mod waiters;
 mod write_batch;
 
 pub use aggregate::{Functions, Retracted};
 pub use error::{ReadError, RegionError, WriteError};
+pub use front::{FrontMax, FrontMin, FrontTop, Heap, heap_of};
 pub use handle::{Change, Changes, Peek, Table, View};
 pub use published::Rows;
+pub(crate) use region::Seen;
 pub use region::{Keep, Region, RegionSettings, Running, ViewRel};
 pub use rel::{Delta, Index, IndexId, Rel, RowKey, RowValue, StoredRow, TableRel};
 pub use stats::ViewStats;

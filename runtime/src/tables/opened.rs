@@ -1,14 +1,19 @@
-//! A table meets what it was when it was last open: other rows are refused, and a new index is filled.
+//! A table meets what it was when it was last open: other rows are refused, and a new index is filled, a page at a time between
+//! what else the region's thread has to do. Writes keep it up to date meanwhile; what looks rows up by it waits until it is whole.
 //!
 //! What it was lies beside its rows: `TABLE 0 's'`, as postcard writes [`Declared`].
 
 use super::store::{StoreBatch, TableStore};
 use crate::checkpoint::shape;
 use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
 use std::io;
+use std::time::Instant;
 
-/// How many entries are written or deleted at once.
-const PAGE: usize = 1000;
+/// How many entries are written or deleted at once. Writes and reads come between.
+const PAGE: usize = 4096;
+/// After so many rows it is told how far it is.
+const TOLD: usize = 1_000_000;
 
 /// What of a table's declaration its store depends on: how its types are written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +35,31 @@ impl DeclaredIndex {
     }
 }
 
+/// The indexes of a table that are not what they are to be, while they become it.
+#[derive(Debug, Default)]
+pub(super) struct Filling {
+    /// What the store says.
+    whole: Option<Declared>,
+    /// To be filled.
+    new: VecDeque<DeclaredIndex>,
+    /// To be emptied.
+    gone: VecDeque<String>,
+    /// Up to where the first is filled, how many rows that are, and since when.
+    cursor: Option<Vec<u8>>,
+    rows: usize,
+    began: Option<Instant>,
+}
+
+impl Filling {
+    pub(super) fn is_over(&self) -> bool {
+        self.new.is_empty() && self.gone.is_empty()
+    }
+
+    pub(super) fn is_whole(&self, index: &str) -> bool {
+        self.new.iter().all(|new| new.name != index)
+    }
+}
+
 /// What the store has of a table.
 pub(super) struct Stored<'a> {
     pub(super) name: &'static str,
@@ -43,11 +73,14 @@ pub(super) struct Stored<'a> {
 type Entry<'a> = dyn Fn(&str, &[u8], &[u8]) -> io::Result<Vec<u8>> + 'a;
 
 impl Stored<'_> {
-    /// Makes the store that of the declaration.
+    /// Makes the store that of the declaration, but for the indexes that are to be filled or emptied: these are answered.
     ///
     /// An index is known to the store only while it is whole: a crash on the way leaves it to the next start.
-    pub(super) fn open(&self, store: &mut dyn TableStore, declared: &Declared) -> io::Result<()> {
-        let Some(known) = self.known(store)? else { return self.remember(store, declared) };
+    pub(super) fn open(&self, store: &mut dyn TableStore, declared: &Declared) -> io::Result<Filling> {
+        let Some(known) = self.known(store)? else {
+            self.remember(store, declared)?;
+            return Ok(Filling::default());
+        };
         self.refuse("rows", &known.row, &declared.row)?;
         self.refuse("keys", &known.key, &declared.key)?;
         let is_in =
@@ -57,15 +90,64 @@ impl Stored<'_> {
         if whole != known {
             self.remember(store, &whole)?;
         }
+        let new: Vec<_> =
+            declared.indexes.iter().filter(|index| !is_in(&known.indexes, index)).cloned().collect();
+        // Writes add to them from now on. Nothing is there, if nothing was cut short.
+        for index in &new {
+            while self.clear_page(store, &index.name)? {}
+        }
+        let is_named = |index: &&DeclaredIndex| new.iter().any(|new| new.name == index.name);
         let gone = known.indexes.iter().filter(|index| !is_in(&declared.indexes, index));
-        let new: Vec<_> = declared.indexes.iter().filter(|index| !is_in(&known.indexes, index)).collect();
-        for index in gone.chain(new.iter().copied()) {
-            self.clear(store, &index.name)?;
+        let gone = gone.filter(|index| !is_named(index)).map(|index| index.name.clone()).collect();
+        Ok(Filling { whole: Some(whole), new: new.into(), gone, cursor: None, rows: 0, began: None })
+    }
+
+    /// Does some of what is to be done with indexes. One that became whole is answered.
+    pub(super) fn fill_page(
+        &self,
+        store: &mut dyn TableStore,
+        filling: &mut Filling,
+    ) -> io::Result<Option<String>> {
+        let Some(index) = filling.new.front() else {
+            if let Some(gone) = filling.gone.front()
+                && !self.clear_page(store, gone)?
+            {
+                filling.gone.pop_front();
+            }
+            return Ok(None);
+        };
+        let name = index.name.clone();
+        let began = *filling.began.get_or_insert_with(Instant::now);
+        let rows = store.scan(self.rows, filling.cursor.as_deref(), PAGE)?;
+        if let Some((last, _)) = rows.last() {
+            filling.cursor = Some(last.clone());
+            let before = filling.rows;
+            filling.rows += rows.len();
+            let entry = |(key, row): &(Vec<u8>, Vec<u8>)| Ok(((self.entry)(&name, key, row)?, Vec::new()));
+            let puts = rows.iter().map(entry).collect::<io::Result<_>>()?;
+            store.write(StoreBatch { puts, deletes: Vec::new() })?;
+            if filling.rows / TOLD > before / TOLD {
+                let rate = rate(filling.rows, began);
+                tracing::info!(
+                    table = self.name,
+                    index = name,
+                    rows = filling.rows,
+                    rate,
+                    "filling an index"
+                );
+            }
+            if rows.len() == PAGE {
+                return Ok(None);
+            }
         }
-        for index in new {
-            self.fill(store, &index.name)?;
+        let rate = rate(filling.rows, began);
+        tracing::info!(table = self.name, index = name, rows = filling.rows, rate, "an index is filled");
+        if let (Some(whole), Some(index)) = (&mut filling.whole, filling.new.pop_front()) {
+            whole.indexes.push(index);
+            self.remember(store, whole)?;
         }
-        if whole == *declared { Ok(()) } else { self.remember(store, declared) }
+        (filling.cursor, filling.rows, filling.began) = (None, 0, None);
+        Ok(Some(name))
     }
 
     fn refuse(&self, what: &str, known: &str, declared: &str) -> io::Result<()> {
@@ -95,26 +177,20 @@ impl Stored<'_> {
         [self.name.as_bytes(), b"\0s"].concat()
     }
 
-    fn clear(&self, store: &mut dyn TableStore, index: &str) -> io::Result<()> {
-        loop {
-            let entries = store.scan(&(self.index)(index), None, PAGE)?;
-            if entries.is_empty() {
-                return Ok(());
-            }
+    /// Whether there may be more.
+    fn clear_page(&self, store: &mut dyn TableStore, index: &str) -> io::Result<bool> {
+        let entries = store.scan(&(self.index)(index), None, PAGE)?;
+        let is_last = entries.len() < PAGE;
+        if !entries.is_empty() {
             let deletes = entries.into_iter().map(|(entry, _)| entry).collect();
             store.write(StoreBatch { puts: Vec::new(), deletes })?;
         }
+        Ok(!is_last)
     }
+}
 
-    fn fill(&self, store: &mut dyn TableStore, index: &str) -> io::Result<()> {
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let rows = store.scan(self.rows, after.as_deref(), PAGE)?;
-            let Some((last, _)) = rows.last() else { return Ok(()) };
-            after = Some(last.clone());
-            let entry = |(key, row): &(Vec<u8>, Vec<u8>)| Ok(((self.entry)(index, key, row)?, Vec::new()));
-            let puts = rows.iter().map(entry).collect::<io::Result<_>>()?;
-            store.write(StoreBatch { puts, deletes: Vec::new() })?;
-        }
-    }
+/// Rows a second.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn rate(rows: usize, began: Instant) -> u64 {
+    (rows as f64 / began.elapsed().as_secs_f64().max(1e-6)) as u64
 }

@@ -1,13 +1,13 @@
 //! What readers of a view see: its entries, published by the region's thread alone, and who waits for one.
 
-use super::error::ReadError;
 use super::rel::RowKey;
-use super::stats::Spread;
-use hashbrown::{DefaultHashBuilder, HashMap};
+use super::stats::{Spread, ViewStats};
+use super::waiters::Waiters;
+use hashbrown::DefaultHashBuilder;
 use std::ops::Deref;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::broadcast;
 
 /// Changes of keys that a reader of `changes` may be behind by.
 const CHANGES: usize = 1024;
@@ -54,11 +54,10 @@ pub(super) struct Entry<V> {
     pub(super) bytes: u64,
 }
 
-type Answer<V> = Result<Rows<V>, ReadError>;
-
 pub(super) struct Published<K, V> {
+    pub(super) name: &'static str,
     pub(super) entries: papaya::HashMap<K, Arc<Entry<V>>, DefaultHashBuilder>,
-    waiters: Mutex<Waiters<K, V>>,
+    pub(super) waiters: Waiters<K, V>,
     pub(super) changes: broadcast::Sender<K>,
     pub(super) counts: Counts,
 }
@@ -73,26 +72,27 @@ pub(super) struct Counts {
     pub(super) bytes: AtomicU64,
 }
 
-struct Waiters<K, V> {
-    by_key: HashMap<K, Vec<oneshot::Sender<Answer<V>>>>,
-    /// Nobody answers any more.
-    closed: bool,
-}
-
-/// Whether the one who waits has to ask for a replay.
-pub(super) enum Waiting<V> {
-    First(oneshot::Receiver<Answer<V>>),
-    Behind(oneshot::Receiver<Answer<V>>),
-    Closed,
-}
-
 impl<K: RowKey, V> Published<K, V> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(name: &'static str) -> Self {
         Published {
+            name,
             entries: papaya::HashMap::with_hasher(DefaultHashBuilder::default()),
-            waiters: Mutex::new(Waiters { by_key: HashMap::new(), closed: false }),
+            waiters: Waiters::new(),
             changes: broadcast::Sender::new(CHANGES),
             counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn stats(&self) -> ViewStats {
+        let counts = &self.counts;
+        ViewStats {
+            hits: counts.hits.sum(),
+            misses: counts.misses.load(Ordering::Relaxed),
+            replays: counts.replays.load(Ordering::Relaxed),
+            evictions: counts.evictions.load(Ordering::Relaxed),
+            holes_dropped: counts.holes_dropped.load(Ordering::Relaxed),
+            keys: self.entries.len() as u64,
+            bytes: counts.bytes.load(Ordering::Relaxed),
         }
     }
 
@@ -115,44 +115,5 @@ impl<K: RowKey, V> Published<K, V> {
         }
         self.counts.hits.count();
         Some(Rows(entry.clone()))
-    }
-
-    /// Waits for the answer to a key. Who is `First` must ask the region's thread for it, or give up for all.
-    ///
-    /// This wakes everyone: who is in the map before the thread takes the waiters of a key out is answered then; who comes
-    /// after is first again. And the answer is as new as it must be: the thread takes them out in the same command in which it
-    /// replays, and a write that was acknowledged before somebody began to wait is a command before it.
-    pub(super) fn wait(&self, key: &K) -> Waiting<V> {
-        let (sender, receiver) = oneshot::channel();
-        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiters.closed {
-            return Waiting::Closed;
-        }
-        match waiters.by_key.get_mut(key) {
-            Some(waiting) => {
-                waiting.push(sender);
-                Waiting::Behind(receiver)
-            }
-            None => {
-                waiters.by_key.insert(key.clone(), vec![sender]);
-                Waiting::First(receiver)
-            }
-        }
-    }
-
-    /// Answers all who wait for a key.
-    pub(super) fn answer(&self, key: &K, answer: &Answer<V>) {
-        let waiting = self.waiters.lock().unwrap_or_else(PoisonError::into_inner).by_key.remove(key);
-        for waiter in waiting.into_iter().flatten() {
-            // Who does not wait any more has gone.
-            let _ = waiter.send(answer.clone());
-        }
-    }
-
-    /// Nobody is answered any more: who waits learns it, and who comes.
-    pub(super) fn close(&self) {
-        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
-        waiters.closed = true;
-        waiters.by_key.clear();
     }
 }

@@ -13,15 +13,16 @@ use super::merge::Merge;
 use super::published::Published;
 use super::rekey::Rekey;
 use super::rel::{Index, IndexId, Rel, RowKey, RowValue, StoredRow, TableRel, Way};
+use super::stats::ViewStats;
 use super::store::TableStore;
 use super::table::{self, table_of};
 use super::thread::{self, Closes, Commands};
 use super::view;
 use crate::graph::Budget;
-use serde::Serialize;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How much a node remembers.
@@ -36,6 +37,9 @@ pub struct Keep {
 pub struct RegionSettings {
     /// How long [`View::get`] waits for an answer; `None`, the default: as long as it takes.
     pub deadline: Option<Duration>,
+    /// The epoch that streams which lead into tables go on from. What they had written after it is put back before anything
+    /// can be read: it comes again. `None`, the default: what was written stands.
+    pub epoch: Option<u64>,
 }
 
 /// A view of a region.
@@ -150,7 +154,7 @@ impl Region {
     }
 
     /// One result for the rows of each key; a key without rows has none.
-    pub fn aggregate<K: RowKey, V: RowValue, S: Serialize + Send + 'static, W: RowValue>(
+    pub fn aggregate<K: RowKey, V: RowValue, S: Send + 'static, W: RowValue>(
         &mut self,
         name: &'static str,
         input: impl Into<Rel<K, V>>,
@@ -205,7 +209,7 @@ impl Region {
         keep: Keep,
         max_rows: Option<usize>,
     ) -> ViewRel<K, V> {
-        let published = Arc::new(Published::new());
+        let published = Arc::new(Published::new(name));
         self.views.push(published.clone());
         let view = view::View::new(name, input.into(), keep.budget, max_rows, published.clone());
         ViewRel { id: self.graph.add(name, view).id, name, published }
@@ -213,20 +217,36 @@ impl Region {
 
     /// Starts the region's thread on a store. All that is remembered begins empty, and fills as it is asked for.
     ///
+    /// An index that is new is filled beside what else is done: views that need it answer when it is whole. It is begun anew if
+    /// the region ends before that.
+    ///
     /// # Errors
     /// If what a node remembers could not be recomputed, if the store holds rows of another type, or if the thread could not
     /// be started.
-    ///
-    /// # Panics
-    /// If the closure of an index panics over a row that is stored: an index that is new is filled here.
     pub fn start(
         self,
         store: impl TableStore + 'static,
         settings: RegionSettings,
     ) -> Result<Running, RegionError> {
         let (mut engine, views) = self.engine(Box::new(store))?;
-        engine.open()?;
-        Ok(Running { commands: thread::start(engine, views)?, settings })
+        engine.open(settings.epoch)?;
+        let seen = views.clone().into();
+        Ok(Running { commands: thread::start(engine, views)?, settings, seen })
+    }
+
+    /// Starts the region without a thread: what handles ask is done where they are polled. For simulations.
+    pub(crate) fn start_here(
+        self,
+        store: impl TableStore + 'static,
+        settings: RegionSettings,
+    ) -> Result<Running, RegionError> {
+        let (mut engine, views) = self.engine(Box::new(store))?;
+        engine.open(settings.epoch)?;
+        while engine.fills() {
+            engine.fill();
+        }
+        let seen = views.clone().into();
+        Ok(Running { commands: thread::here(engine, views), settings, seen })
     }
 
     pub(super) fn engine(
@@ -242,7 +262,7 @@ impl Region {
                 }
             }
         }
-        Ok((Engine { graph, store }, self.views))
+        Ok((Engine { graph, store, unfilled: None }, self.views))
     }
 }
 
@@ -251,6 +271,26 @@ impl Region {
 pub struct Running {
     commands: Commands,
     settings: RegionSettings,
+    seen: Arc<[Arc<dyn Closes>]>,
+}
+
+/// What can be seen of a region without keeping it running.
+#[derive(Clone)]
+pub(crate) struct Seen {
+    views: Arc<[Arc<dyn Closes>]>,
+    waiting: Arc<AtomicU64>,
+}
+
+impl Seen {
+    /// What a view has been asked.
+    pub(crate) fn stats(&self, view: &str) -> Option<ViewStats> {
+        self.views.iter().find(|other| other.name() == view).map(|view| view.stats())
+    }
+
+    /// How many writes, replays and whatever else wait for the region's thread, or are under way there.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
 }
 
 impl Running {
@@ -262,6 +302,17 @@ impl Running {
     /// A handle of a view.
     pub fn view<K: RowKey, V: RowValue>(&self, view: ViewRel<K, V>) -> View<K, V> {
         View { commands: self.commands.clone(), view, deadline: self.settings.deadline }
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        Seen { views: self.seen.clone(), waiting: self.commands.waiting.clone() }
+    }
+
+    /// Waits until the indexes that were new at the start are whole, and those that were gone are emptied, or until it is
+    /// known that they cannot be.
+    pub async fn until_filled(&self) {
+        // Where the region has ended there is nothing to wait for.
+        self.commands.ask_when(None, |_| ()).await.unwrap_or_default();
     }
 
     /// Ends the region after what was sent to it before. What was acknowledged is in the store, and the store is closed,

@@ -2,7 +2,7 @@
 
 use super::error::PullError;
 use super::graph::{AnyKey, Cx, Graph, Operator, Part};
-use super::rel::{Delta, Rel, RowKey, RowValue, Way};
+use super::rel::{Delta, IndexId, Rel, RowKey, RowValue, Way};
 use std::any::Any;
 
 pub(super) struct Rekey<K, I, V> {
@@ -61,6 +61,13 @@ impl<K: RowKey, I: RowKey, V: RowValue> Part for Rekey<K, I, V> {
 
     fn rekeys(&self) -> bool {
         true
+    }
+
+    fn looks_up(&self) -> Option<IndexId> {
+        match self.index {
+            Way::Index(id) => Some(id),
+            Way::Key | Way::All => None,
+        }
     }
 
     fn as_any(&self) -> &dyn Any {

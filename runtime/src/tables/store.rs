@@ -6,6 +6,7 @@
 //! ```text
 //! row          TABLE 0 'r' key                       -> the row, as postcard writes it
 //! index entry  TABLE 0 'i' INDEX 0 index key, key    -> nothing
+//! to put back  TABLE 0 'u' EPOCH 0 key               -> what a stream's row has replaced ([`undo`](super::undo))
 //! declaration  TABLE 0 's'                           -> how its types are written, and which indexes are whole
 //! ```
 

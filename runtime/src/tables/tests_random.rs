@@ -11,6 +11,7 @@ use super::region::{Keep, Region, ViewRel};
 use super::rel::{Index, Rel, TableRel, Way};
 use super::store::MemoryTables;
 use super::table::table_of;
+use super::undo::Writer;
 use super::view::view_of;
 use crate::graph::Budget;
 use crate::testing::Rng;
@@ -215,7 +216,7 @@ impl Function {
 
     fn functions<K>(self) -> Functions<K, Value, State, Value> {
         Functions {
-            init: Box::new(State::default),
+            init: Box::new(|_| State::default()),
             add: Box::new(move |state, value| {
                 weigh(value);
                 self.add(state, value);
@@ -225,6 +226,7 @@ impl Function {
                 self.retract(state, value)
             }),
             finish: Box::new(move |_, state| self.finish(state)),
+            heap: Box::new(|_| 0),
             ordered: matches!(self, Function::Collect),
         }
     }
@@ -499,7 +501,7 @@ impl Run {
             }
             1 => {
                 rows.insert(key, row.clone());
-                (Box::new(move |cx| table_of(cx.graph, rel).upsert(cx, row)), true)
+                (Box::new(move |cx| table_of(cx.graph, rel).upsert(cx, Writer::Service, row)), true)
             }
             2 => {
                 rows.entry(key).and_modify(|old| *old = row.clone());
@@ -526,7 +528,7 @@ impl Run {
             self.model[1].insert(other, inserted.clone());
         }
         self.stages.push(Box::new(move |cx| {
-            table_of(cx.graph, a).upsert(cx, upserted)?;
+            table_of(cx.graph, a).upsert(cx, Writer::Service, upserted)?;
             table_of(cx.graph, b).insert(cx, inserted)
         }));
         self.outcomes.push(outcome);

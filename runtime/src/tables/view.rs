@@ -76,7 +76,12 @@ impl<K: RowKey, V: RowValue> View<K, V> {
     }
 
     fn publish(&self, key: &K, mut rows: Vec<V>, before: Option<&Entry<V>>) -> Arc<Entry<V>> {
-        rows.shrink_to_fit();
+        if rows.capacity() > rows.len() {
+            // An allocation that is shrunk where it lies leaves a hole behind it, between what stays.
+            let mut exact = Vec::with_capacity(rows.len());
+            exact.append(&mut rows);
+            rows = exact;
+        }
         let owned = &mut *self.owned.borrow_mut();
         let place = match before {
             Some(before) => before.place.load(Ordering::Relaxed),

@@ -6,6 +6,7 @@ use super::handle::Table;
 use super::rel::{Rel, RowKey, StoredRow};
 use super::table::{Refused, table_of};
 use super::thread::Commands;
+use super::undo::Writer;
 use std::fmt;
 
 type Step = Box<dyn FnOnce(&Cx<'_>) -> Result<(), Refused> + Send>;
@@ -31,7 +32,7 @@ impl WriteBatch {
 
     /// Adds a row, or puts it in the place of the one with its key.
     pub fn upsert<K: RowKey, R: StoredRow>(&mut self, table: &Table<K, R>, row: R) -> &mut WriteBatch {
-        self.step(table, move |cx, rel| table_of(cx.graph, rel).upsert(cx, row))
+        self.step(table, move |cx, rel| table_of(cx.graph, rel).upsert(cx, Writer::Service, row))
     }
 
     /// Changes the row with a key. If there is none, nothing of the batch is done.

@@ -5,6 +5,7 @@ use crate::checkpoint::names;
 use crate::checkpoint::storage::{MemoryStorage, Storage};
 use crate::connect::{Sink, Source};
 use crate::error::{SinkError, SourceError};
+use crate::tables::{MemoryTables, Pair, StoreBatch, TableStore};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -37,12 +38,14 @@ pub enum Point {
     Commit,
     /// A sink commits an epoch, and acknowledges it.
     Acknowledge,
+    /// A table is written to, or lets what it could put back go.
+    Rows,
 }
 
 impl Point {
     /// All of them.
-    pub const ALL: [Point; 5] =
-        [Point::Record, Point::Prepare, Point::Store, Point::Commit, Point::Acknowledge];
+    pub const ALL: [Point; 6] =
+        [Point::Record, Point::Prepare, Point::Store, Point::Commit, Point::Acknowledge, Point::Rows];
 }
 
 /// What is to fail next, after so many times that it does not.
@@ -120,6 +123,40 @@ impl Storage for FaultyStorage {
 
     fn delete(&self, name: &str) -> io::Result<()> {
         self.storage.delete(name)
+    }
+}
+
+/// A store of tables at which a fault can strike, before something is kept or after.
+pub(super) struct FaultyTables {
+    pub(super) tables: MemoryTables,
+    /// Of the same machine.
+    pub(super) storage: MemoryStorage,
+    pub(super) fault: Fault,
+    pub(super) kept: bool,
+}
+
+impl TableStore for FaultyTables {
+    fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.tables.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> io::Result<Vec<Pair>> {
+        self.tables.scan(prefix, after, limit)
+    }
+
+    fn write(&mut self, batch: StoreBatch) -> io::Result<()> {
+        let gone = || Err(io::Error::other("the simulated machine has crashed"));
+        if self.storage.crashed() {
+            return gone();
+        }
+        if !self.fault.strikes(Point::Rows) {
+            return self.tables.write(batch);
+        }
+        if self.kept {
+            self.tables.write(batch)?;
+        }
+        self.storage.crash();
+        gone()
     }
 }
 

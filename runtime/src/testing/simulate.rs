@@ -1,11 +1,14 @@
 //! Runs a durable flow on one thread, in an order that a seed decides, and crashes it.
 
-use super::ports::{CollectingSink, Fault, FaultyStorage, GivenSource, Point, SharedStore, lock};
+use super::ports::{
+    CollectingSink, Fault, FaultyStorage, FaultyTables, GivenSource, Point, SharedStore, lock,
+};
 use super::rng::Rng;
 use crate::checkpoint::storage::{Fate, MemoryStorage};
 use crate::embedded::{Builder, Stepped};
 use crate::error::FlowError;
 use crate::flow::Flow;
+use crate::tables::{MemoryTables, StoredRow};
 use std::any::Any;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -57,6 +60,8 @@ pub struct Simulated {
     /// The epochs that were seen to be committed, and where the inputs stood then.
     epochs: Vec<(u64, Vec<u64>)>,
     inputs: Vec<&'static str>,
+    tables: MemoryTables,
+    table_names: Vec<&'static str>,
 }
 
 /// What was visible when an epoch had been committed.
@@ -110,6 +115,19 @@ impl Simulated {
         lock(self.store::<T>(name)).visible.clone()
     }
 
+    /// The rows of a table at the end, in the order of their keys.
+    ///
+    /// # Panics
+    /// If the flow has no such table, or its rows are of another type.
+    #[must_use]
+    pub fn rows<R: StoredRow>(&self, table: &str) -> Vec<R> {
+        assert!(self.table_names.contains(&table), "the flow has no table `{table}`");
+        let rows = self.tables.rows(table);
+        rows.unwrap_or_else(|error| {
+            panic!("table `{table}` does not hold the rows that are asked for: {error}")
+        })
+    }
+
     fn store<T: Send + 'static>(&self, name: &str) -> &SharedStore<T> {
         let store = self.outputs.get(name).and_then(|store| store.downcast_ref());
         store.unwrap_or_else(|| {
@@ -126,7 +144,7 @@ impl Simulated {
 /// [`crash_anywhere`](Simulation::crash_anywhere) it is killed at moments that the seed decides too, between any two steps
 /// of any task and in the middle of each write to the store, which may then be whole, torn or lost; sinks are slow and
 /// fail; and it is started again, with another number of shards, until it comes to its end. The check sees what was
-/// committed to the outputs. If it panics the seed is printed, and `.seeds(N..N + 1)` gives that run again.
+/// committed to the outputs, and what streams have led into tables. If it panics the seed is printed, and `.seeds(N..N + 1)` gives that run again.
 ///
 /// ```text
 /// simulate(|| WebTraffic { threshold: 3.0 })
@@ -234,7 +252,7 @@ impl<F: Flow> Simulation<F> {
 
     fn run(&self, seed: u64) -> Simulated {
         let mut rng = Rng::new(seed);
-        let storage = MemoryStorage::new();
+        let (storage, tables) = (MemoryStorage::new(), MemoryTables::new());
         let stores: Vec<Box<dyn Any>> = self.outputs.iter().map(|output| (output.new_store)()).collect();
         let (mut crashes, mut shards, mut epochs) = (0, Vec::new(), Vec::new());
         let (fault, mut faults) = (Fault::default(), self.faults.iter());
@@ -257,13 +275,27 @@ impl<F: Flow> Simulation<F> {
                 settings.store_patience = Duration::from_millis(rng.below(500));
             });
             builder = builder.forced_eviction(rng.number());
+            if !F::GRAPH.tables.is_empty() {
+                let (tables, storage, fault) = (tables.clone(), storage.clone(), fault.clone());
+                let kept = rng.one_in(2);
+                builder = builder.simulated_tables(FaultyTables { tables, storage, fault, kept });
+            }
             for (_, attach) in &self.inputs {
                 builder = attach(builder, &mut rng, failures.clone());
             }
             for (output, store) in self.outputs.iter().zip(&stores) {
                 builder = (output.attach)(builder, &**store, &mut rng, failures.clone());
             }
-            let mut flow = builder.stepped(rng.number()).unwrap_or_else(|error| panic!("{error}"));
+            let mut flow = match builder.stepped(rng.number()) {
+                Ok(flow) => flow,
+                // Tables are written to while they start.
+                Err(_) if storage.crashed() => {
+                    storage.restart();
+                    crashes += 1;
+                    continue;
+                }
+                Err(error) => panic!("{error}"),
+            };
             let longest = 1 << (3 + rng.below(9));
             let steps = crashing.then(|| 1 + rng.below(longest));
             if crashing && rng.one_in(2) {
@@ -291,7 +323,8 @@ impl<F: Flow> Simulation<F> {
         }
         let outputs = self.outputs.iter().map(|output| output.name).zip(stores).collect();
         let inputs = F::GRAPH.inputs.iter().map(|input| input.name).collect();
-        Simulated { seed, crashes, shards, outputs, epochs, inputs }
+        let table_names = F::GRAPH.tables.iter().map(|table| table.name).collect();
+        Simulated { seed, crashes, shards, outputs, epochs, inputs, tables, table_names }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tables in memory, for tests and for flows whose tables live no longer than they do.
 
 use super::{Pair, StoreBatch, TableStore};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
@@ -14,6 +15,12 @@ impl MemoryTables {
     /// An empty store.
     pub fn new() -> MemoryTables {
         MemoryTables::default()
+    }
+
+    /// The rows of a table.
+    pub(crate) fn rows<R: DeserializeOwned>(&self, table: &str) -> io::Result<Vec<R>> {
+        let rows = self.scan(&[table.as_bytes(), b"\0r"].concat(), None, usize::MAX)?;
+        rows.iter().map(|(_, row)| postcard::from_bytes(row).map_err(io::Error::other)).collect()
     }
 
     fn pairs(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
