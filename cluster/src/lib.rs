@@ -1,1 +1,3 @@
 //! psdf flows across processes and machines, on timely dataflow.
+
+pub mod config;
