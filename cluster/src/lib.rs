@@ -5,10 +5,16 @@
 
 #![deny(missing_docs)]
 
+pub mod config;
 mod dataflow;
+mod dial;
+pub mod handshake;
 mod job;
+mod line;
+pub mod mesh;
 mod operator;
 mod pace;
+pub mod stop;
 mod wake;
 
 pub use job::{ClusterError, Job};
