@@ -6,8 +6,8 @@ use psdf_runtime::engine::Wired;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
 
-/// Makes the dataflow, and runs it to its end.
-pub(crate) fn run(worker: &mut Worker, wired: Wired) {
+/// Makes the dataflow, and runs it to its end; `look` is called now and then, and whenever something has been stopped.
+pub(crate) fn run(worker: &mut Worker, wired: Wired, look: impl Fn()) {
     let (pace, probe) = (Pace::default(), Handle::new());
     worker.dataflow_named("psdf", |scope| {
         let mut edges: Vec<_> = (0..wired.edges).map(|_| None).collect();
@@ -20,6 +20,7 @@ pub(crate) fn run(worker: &mut Worker, wired: Wired) {
     });
     while !probe.done() {
         worker.step_or_park(None);
+        look();
         if let Some(frontier) = probe.with_frontier(|frontier| frontier.first().copied()) {
             pace.move_frontier(frontier);
         }

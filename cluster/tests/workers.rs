@@ -1,10 +1,13 @@
 //! A flow gives the same on one worker, on several, and in the embedded host.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use psdf::{Sink, SinkError, Timestamp, dataflow, sources};
+use psdf_cluster::config::Config;
+use psdf_cluster::stop::Stop;
 use psdf_cluster::{ClusterError, Job};
 use serde::{Deserialize, Serialize};
 
@@ -203,4 +206,35 @@ fn a_port_that_nothing_is_attached_to_is_named() {
         error.to_string(),
         "flow `Shops` cannot start on several workers: nothing feeds the input `sales`: give it a source"
     );
+}
+
+/// Each process of a job is a thread here, with sockets between them as between processes.
+fn run_on_sockets(processes: usize, workers: usize, sinks: &Sinks) {
+    let listeners: Vec<TcpListener> =
+        (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port is free")).collect();
+    let addresses: Vec<String> =
+        listeners.iter().map(|listener| listener.local_addr().expect("it is bound").to_string()).collect();
+    let run = |(index, listener): (usize, TcpListener)| {
+        let config = Config::new("shops").processes(processes).workers(workers).index(index);
+        let (config, job) = (config.addresses(&addresses), job(sinks));
+        std::thread::spawn(move || job.run(&config, Some(listener), &Stop::new()))
+    };
+    let threads: Vec<_> = listeners.into_iter().enumerate().map(run).collect();
+    for thread in threads {
+        thread.join().expect("no process panics").expect("the flow drains");
+    }
+}
+
+#[tokio::test]
+async fn several_processes_give_what_the_embedded_host_gives() {
+    let expected = embedded().await;
+    for (processes, workers) in [(2, 1), (3, 1), (2, 2), (3, 2)] {
+        let results = tokio::task::spawn_blocking(move || {
+            let sinks = Sinks::default();
+            run_on_sockets(processes, workers, &sinks);
+            sinks.results()
+        });
+        let results = results.await.expect("no process panics");
+        assert!(results == expected, "{processes} processes of {workers} workers");
+    }
 }
