@@ -1,16 +1,28 @@
-//! psdf flows across processes and machines, on timely dataflow.
+//! The cluster host of psdf: a flow as operators of timely dataflow, on several workers.
+//!
+//! A flow is declared as ever, with `dataflow!`; nothing of the declaration changes. What runs it here is a process that
+//! is there for nothing else: see [`Job`].
+
+#![deny(missing_docs)]
 
 pub mod config;
 #[cfg(unix)]
 mod control;
+mod dataflow;
 mod dial;
 pub mod exit;
 mod handshake;
+mod job;
 mod line;
 pub mod mesh;
+mod operator;
+mod pace;
 pub mod panics;
 pub mod restarts;
 pub mod seat;
 pub mod stop;
 #[cfg(unix)]
 pub mod supervise;
+mod wake;
+
+pub use job::{ClusterError, Job};

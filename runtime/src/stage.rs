@@ -41,6 +41,9 @@ pub trait Stage: Send + 'static {
     /// The ways out of it.
     type Outs: Outlets;
 
+    /// Whether a shard may take the records of any sender, although it has no key: because it keeps nothing of them.
+    const KEEPS_NOTHING: bool = false;
+
     /// Takes records, in the order in which they came.
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut Self::Outs);
 

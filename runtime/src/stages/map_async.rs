@@ -272,6 +272,8 @@ where
     type In = I;
     type Outs = O;
 
+    const KEEPS_NOTHING: bool = true;
+
     fn on_batch(&mut self, items: Vec<I>, _: &mut O) {
         items.into_iter().for_each(|item| self.accept(item));
     }

@@ -1,0 +1,28 @@
+//! A worker's part of a flow as a dataflow of the engine.
+
+use crate::operator;
+use crate::pace::Pace;
+use psdf_runtime::engine::Wired;
+use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::worker::Worker;
+
+/// Makes the dataflow, and runs it to its end; `look` is called now and then, and whenever something has been stopped.
+pub(crate) fn run(worker: &mut Worker, wired: Wired, look: impl Fn()) {
+    let (pace, probe) = (Pace::default(), Handle::new());
+    worker.dataflow_named("psdf", |scope| {
+        let mut edges: Vec<_> = (0..wired.edges).map(|_| None).collect();
+        for part in wired.parts {
+            operator::build(scope, part, &mut edges, &pace, &probe);
+        }
+        for unread in edges.into_iter().flatten() {
+            unread.probe_with(&probe);
+        }
+    });
+    while !probe.done() {
+        worker.step_or_park(None);
+        look();
+        if let Some(frontier) = probe.with_frontier(|frontier| frontier.first().copied()) {
+            pace.move_frontier(frontier);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The stages of a flow for a host that runs them on several workers, of which each makes a part of all tasks.
+//!
+//! The tasks are the embedded host's, with their inboxes, clocks and snapshots. What differs is an edge: here it ends in an
+//! [`Outlet`], from which parcels are to be taken, and in an [`Inlet`], to which they are to be given. Between the two the
+//! host carries them; it does not learn what is in them. Used by the crate `psdf-cluster` and not for others: it changes
+//! without notice.
+
+mod host;
+mod inlet;
+mod link;
+mod parcel;
+mod part;
+mod ports;
+mod process;
+
+pub use host::ClusterHost;
+pub use inlet::Inlet;
+pub use link::Outlet;
+pub use parcel::{Body, Parcel};
+pub use part::Part;
+pub use ports::Ports;
+pub use process::{Process, Wired};
+
+/// A worker among all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// Its place.
+    pub worker: usize,
+    /// The workers of all processes.
+    pub workers: usize,
+    /// The workers of each process.
+    pub of_process: usize,
+}
+
+impl Team {
+    /// The worker that makes a task.
+    pub(super) fn worker_of(self, task: usize) -> usize {
+        task % self.workers
+    }
+
+    /// The tasks, of so many, that this worker makes.
+    fn own(self, all: usize) -> Vec<usize> {
+        (0..all).filter(|&task| self.worker_of(task) == self.worker).collect()
+    }
+
+    /// Whether a worker is in the same process as this one.
+    fn is_near(self, worker: usize) -> bool {
+        worker / self.of_process == self.worker / self.of_process
+    }
+}
