@@ -24,5 +24,6 @@ pub mod stop;
 #[cfg(unix)]
 pub mod supervise;
 mod wake;
+pub mod watchdog;
 
 pub use job::{ClusterError, Job};
