@@ -25,6 +25,7 @@ pub struct Config {
     assembly: Duration,
     silence: Duration,
     patience: Duration,
+    stopping: Duration,
 }
 
 /// What the processes of a job know and strangers do not. It is never sent and never printed.
@@ -66,6 +67,7 @@ impl Config {
             assembly: Duration::from_secs(60),
             silence: Duration::from_secs(30),
             patience: Duration::from_secs(60),
+            stopping: Duration::from_secs(60),
         }
     }
 
@@ -139,6 +141,13 @@ impl Config {
         self
     }
 
+    /// How long a supervisor waits for its processes to come to a clean end before it kills them; 60 s unless set.
+    #[must_use]
+    pub fn stopping(mut self, stopping: Duration) -> Self {
+        self.stopping = stopping;
+        self
+    }
+
     /// What the environment says, for processes that are started by systemd, Kubernetes or by hand.
     ///
     /// | variable | meaning |
@@ -149,7 +158,7 @@ impl Config {
     /// | `PSDF_ADDRESSES` | `host:port,host:port,..`, or one for all, with `{}` in place of the index: `traffic-{}.traffic:2101` |
     /// | `PSDF_LISTEN` | where this one listens |
     /// | `PSDF_SECRET`, `PSDF_SECRET_FILE` | the secret, or a file that holds it (a line break at its end does not count) |
-    /// | `PSDF_ASSEMBLY_SECONDS`, `PSDF_SILENCE_SECONDS`, `PSDF_PATIENCE_SECONDS` | the waiting times |
+    /// | `PSDF_ASSEMBLY_SECONDS`, `PSDF_SILENCE_SECONDS`, `PSDF_PATIENCE_SECONDS`, `PSDF_STOPPING_SECONDS` | the waiting times |
     ///
     /// # Errors
     /// [`ConfigError`], with the name of the variable.
@@ -196,6 +205,7 @@ impl Config {
             ("PSDF_ASSEMBLY_SECONDS", &mut config.assembly),
             ("PSDF_SILENCE_SECONDS", &mut config.silence),
             ("PSDF_PATIENCE_SECONDS", &mut config.patience),
+            ("PSDF_STOPPING_SECONDS", &mut config.stopping),
         ] {
             if let Some(seconds) = number(variable, name)? {
                 *wait = Duration::from_secs(seconds.max(1) as u64);
@@ -296,6 +306,12 @@ impl Config {
     #[must_use]
     pub fn silence_limit(&self) -> Duration {
         self.silence
+    }
+
+    /// How long a supervisor waits for a clean end.
+    #[must_use]
+    pub fn stopping_limit(&self) -> Duration {
+        self.stopping
     }
 
     /// How long an epoch may stay incomplete.

@@ -6,15 +6,23 @@
 #![deny(missing_docs)]
 
 pub mod config;
+#[cfg(unix)]
+mod control;
 mod dataflow;
 mod dial;
-pub mod handshake;
+pub mod exit;
+mod handshake;
 mod job;
 mod line;
 pub mod mesh;
 mod operator;
 mod pace;
+pub mod panics;
+pub mod restarts;
+pub mod seat;
 pub mod stop;
+#[cfg(unix)]
+pub mod supervise;
 mod wake;
 
 pub use job::{ClusterError, Job};

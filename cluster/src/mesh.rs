@@ -7,7 +7,8 @@
 
 use crate::config::{Config, ConfigError};
 use crate::dial::{Dial, Dialled, PATIENCE, POLL, prepare};
-use crate::handshake::{self, Claim, Hello, Identity, Message, Misspoken, Refusal};
+pub use crate::handshake::Claim;
+use crate::handshake::{self, Hello, Identity, Message, Misspoken, Refusal};
 use crate::line::{Heard, Line, LineError};
 use crate::stop::Stop;
 use std::collections::BTreeMap;
@@ -355,8 +356,10 @@ impl<'a> Assembly<'a> {
             Err(refusal) => {
                 let problem = format!("it was refused: {refusal}");
                 // It comes again and again.
-                if self.problems.get(&index) != Some(&problem) {
+                if index >= self.lines.len() || self.problems.get(&index) != Some(&problem) {
                     self.log_refused(stranger.from, &format_args!("as process {index}, {problem}"));
+                }
+                if index < self.lines.len() {
                     self.problems.insert(index, problem);
                 }
                 let _ = stranger.line.say(&Message::Refused(refusal));
