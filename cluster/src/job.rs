@@ -1,9 +1,9 @@
 //! A flow with what is attached to its ports, to be run on several workers.
 
-use crate::config::Config;
 use crate::dataflow;
-use crate::handshake::Claim;
-use crate::mesh::{self, MeshError};
+use crate::exit::{self, Failure};
+use crate::mesh::{Claim, MeshError};
+use crate::seat::{Seat, say};
 use crate::stop::Stop;
 use psdf_runtime::engine::{Ports, Process, Team, Wired};
 use psdf_runtime::flow::Flow;
@@ -12,7 +12,7 @@ use psdf_runtime::{FlowError, Sink, Source, StartError};
 use std::any::Any;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
@@ -133,37 +133,38 @@ impl<F: Flow + Send + Sync> Job<F> {
     /// If it cannot start, or ends with an error.
     pub fn run_here(self, workers: usize) -> Result<(), ClusterError> {
         let team = Workers { process: 0, processes: 1, of_process: workers.max(1) };
-        self.run_on(vec![None], team)
+        self.run_on(vec![None], team, Stop::new())
     }
 
-    /// Runs this process's part of the flow, with the other processes of the configuration, to its end: all of them have to
-    /// call this with the same flow.
+    /// Runs this process's part of the flow, together with the other processes of its job, to its end: all of them have to
+    /// call this with the same flow. Asked to [stop](Seat::stop), its sources give no more, and the flow drains.
     ///
     /// Where the flow has ended with an error, and there are several processes, this does not return: the process ends with
-    /// the code 75, and so do the others when they lose it. Who supervises them starts all of them again.
+    /// [`exit::AGAIN`](crate::exit::AGAIN), and so do the others when they lose it. Who supervises them starts all of them
+    /// again.
     ///
     /// # Errors
     /// If the processes do not come together, or the flow cannot start; where there is but one process, also if the flow
     /// ends with an error.
-    pub fn run(
-        self,
-        config: &Config,
-        listener: Option<TcpListener>,
-        stop: &Stop,
-    ) -> Result<(), ClusterError> {
+    pub fn run(self, mut seat: Seat) -> Result<(), ClusterError> {
         let claim = || Ok::<_, ClusterError>(Claim { attempt: 0, restore: None });
-        let mesh = mesh::assemble(config, listener, plan(F::GRAPH), stop, claim)
-            .map_err(|error| ClusterError::Mesh(Arc::new(error)))?;
+        let mesh =
+            seat.assemble(plan(F::GRAPH), claim).map_err(|error| ClusterError::Mesh(Arc::new(error)))?;
         let workers = Workers {
-            process: config.own_index(),
-            processes: config.process_count(),
-            of_process: config.worker_count(),
+            process: seat.config.own_index(),
+            processes: seat.config.process_count(),
+            of_process: seat.config.worker_count(),
         };
-        self.run_on(mesh.sockets, workers)
+        self.run_on(mesh.sockets, workers, seat.stop)
     }
 
     /// Runs the flow on the workers of this process, of which each of the others is at the end of a socket.
-    fn run_on(self, sockets: Vec<Option<TcpStream>>, workers: Workers) -> Result<(), ClusterError> {
+    fn run_on(
+        self,
+        sockets: Vec<Option<TcpStream>>,
+        workers: Workers,
+        stop: Stop,
+    ) -> Result<(), ClusterError> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("psdf-io")
@@ -193,9 +194,13 @@ impl<F: Flow + Send + Sync> Job<F> {
             drop(all);
             let own = own.expect("each worker takes the part that was made for it, once");
             dataflow::run(worker, own, || {
+                if stop.requested() {
+                    shared.quit();
+                }
                 // The others would wait for this one for ever, and unwinding under them aborts.
-                if workers.processes > 1 && shared.is_stopped() {
-                    std::process::exit(AGAIN);
+                if let Some(error) = shared.error().filter(|_| workers.processes > 1) {
+                    say(&format!("process {} ends: {error}", workers.process));
+                    std::process::exit(i32::from(exit::AGAIN));
                 }
             });
         });
@@ -209,8 +214,18 @@ impl<F: Flow + Send + Sync> Job<F> {
     }
 }
 
-/// The exit code of a process that is to be started again.
-const AGAIN: i32 = 75;
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        match error {
+            ClusterError::Start(_) => Failure::GiveUp(Box::new(error)),
+            ClusterError::Mesh(mesh) => match Arc::try_unwrap(mesh) {
+                Ok(mesh) => mesh.into(),
+                Err(mesh) => Failure::Again(Box::new(ClusterError::Mesh(mesh))),
+            },
+            ClusterError::Flow(_) | ClusterError::Workers(_) => Failure::Again(Box::new(error)),
+        }
+    }
+}
 
 /// What connects the workers of this process with each other and with those at the ends of the sockets.
 fn allocators(

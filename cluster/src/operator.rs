@@ -1,6 +1,7 @@
 //! A stage as an operator of the engine.
 
 use crate::pace::{IDLE_TICK, Pace, Stride};
+use crate::panics::contained;
 use crate::wake::Bell;
 use psdf_runtime::engine::{Parcel, Part};
 use std::task::Context;
@@ -114,7 +115,8 @@ impl Operator {
         self.part.poll_inlets(&mut cx);
         // Whoever has rung before is answered by what follows.
         self.bell.clear();
-        let ended = self.part.poll_tasks(&mut cx);
+        // A task tells of the panic of a user's closure by itself: that is an error of the flow.
+        let ended = contained(|| self.part.poll_tasks(&mut cx)).unwrap_or(false);
         self.send();
         (self.part.poll_inlets(&mut cx), ended)
     }

@@ -21,7 +21,10 @@ pub struct Seat {
 }
 
 impl Seat {
-    pub(crate) fn new(config: Config, stop: Stop, listener: Option<TcpListener>) -> Self {
+    /// A place that nothing has prepared, for tests. `listener` is bound to the address that the configuration has for this
+    /// process, or else that is bound later.
+    #[must_use]
+    pub fn new(config: Config, stop: Stop, listener: Option<TcpListener>) -> Self {
         Seat { config, stop, listener }
     }
 

@@ -120,6 +120,11 @@ impl Process {
         self.shared.stop();
     }
 
+    /// The sources give no more, and the flow drains.
+    pub fn quit(&self) {
+        self.shared.quitting.cancel();
+    }
+
     /// Looks on.
     #[must_use]
     pub fn watch(&self) -> FlowWatch {
