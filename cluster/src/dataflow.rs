@@ -22,7 +22,7 @@ pub(crate) fn run(worker: &mut Worker, wired: Wired, look: impl Fn()) {
             unread.probe_with(&probe);
         }
     });
-    while !probe.done() {
+    while worker.has_dataflows() {
         worker.step_or_park(Some(LOOK));
         look();
         if let Some(frontier) = probe.with_frontier(|frontier| frontier.first().copied()) {

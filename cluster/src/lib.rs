@@ -10,6 +10,8 @@ pub mod config;
 mod control;
 mod dataflow;
 mod dial;
+mod epochs;
+mod error;
 pub mod exit;
 mod handshake;
 mod job;
@@ -19,10 +21,12 @@ mod operator;
 mod pace;
 pub mod panics;
 pub mod restarts;
+mod run;
 pub mod seat;
 pub mod stop;
 #[cfg(unix)]
 pub mod supervise;
 mod wake;
 
-pub use job::{ClusterError, Job};
+pub use error::ClusterError;
+pub use job::Job;
