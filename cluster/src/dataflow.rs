@@ -3,8 +3,12 @@
 use crate::operator;
 use crate::pace::Pace;
 use psdf_runtime::engine::Wired;
+use std::time::Duration;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::worker::Worker;
+
+/// As often a worker looks up although there is nothing to do.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Makes the dataflow, and runs it to its end; `look` is called now and then, and whenever something has been stopped.
 pub(crate) fn run(worker: &mut Worker, wired: Wired, look: impl Fn()) {
@@ -18,8 +22,8 @@ pub(crate) fn run(worker: &mut Worker, wired: Wired, look: impl Fn()) {
             unread.probe_with(&probe);
         }
     });
-    while !probe.done() {
-        worker.step_or_park(None);
+    while worker.has_dataflows() {
+        worker.step_or_park(Some(LOOK));
         look();
         if let Some(frontier) = probe.with_frontier(|frontier| frontier.first().copied()) {
             pace.move_frontier(frontier);

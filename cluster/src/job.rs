@@ -1,23 +1,22 @@
 //! A flow with what is attached to its ports, to be run on several workers.
 
-use crate::config::Config;
-use crate::dataflow;
-use crate::handshake::Claim;
-use crate::mesh::{self, MeshError};
+use crate::error::ClusterError;
+use crate::mesh::{Claim, Mesh};
+use crate::run::{self, Workers};
+use crate::seat::Seat;
 use crate::stop::Stop;
-use psdf_runtime::engine::{Ports, Process, Team, Wired};
+use psdf_runtime::checkpoint::storage::{DirStorage, Storage};
+use psdf_runtime::embedded::Settings;
+use psdf_runtime::engine::{Checkpoints, Ports, newest};
 use psdf_runtime::flow::Flow;
 use psdf_runtime::graph::Graph;
-use psdf_runtime::{FlowError, Sink, Source, StartError};
-use std::any::Any;
+use psdf_runtime::{Sink, Source};
+use std::collections::HashSet;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
-use timely::communication::Hooks;
-use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
-use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
-use timely::{CommunicationConfig, WorkerConfig};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A flow to be run on several workers.
 ///
@@ -30,68 +29,38 @@ use timely::{CommunicationConfig, WorkerConfig};
 pub struct Job<F> {
     flow: F,
     ports: Ports,
-    settings: psdf_runtime::embedded::Settings,
+    settings: Settings,
+    kept: Option<Kept>,
+    tier: Option<PathBuf>,
+    forgotten: HashSet<String>,
 }
 
-/// A flow cannot start on its workers, or has not come to its end.
-#[derive(Clone, Debug)]
-pub enum ClusterError {
-    /// It cannot start.
-    Start(Arc<StartError>),
-    /// It ended with an error.
-    Flow(FlowError),
-    /// Its processes have not come together.
-    Mesh(Arc<MeshError>),
-    /// The workers could not be made, or one of them is gone.
-    Workers(String),
+/// Where checkpoints are.
+enum Kept {
+    Directory(PathBuf),
+    Storage(Arc<dyn Storage>),
 }
 
-impl fmt::Display for ClusterError {
+impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ClusterError::Start(error) => write!(f, "{error}"),
-            ClusterError::Flow(error) => write!(f, "{error}"),
-            ClusterError::Mesh(error) => write!(f, "{error}"),
-            ClusterError::Workers(error) => write!(f, "the workers of the cluster failed: {error}"),
+            Kept::Directory(path) => write!(f, "{}", path.display()),
+            Kept::Storage(_) => f.write_str("a storage"),
         }
-    }
-}
-
-impl std::error::Error for ClusterError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ClusterError::Start(error) => Some(&**error),
-            ClusterError::Flow(error) => Some(error),
-            ClusterError::Mesh(error) => Some(&**error),
-            ClusterError::Workers(_) => None,
-        }
-    }
-}
-
-/// The workers of a process among those of all.
-#[derive(Clone, Copy, Debug)]
-struct Workers {
-    process: usize,
-    processes: usize,
-    of_process: usize,
-}
-
-impl Workers {
-    fn own(self) -> impl Iterator<Item = Team> {
-        let Workers { process, processes, of_process } = self;
-        let team = move |worker| Team {
-            worker: process * of_process + worker,
-            workers: processes * of_process,
-            of_process,
-        };
-        (0..of_process).map(team)
     }
 }
 
 impl<F: Flow + Send + Sync> Job<F> {
     /// Of a flow, with nothing attached.
     pub fn new(flow: F) -> Self {
-        Job { flow, ports: Ports::default(), settings: psdf_runtime::embedded::Settings::default() }
+        Job {
+            flow,
+            ports: Ports::default(),
+            settings: Settings::default(),
+            kept: None,
+            tier: None,
+            forgotten: HashSet::new(),
+        }
     }
 
     /// Feeds an input from so many sources, its partitions. Each is made, by its number, in the process that reads it.
@@ -127,106 +96,112 @@ impl<F: Flow + Send + Sync> Job<F> {
         self
     }
 
+    /// Makes the flow durable: its checkpoints are kept in a directory, which all processes must see, and it goes on from the
+    /// last of them, on as many workers as there are then. The number of partitions of an input has to stay.
+    ///
+    /// What is stored is what a flow of one process stores: if each input has one partition, it goes on there too, and the
+    /// other way round.
+    #[must_use]
+    pub fn durable(mut self, path: impl Into<PathBuf>) -> Self {
+        self.kept = Some(Kept::Directory(path.into()));
+        self
+    }
+
+    /// Makes the flow durable, with a storage that is the same for all processes.
+    #[must_use]
+    pub fn durable_in(mut self, storage: impl Storage) -> Self {
+        self.kept = Some(Kept::Storage(Arc::new(storage)));
+        self
+    }
+
+    /// The time from one checkpoint to the next. Default 10 s.
+    #[must_use]
+    pub fn checkpoint_every(mut self, interval: Duration) -> Self {
+        self.settings.checkpoint_every = interval;
+        self
+    }
+
+    /// Where the keys go that are over a node's budget of `memory`: a directory on a local disk, in which each worker has one
+    /// of its own.
+    #[must_use]
+    pub fn tier(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tier = Some(path.into());
+        self
+    }
+
+    /// Lets the stored state of a node go that the flow does not have any more.
+    #[must_use]
+    pub fn forget_state_of(mut self, node: &str) -> Self {
+        self.forgotten.insert(node.to_owned());
+        self
+    }
+
     /// Runs the flow to its end, on so many workers of this process.
     ///
     /// # Errors
     /// If it cannot start, or ends with an error.
     pub fn run_here(self, workers: usize) -> Result<(), ClusterError> {
-        let team = Workers { process: 0, processes: 1, of_process: workers.max(1) };
-        self.run_on(vec![None], team)
+        let workers = Workers { process: 0, processes: 1, of_process: workers.max(1) };
+        let storage = self.storage()?;
+        let mesh = Mesh { claim: claim(storage.as_ref())?, sockets: vec![None] };
+        self.run_on(mesh, storage, workers, Stop::new())
     }
 
-    /// Runs this process's part of the flow, with the other processes of the configuration, to its end: all of them have to
+    /// Runs this process's part of the flow, together with the other processes of its job, to its end: all of them have to
     /// call this with the same flow.
     ///
+    /// Asked to [stop](Seat::stop), a durable flow commits one more epoch, and goes on from there when it is started again;
+    /// process 0 has to be asked. Of any other flow the sources give no more, and it drains; all processes have to be asked.
+    ///
     /// Where the flow has ended with an error, and there are several processes, this does not return: the process ends with
-    /// the code 75, and so do the others when they lose it. Who supervises them starts all of them again.
+    /// [`exit::AGAIN`](crate::exit::AGAIN), and so do the others when they lose it. Who supervises them starts all of them
+    /// again.
     ///
     /// # Errors
-    /// If the processes do not come together, or the flow cannot start; where there is but one process, also if the flow
-    /// ends with an error.
-    pub fn run(
-        self,
-        config: &Config,
-        listener: Option<TcpListener>,
-        stop: &Stop,
-    ) -> Result<(), ClusterError> {
-        let claim = || Ok::<_, ClusterError>(Claim { attempt: 0, restore: None });
-        let mesh = mesh::assemble(config, listener, plan(F::GRAPH), stop, claim)
-            .map_err(|error| ClusterError::Mesh(Arc::new(error)))?;
+    /// If the processes do not come together, or the flow cannot start; if it was stopped; where there is but one process,
+    /// also if the flow ends with an error.
+    pub fn run(self, mut seat: Seat) -> Result<(), ClusterError> {
+        let storage = self.storage()?;
+        let mesh = seat.assemble(plan(F::GRAPH), || claim(storage.as_ref()));
+        let mesh = mesh.map_err(|error| ClusterError::Mesh(Arc::new(error)))?;
         let workers = Workers {
-            process: config.own_index(),
-            processes: config.process_count(),
-            of_process: config.worker_count(),
+            process: seat.config.own_index(),
+            processes: seat.config.process_count(),
+            of_process: seat.config.worker_count(),
         };
-        self.run_on(mesh.sockets, workers)
+        self.run_on(mesh, storage, workers, seat.stop)
     }
 
-    /// Runs the flow on the workers of this process, of which each of the others is at the end of a socket.
-    fn run_on(self, sockets: Vec<Option<TcpStream>>, workers: Workers) -> Result<(), ClusterError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("psdf-io")
-            .enable_all()
-            .build()
-            .map_err(|error| ClusterError::Workers(error.to_string()))?;
-        let handle = runtime.handle().clone();
-        let refused = |error| ClusterError::Start(Arc::new(error));
-        let process = Process::new(F::GRAPH, self.settings, self.ports, handle.clone()).map_err(refused)?;
-        let process = Arc::new(process);
-        let flow = Arc::new(self.flow);
-        // Before any of them runs: where one cannot start, none does.
-        let wired = workers.own().map(|team| {
-            let _entered = handle.enter();
-            process.wire(&flow, team).map(Some)
-        });
-        let wired: Result<Vec<Option<Wired>>, StartError> = wired.collect();
-        let wired = Mutex::new(wired.map_err(refused)?);
-        process.has_started();
-        let (builders, guard) = allocators(sockets, workers).map_err(ClusterError::Workers)?;
-        let first = workers.process * workers.of_process;
-        let shared = Arc::clone(&process);
-        let guards = timely::execute::execute_from(builders, guard, WorkerConfig::default(), move |worker| {
-            let _entered = handle.enter();
-            let mut all = wired.lock().unwrap_or_else(PoisonError::into_inner);
-            let own = all.get_mut(worker.index() - first).and_then(Option::take);
-            drop(all);
-            let own = own.expect("each worker takes the part that was made for it, once");
-            dataflow::run(worker, own, || {
-                // The others would wait for this one for ever, and unwinding under them aborts.
-                if workers.processes > 1 && shared.is_stopped() {
-                    std::process::exit(AGAIN);
-                }
-            });
-        });
-        let guards = guards.map_err(ClusterError::Workers)?;
-        let failed = guards.join().into_iter().find_map(Result::err);
-        if let Some(error) = failed {
-            process.stop();
-            return Err(ClusterError::Workers(error));
+    fn storage(&self) -> Result<Option<Arc<dyn Storage>>, ClusterError> {
+        match &self.kept {
+            None => Ok(None),
+            Some(Kept::Storage(storage)) => Ok(Some(Arc::clone(storage))),
+            Some(Kept::Directory(path)) => match DirStorage::open(path) {
+                Ok(storage) => Ok(Some(Arc::new(storage))),
+                Err(error) => Err(ClusterError::Store(error.to_string())),
+            },
         }
-        runtime.block_on(process.watch().ended()).map_err(ClusterError::Flow)
+    }
+
+    fn run_on(
+        self,
+        mesh: Mesh,
+        storage: Option<Arc<dyn Storage>>,
+        workers: Workers,
+        stop: Stop,
+    ) -> Result<(), ClusterError> {
+        let Claim { attempt, restore } = mesh.claim;
+        let (tier, forgotten) = (self.tier, self.forgotten);
+        let checkpoints = storage.map(|storage| Checkpoints { storage, attempt, restore, tier, forgotten });
+        let flow = Arc::new(self.flow);
+        run::run(&flow, (self.settings, self.ports, checkpoints), mesh.sockets, workers, stop)
     }
 }
 
-/// The exit code of a process that is to be started again.
-const AGAIN: i32 = 75;
-
-/// What connects the workers of this process with each other and with those at the ends of the sockets.
-fn allocators(
-    sockets: Vec<Option<TcpStream>>,
-    workers: Workers,
-) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>), String> {
-    if workers.processes == 1 {
-        return CommunicationConfig::Process(workers.of_process).try_build();
-    }
-    let hooks = Hooks::default();
-    let near =
-        ProcessBuilder::new_typed_vector(workers.of_process, hooks.refill.clone(), hooks.spill.clone());
-    let of_process = workers.of_process;
-    let joined = initialize_networking_from_sockets(near, sockets, workers.process, of_process, hooks);
-    let (builders, guard) = joined.map_err(|error| error.to_string())?;
-    Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
+/// What all processes are to go on from.
+fn claim(storage: Option<&Arc<dyn Storage>>) -> Result<Claim, ClusterError> {
+    let restore = storage.map_or(Ok(None), newest).map_err(ClusterError::Store)?;
+    Ok(Claim { attempt: RandomState::new().hash_one(std::process::id()), restore })
 }
 
 /// A number that only the same flow in the same program has: what is sent is read by the types that the program has.
@@ -234,6 +209,17 @@ fn plan(graph: &'static Graph) -> u64 {
     let mut hasher = DefaultHasher::new();
     format!("{graph:?}").hash(&mut hasher);
     let program = std::env::current_exe().and_then(std::fs::read);
-    program.unwrap_or_default().hash(&mut hasher);
+    digest(&program.unwrap_or_default()).hash(&mut hasher);
     hasher.finish()
+}
+
+/// Of some hundred MiB, in no time, also where nothing is optimized: so it takes one byte in eight. It is to notice another
+/// build, in which most of the program has another place, and no forgery.
+fn digest(bytes: &[u8]) -> u64 {
+    let mut hash = bytes.len() as u64;
+    for line in bytes.chunks_exact(64) {
+        let word = line.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+        hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+    hash
 }

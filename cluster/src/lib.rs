@@ -10,6 +10,8 @@ pub mod config;
 mod control;
 mod dataflow;
 mod dial;
+mod epochs;
+mod error;
 pub mod exit;
 mod handshake;
 mod job;
@@ -21,6 +23,7 @@ mod operator;
 mod pace;
 pub mod panics;
 pub mod restarts;
+mod run;
 pub mod seat;
 #[cfg(feature = "s3")]
 mod signing;
@@ -30,4 +33,5 @@ pub mod supervise;
 mod wake;
 pub mod watchdog;
 
-pub use job::{ClusterError, Job};
+pub use error::ClusterError;
+pub use job::Job;

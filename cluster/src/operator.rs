@@ -115,6 +115,7 @@ impl Operator {
         self.part.poll_inlets(&mut cx);
         // Whoever has rung before is answered by what follows.
         self.bell.clear();
+        // A task tells of the panic of a user's closure by itself: that is an error of the flow.
         let ended = caught_inside(|| self.part.poll_tasks(&mut cx));
         self.send();
         (self.part.poll_inlets(&mut cx), ended)

@@ -2,11 +2,9 @@
 
 use crate::config::Config;
 use crate::exit::{self, Failure};
-use crate::job::Job;
 use crate::mesh::{self, Claim, Mesh, MeshError};
 use crate::panics;
 use crate::stop::Stop;
-use psdf_runtime::flow::Flow;
 use std::error::Error;
 use std::io::Write;
 use std::net::TcpListener;
@@ -23,7 +21,10 @@ pub struct Seat {
 }
 
 impl Seat {
-    pub(crate) fn new(config: Config, stop: Stop, listener: Option<TcpListener>) -> Self {
+    /// A place that nothing has prepared, for tests. `listener` is bound to the address that the configuration has for this
+    /// process, or else that is bound later.
+    #[must_use]
+    pub fn new(config: Config, stop: Stop, listener: Option<TcpListener>) -> Self {
         Seat { config, stop, listener }
     }
 
@@ -37,14 +38,6 @@ impl Seat {
         claim: impl FnOnce() -> Result<Claim, E>,
     ) -> Result<Mesh, MeshError> {
         mesh::assemble(&self.config, self.listener.take(), plan, &self.stop, claim)
-    }
-
-    /// Runs this process's part of a flow to its end: see [`Job::run`].
-    ///
-    /// # Errors
-    /// As there.
-    pub fn run<F: Flow + Send + Sync>(mut self, job: Job<F>) -> Result<(), Failure> {
-        job.run(&self.config, self.listener.take(), &self.stop).map_err(Failure::from)
     }
 
     /// Works, and tells on stderr why it failed if it did.

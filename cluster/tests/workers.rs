@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use psdf::{Sink, SinkError, Timestamp, dataflow, sources};
 use psdf_cluster::config::Config;
+use psdf_cluster::seat::Seat;
 use psdf_cluster::stop::Stop;
 use psdf_cluster::{ClusterError, Job};
 use serde::{Deserialize, Serialize};
@@ -217,7 +218,7 @@ fn run_on_sockets(processes: usize, workers: usize, sinks: &Sinks) {
     let run = |(index, listener): (usize, TcpListener)| {
         let config = Config::new("shops").processes(processes).workers(workers).index(index);
         let (config, job) = (config.addresses(&addresses), job(sinks));
-        std::thread::spawn(move || job.run(&config, Some(listener), &Stop::new()))
+        std::thread::spawn(move || job.run(Seat::new(config, Stop::new(), Some(listener))))
     };
     let threads: Vec<_> = listeners.into_iter().enumerate().map(run).collect();
     for thread in threads {

@@ -26,6 +26,9 @@ pub trait Host: Sized + 'static {
         Tasks::all_here(self.shards(stage))
     }
 
+    /// None of the tasks of the stage that is placed next is made here; whether it keeps state.
+    fn unseen(&mut self, _keeps: bool) {}
+
     /// Where an edge is told how its records cross a network. Of no use where none do.
     fn codec<T: 'static>(_edge: &Self::Edge<T>) -> CodecSlot<T> {
         CodecSlot::default()
@@ -237,6 +240,9 @@ pub(crate) fn place<H: Host, S: Stage>(
 ) -> <S::Outs as Outlets>::Edges<H> {
     let inputs: Vec<_> = inputs.into_iter().flat_map(|edge| std::iter::once(edge.0).chain(edge.1)).collect();
     let here = host.tasks::<S>(meta, &inputs).here.len();
+    if here == 0 {
+        host.unseen(make().stored().is_some());
+    }
     let (outlets, edges) = S::Outs::open(host, meta.outlets, here);
     let tasks = outlets.into_iter().map(|outlets| (make(), outlets)).collect();
     host.place(meta, inputs, tasks);

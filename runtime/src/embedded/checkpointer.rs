@@ -108,6 +108,35 @@ impl Checkpointer {
         }
     }
 
+    /// Stores what the shards of this process have for epochs that another process commits, and has that one told, until
+    /// all of so many shards have ended.
+    pub(super) async fn run_beside(mut self, shards: usize, tell: impl Fn(Note) + Send) {
+        let stopped = self.shared.stopped.clone();
+        tokio::select! {
+            biased;
+            () = stopped.cancelled() => {}
+            result = self.store_beside(shards, tell) => if let Err(error) = result {
+                let flow = self.shared.graph.flow;
+                self.shared.fail(FlowError::Checkpoint { flow, error: Arc::new(error) });
+            },
+        }
+    }
+
+    async fn store_beside(&mut self, mut shards: usize, tell: impl Fn(Note) + Send) -> io::Result<()> {
+        while shards > 0 {
+            let Some(note) = self.notes.recv().await else { return Ok(()) };
+            shards -= usize::from(matches!(note, Note::ShardEnded { .. }));
+            tell(match note {
+                Note::Shard { task, epoch, at, delta, inputs } => {
+                    let segment = self.store(task, epoch, delta).await?;
+                    Note::Stored { task, epoch, at, segment, inputs }
+                }
+                note => note,
+            });
+        }
+        Ok(())
+    }
+
     async fn commit_epochs(&mut self) -> io::Result<()> {
         let mut pause = self.executor.sleep(self.schedule.every);
         let mut intervals = 0u32;
@@ -148,6 +177,9 @@ impl Checkpointer {
                 let segment = self.store(task, epoch, delta).await?;
                 Event::Shard { task, epoch, at, segment, inputs }
             }
+            Note::Stored { task, epoch, at, segment, inputs } => {
+                Event::Shard { task, epoch, at, segment, inputs }
+            }
             Note::ShardEnded { task, at, inputs } => Event::ShardEnded { task, at, inputs },
             Note::Output { output, epoch, records, prepared, held, ended, acknowledges } => {
                 let held = match held.filter(|held| !held.is_empty()) {
@@ -185,7 +217,7 @@ impl Checkpointer {
             }
             Action::Create(manifest) => self.create(manifest).await?,
             Action::Announce { epoch } => {
-                self.epochs.committed.send_replace(epoch);
+                self.epochs.announce(epoch);
                 for output in 0..self.outputs.len() {
                     if !self.owes[output] {
                         self.waiting.push_back(Event::Acknowledged { output });

@@ -16,6 +16,7 @@ use crate::checkpoint::{rescale, schema};
 use crate::error::StartError;
 use crate::graph::{Graph, Node};
 use crate::hash::groups_of;
+use crate::host::Tasks;
 use crate::stage::Stage;
 use crate::state::{StoredState, Tier};
 use crate::time::Timestamp;
@@ -38,7 +39,7 @@ pub(crate) struct KeptState {
 pub(super) struct Durability {
     pub(super) epochs: Arc<Epochs>,
     storage: Arc<dyn Storage>,
-    recovered: Option<Recovered>,
+    recovered: Option<Arc<Recovered>>,
     plan: Plan,
     notes: mpsc::UnboundedReceiver<Note>,
     /// Why the flow cannot start.
@@ -51,6 +52,43 @@ pub(super) struct Durability {
     tiers: Tiers,
     /// Nodes whose stored state is let go.
     forgotten: HashSet<String>,
+}
+
+/// What a flow consists of, before it is wired.
+pub(super) fn plan(
+    graph: &'static Graph,
+    attempt: u64,
+    inputs: Vec<String>,
+    stored: Option<&Manifest>,
+) -> Result<Plan, StartError> {
+    let of = |name: &str| name.split('/').next().map(str::to_owned);
+    let divided = stored
+        .into_iter()
+        .flat_map(|manifest| &manifest.inputs)
+        .find(|input| !inputs.contains(&input.name) && inputs.iter().any(|now| of(now) == of(&input.name)));
+    if let Some(input) = divided {
+        let what = format!(
+            "it is that of a run in which the input `{}` had another number of partitions: `{}` was one",
+            of(&input.name).unwrap_or_default(),
+            input.name
+        );
+        return Err(StartError::Store { flow: graph.flow, what });
+    }
+    let outputs = graph.outputs.iter().map(|port| port.name.to_owned()).collect();
+    Ok(Plan { flow: graph.flow.to_owned(), attempt, inputs, outputs, ..Plan::default() })
+}
+
+/// What the tasks of a flow share.
+pub(super) fn epochs_of(
+    plan: &Plan,
+    recovered: Option<&Recovered>,
+    notes: mpsc::UnboundedSender<Note>,
+) -> Epochs {
+    let stored = recovered.into_iter().flat_map(|recovered| &recovered.manifest.inputs);
+    let position =
+        |name: &String| stored.clone().find(|input| input.name == *name).map_or(0, |input| input.position);
+    let positions: Vec<u64> = plan.inputs.iter().map(position).collect();
+    Epochs::new(recovered, &positions, notes)
 }
 
 impl Durability {
@@ -69,26 +107,25 @@ impl Durability {
             let other = &manifest.flow;
             return Err(refused(format!("it is that of flow `{other}`: each flow needs a store of its own")));
         }
-        let names = |ports: &[crate::graph::PortMeta]| -> Vec<String> {
-            ports.iter().map(|port| port.name.to_owned()).collect()
-        };
-        let plan = Plan {
-            flow: graph.flow.to_owned(),
-            attempt: RandomState::new().hash_one(std::process::id()),
-            inputs: names(graph.inputs),
-            outputs: names(graph.outputs),
-            ..Plan::default()
-        };
-        let manifest = recovered.as_ref().map(|recovered| &recovered.manifest);
-        let position = |name: &String| {
-            let known =
-                manifest.and_then(|manifest| manifest.inputs.iter().find(|input| input.name == *name));
-            known.map_or(0, |input| input.position)
-        };
-        let positions: Vec<u64> = plan.inputs.iter().map(position).collect();
+        let inputs = graph.inputs.iter().map(|port| port.name.to_owned()).collect();
+        let attempt = RandomState::new().hash_one(std::process::id());
         let (sender, notes) = mpsc::unbounded_channel();
-        let epochs = Arc::new(Epochs::new(recovered.as_ref(), &positions, sender));
-        Ok(Durability {
+        let plan = plan(graph, attempt, inputs, recovered.as_ref().map(|recovered| &recovered.manifest))?;
+        let epochs = Arc::new(epochs_of(&plan, recovered.as_ref(), sender));
+        let recovered = recovered.map(Arc::new);
+        Ok(Durability::new(storage, graph, forgotten, tiers, (plan, recovered, epochs), notes))
+    }
+
+    /// Of one of several that wire parts of a flow: all have the same plan, and share what was recovered.
+    pub(super) fn new(
+        storage: Arc<dyn Storage>,
+        graph: &'static Graph,
+        forgotten: HashSet<String>,
+        tiers: Tiers,
+        (plan, recovered, epochs): (Plan, Option<Arc<Recovered>>, Arc<Epochs>),
+        notes: mpsc::UnboundedReceiver<Note>,
+    ) -> Self {
+        Durability {
             epochs,
             storage,
             recovered,
@@ -100,7 +137,7 @@ impl Durability {
             renamed: HashMap::new(),
             kept: Vec::new(),
             forgotten,
-        })
+        }
     }
 
     /// The nodes that keep state, as far as they are wired.
@@ -140,22 +177,29 @@ impl Durability {
         }
     }
 
+    /// Why the flow cannot start.
+    pub(super) fn take_error(&mut self) -> Option<StartError> {
+        self.error.take()
+    }
+
     pub(super) fn refuse(&mut self, what: String) {
         let flow = self.graph.flow;
         self.error.get_or_insert(StartError::Store { flow, what });
     }
 
     /// Begins a stage: its shards learn what they held. Answers each shard's part in epochs, and what it goes on from.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn add_stage<S: Stage>(
         &mut self,
         name: &str,
         node: &'static Node,
         number: (Place, usize),
+        tasks: &Tasks,
+        keeps: bool,
         shards: &mut [(S, S::Outs)],
         feeders: &[Feeder],
         shared: &Arc<Shared>,
     ) -> Vec<(Participant, Option<ShardAt>)> {
-        let keeps = shards.iter_mut().any(|(head, _)| head.stored().is_some());
         let identity = self.identity(name, keeps);
         let feeders: Vec<String> = feeders.iter().map(|feeder| self.feeder(*feeder)).collect();
         let stored = self.stored(&identity, node);
@@ -165,20 +209,20 @@ impl Durability {
             let under_its_name = stored.as_ref().filter(|stored| stored.node == stage.node);
             stage.segments = under_its_name.map(|stored| stored.segments.clone()).unwrap_or_default();
             let place = self.plan.stages.len();
-            let tiers = self.tiers.of_stage(place, node, number, shards.len(), shared);
+            let tiers = self.tiers.of_stage(place, node, number, tasks, shared);
             let tiers = tiers.unwrap_or_else(|error| {
                 self.error.get_or_insert(error);
                 Vec::new()
             });
-            stage.schema = self.restore(node, &stage.node, stored.as_ref(), shards, &tiers);
+            stage.schema = self.restore(node, &stage.node, stored.as_ref(), tasks, shards, &tiers);
         }
         let place = self.plan.stages.len();
         self.plan.stages.push(stage);
-        let of = shards.len();
-        let participants = (0..of).map(|shard| {
-            self.plan.tasks.push((place, shard));
-            let task = self.plan.tasks.len() - 1;
-            let at = stored.as_ref().and_then(|stored| rescale::resumed(stored, shard, of, &feeders));
+        let first = self.plan.tasks.len();
+        self.plan.tasks.extend((0..tasks.all).map(|shard| (place, shard)));
+        let participants = tasks.here.iter().map(|&shard| {
+            let task = first + shard;
+            let at = stored.as_ref().and_then(|stored| rescale::resumed(stored, shard, tasks.all, &feeders));
             (Participant::new(task, Arc::clone(&self.epochs), feeders.clone()), at)
         });
         participants.collect()
@@ -232,10 +276,10 @@ impl Durability {
         node: &'static Node,
         identity: &str,
         stored: Option<&StageAt>,
+        tasks: &Tasks,
         shards: &mut [(S, S::Outs)],
         tiers: &[Arc<Tier>],
     ) -> Option<StateSchema> {
-        let of = shards.len();
         let shape = shards.first_mut().and_then(|(head, _)| Some(head.stored()?.shape()))?;
         let now = schema::schema(node, &shape);
         self.kept.push(KeptState {
@@ -255,19 +299,19 @@ impl Durability {
                 }
             },
         };
-        let (recovered, mut failed) = (self.recovered.as_ref(), Vec::new());
+        let (recovered, mut failed) = (self.recovered.as_deref(), Vec::new());
         let stored_node = stored.map(|stored| stored.node.as_str());
         let watermark = stored.and_then(|stored| stored.shards.iter().map(|shard| shard.watermark).min());
         std::thread::scope(|scope| {
             let migration = &migration;
-            let restore = move |(shard, (head, _)): (usize, &mut (S, S::Outs))| {
+            let restore = move |(place, (head, _)): (usize, &mut (S, S::Outs))| {
                 let Some(state) = head.stored() else { return Ok(()) };
                 state.track();
-                if let Some(tier) = tiers.get(shard) {
+                if let Some(tier) = tiers.get(place) {
                     state.spill(tier);
                 }
                 if let (Some(recovered), Some(node)) = (recovered, stored_node) {
-                    give_back(recovered, node, groups_of(shard, of), state, migration)?;
+                    give_back(recovered, node, groups_of(tasks.here[place], tasks.all), state, migration)?;
                 }
                 state.restored(Timestamp(watermark.unwrap_or(i64::MIN)));
                 Ok(())

@@ -57,6 +57,8 @@ pub struct EmbeddedHost {
     /// The stages placed so far.
     pub(super) placed: usize,
     regions: Regions,
+    /// The stage that is placed next keeps state, though none of its tasks is made here.
+    pub(super) keeps_unseen: bool,
     /// Why the flow cannot start.
     pub(super) refused: Option<StartError>,
 }
@@ -164,6 +166,7 @@ impl EmbeddedHost {
             outputs: HashMap::new(),
             placed: 0,
             regions,
+            keeps_unseen: false,
             refused: None,
         }
     }
@@ -185,10 +188,13 @@ impl EmbeddedHost {
         let (stage, origin, place) = (self.placed, self.scope.next_stage(), self.scope.place(meta.name));
         self.placed += 1;
         let node = &self.scope.graph.nodes[meta.node];
+        let keeps = self.keeps_unseen || shards.iter_mut().any(|(head, _)| head.stored().is_some());
+        self.keeps_unseen = false;
         let mut participants = match &mut self.durable {
             Some(durable) => {
                 let number = (place, place.first_node + meta.node);
-                durable.add_stage(place.name, node, number, &mut shards, feeders, &self.shared)
+                let shared = &self.shared;
+                durable.add_stage(place.name, node, number, tasks, keeps, &mut shards, feeders, shared)
             }
             None => Vec::new(),
         }
@@ -240,7 +246,7 @@ impl EmbeddedHost {
     }
 
     /// Gives an output its part in epochs; answers what its sink prepared for the one that is restored.
-    fn make_durable<T: Record>(
+    pub(super) fn make_durable<T: Record>(
         &mut self,
         port: &'static str,
         output: &mut Output<T>,

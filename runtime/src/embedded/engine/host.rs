@@ -4,7 +4,7 @@ use super::Team;
 use super::inlet::{Inlet, Ways};
 use super::link::{ClusterLink, Ends, OpenEdge, Outbox, Outlet, ParcelTransport, Reading};
 use super::part::Part;
-use super::ports::Ports;
+use super::ports::{Partitioned, Ports, partition_name};
 use crate::codec::{Carries, CodecSlot};
 use crate::embedded::EmbeddedHost;
 use crate::embedded::channel::{Inbox, InputKind, Receiver, SourceAt, SourceReader};
@@ -112,13 +112,19 @@ impl ClusterHost {
         &mut self,
         port: &'static PortMeta,
         partition: usize,
-        make: &dyn Fn(&'static str, usize) -> crate::embedded::host::AttachedSource,
+        source: &Partitioned,
     ) -> Option<Receiver<T>> {
-        let source = make(port.name, partition);
+        let name = partition_name(port.name, partition, source.partitions);
+        let (place, from) = self.base.durable.as_ref().map_or((0, None), |durable| durable.input(&name));
+        let source = (source.make)(port.name, partition);
+        if self.base.durable.is_some() && source.position.is_none() {
+            let flow = self.base.shared.graph.flow;
+            self.base.refused.get_or_insert(StartError::NotReplayable { flow, input: port.name });
+        }
         let attach: Box<Attach<QueueWriter<T>, Begin>> = source.attach.downcast().ok()?;
         let (writer, reader) = queue(1);
-        let at = Arc::new(SourceAt::new(0, source.position.unwrap_or(0)));
-        let begin = Begin { from: None, at: Arc::clone(&at) };
+        let at = Arc::new(SourceAt::new(place, from.or(source.position).unwrap_or(0)));
+        let begin = Begin { from, at: Arc::clone(&at) };
         let feeding = attach(writer, Arc::clone(&self.base.shared), self.base.settings.batch_limit, begin);
         Some(Receiver::Source(SourceReader::new(feeding, reader, at)))
     }
@@ -154,6 +160,10 @@ impl Host for ClusterHost {
         let tasks = Tasks { all, here: self.team.own(all) };
         self.next = Next { tasks: tasks.clone(), reading, outlets: Vec::new() };
         tasks
+    }
+
+    fn unseen(&mut self, keeps: bool) {
+        self.base.keeps_unseen = keeps;
     }
 
     fn codec<T: 'static>(edge: &ClusterLink<T>) -> CodecSlot<T> {
@@ -244,7 +254,7 @@ impl Host for ClusterHost {
         };
         let own = self.team.own(source.partitions);
         let here: Option<Vec<Receiver<T>>> =
-            own.into_iter().map(|partition| self.source(port, partition, &*source.make)).collect();
+            own.into_iter().map(|partition| self.source(port, partition, source)).collect();
         if here.is_none() {
             let (given, asked) = (source.record, type_name::<T>());
             self.refuse_port(format!(
@@ -291,8 +301,10 @@ impl Host for ClusterHost {
             return;
         };
         let attach: Box<Attach<Output<T>, Prepared>> = attach;
-        let output = Output::new(Some(Inbox::new(receivers, None)), Arc::clone(&shared));
-        let task = attach(output, shared, self.base.settings.batch_limit, None);
+        let epochs = self.base.durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
+        let mut output = Output::new(Some(Inbox::new(receivers, epochs)), Arc::clone(&shared));
+        let prepared = self.base.make_durable(name, &mut output, true);
+        let task = attach(output, shared, self.base.settings.batch_limit, prepared);
         self.base.add_task(name, task);
     }
 

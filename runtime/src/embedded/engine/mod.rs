@@ -5,6 +5,7 @@
 //! host carries them; it does not learn what is in them. Used by the crate `psdf-cluster` and not for others: it changes
 //! without notice.
 
+mod across;
 mod host;
 mod inlet;
 mod link;
@@ -13,6 +14,7 @@ mod part;
 mod ports;
 mod process;
 
+pub use across::{Checkpoints, Letters, Orders, newest};
 pub use host::ClusterHost;
 pub use inlet::Inlet;
 pub use link::Outlet;

@@ -25,6 +25,11 @@ pub struct Part {
 }
 
 impl Part {
+    /// The tasks that have not ended.
+    pub(super) fn shards(&self) -> usize {
+        self.tasks.len()
+    }
+
     /// Gives a parcel to an inlet.
     pub fn deliver(&mut self, inlet: usize, parcel: Parcel) {
         if let Err(error) = self.inlets[inlet].deliver(parcel) {

@@ -2,6 +2,7 @@
 
 use crate::connect::{Sink, Source};
 use crate::embedded::host::{AttachedSink, AttachedSource};
+use crate::graph::{Graph, PortMeta};
 use std::any::type_name;
 use std::collections::HashMap;
 use std::fmt;
@@ -18,6 +19,11 @@ pub(super) struct Partitioned {
 pub(super) struct Served {
     pub(super) make: Make<AttachedSink>,
     pub(super) record: &'static str,
+}
+
+/// How one of so many partitions of an input is called in checkpoints.
+pub(super) fn partition_name(input: &str, partition: usize, of: usize) -> String {
+    if of == 1 { input.to_owned() } else { format!("{input}/{partition}") }
 }
 
 /// Sources and sinks by the names of the ports.
@@ -46,6 +52,18 @@ impl Ports {
     pub fn sink<K: Sink>(&mut self, output: &str, make: impl Fn() -> K + Send + Sync + 'static) {
         let make: Make<_> = Box::new(move |port, _| AttachedSink::of(port, make()));
         self.sinks.insert(output.to_owned(), Served { make, record: type_name::<K::Item>() });
+    }
+
+    /// The partitions of all inputs by the names that they have in checkpoints: an input of one is the same as in a flow of
+    /// one process.
+    pub(super) fn partitions(&self, graph: &'static Graph) -> Vec<String> {
+        let of_input = |port: &PortMeta| {
+            let partitions = self.sources.get(port.name).map_or(1, |source| source.partitions);
+            (0..partitions)
+                .map(|partition| partition_name(port.name, partition, partitions))
+                .collect::<Vec<_>>()
+        };
+        graph.inputs.iter().flat_map(of_input).collect()
     }
 
     /// Drops what comes out at an output.
