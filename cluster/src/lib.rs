@@ -27,6 +27,7 @@ pub mod stop;
 #[cfg(unix)]
 pub mod supervise;
 mod wake;
+pub mod watchdog;
 
 pub use error::ClusterError;
 pub use job::Job;
