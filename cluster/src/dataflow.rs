@@ -10,8 +10,9 @@ use timely::worker::Worker;
 /// As often a worker looks up although there is nothing to do.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Makes the dataflow, and runs it to its end; `look` is called now and then, and whenever something has been stopped.
-pub(crate) fn run(worker: &mut Worker, wired: Wired, look: impl Fn()) {
+/// Makes the dataflow, and runs it to its end; `look` is called now and then, with the frontier, and whenever something has been
+/// stopped.
+pub(crate) fn run(worker: &mut Worker, wired: Wired, mut look: impl FnMut(Option<u64>)) {
     let (pace, probe) = (Pace::default(), Handle::new());
     worker.dataflow_named("psdf", |scope| {
         let mut edges: Vec<_> = (0..wired.edges).map(|_| None).collect();
@@ -24,9 +25,8 @@ pub(crate) fn run(worker: &mut Worker, wired: Wired, look: impl Fn()) {
     });
     while worker.has_dataflows() {
         worker.step_or_park(Some(LOOK));
-        look();
-        if let Some(frontier) = probe.with_frontier(|frontier| frontier.first().copied()) {
-            pace.move_frontier(frontier);
-        }
+        let frontier = probe.with_frontier(|frontier| frontier.first().copied());
+        frontier.into_iter().for_each(|frontier| pace.move_frontier(frontier));
+        look(frontier);
     }
 }

@@ -1,6 +1,5 @@
 //! Why a flow has not come to its end on its workers.
 
-use crate::exit::Failure;
 use crate::mesh::MeshError;
 use psdf_runtime::{FlowError, StartError};
 use std::fmt;
@@ -46,20 +45,6 @@ impl std::error::Error for ClusterError {
             ClusterError::Flow(error) => Some(error),
             ClusterError::Mesh(error) => Some(&**error),
             ClusterError::Store(_) | ClusterError::Stopped { .. } | ClusterError::Workers(_) => None,
-        }
-    }
-}
-
-impl From<ClusterError> for Failure {
-    fn from(error: ClusterError) -> Self {
-        match error {
-            ClusterError::Start(_) | ClusterError::Store(_) => Failure::GiveUp(Box::new(error)),
-            ClusterError::Stopped { .. } => Failure::Stopped,
-            ClusterError::Mesh(mesh) => match Arc::try_unwrap(mesh) {
-                Ok(mesh) => mesh.into(),
-                Err(mesh) => Failure::Again(Box::new(ClusterError::Mesh(mesh))),
-            },
-            ClusterError::Flow(_) | ClusterError::Workers(_) => Failure::Again(Box::new(error)),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! With which code a process of a cluster ends, and what that means to the one who has started it.
 
 use crate::config::ConfigError;
+use crate::error::ClusterError;
 use crate::mesh::MeshError;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 /// The job has come to its end, or to a clean stop.
 pub const DONE: u8 = 0;
@@ -56,14 +58,27 @@ impl Error for Failure {
 
 impl From<MeshError> for Failure {
     fn from(error: MeshError) -> Self {
-        match error {
-            MeshError::Config(error) => error.into(),
-            MeshError::Stopped => Failure::Stopped,
-            MeshError::Listen { .. }
-            | MeshError::Late { .. }
-            | MeshError::Lost { .. }
-            | MeshError::Claim(_)
-            | MeshError::System(_) => Failure::Again(Box::new(error)),
+        ClusterError::Mesh(Arc::new(error)).into()
+    }
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        match &error {
+            ClusterError::Start(_) => Failure::GiveUp(Box::new(error)),
+            ClusterError::Mesh(mesh) => match **mesh {
+                MeshError::Config(_) => Failure::GiveUp(Box::new(error)),
+                MeshError::Stopped => Failure::Stopped,
+                MeshError::Listen { .. }
+                | MeshError::Late { .. }
+                | MeshError::Lost { .. }
+                | MeshError::Claim(_)
+                | MeshError::System(_) => Failure::Again(Box::new(error)),
+            },
+            ClusterError::Stopped { .. } => Failure::Stopped,
+            ClusterError::Flow(_) | ClusterError::Store(_) | ClusterError::Workers(_) => {
+                Failure::Again(Box::new(error))
+            }
         }
     }
 }

@@ -144,7 +144,7 @@ impl<F: Flow + Send + Sync> Job<F> {
         let workers = Workers { process: 0, processes: 1, of_process: workers.max(1) };
         let storage = self.storage()?;
         let mesh = Mesh { claim: claim(storage.as_ref())?, sockets: vec![None] };
-        self.run_on(mesh, storage, workers, Stop::new())
+        self.run_on(mesh, storage, workers, (Stop::new(), Duration::MAX))
     }
 
     /// Runs this process's part of the flow, together with the other processes of its job, to its end: all of them have to
@@ -169,7 +169,7 @@ impl<F: Flow + Send + Sync> Job<F> {
             processes: seat.config.process_count(),
             of_process: seat.config.worker_count(),
         };
-        self.run_on(mesh, storage, workers, seat.stop)
+        self.run_on(mesh, storage, workers, (seat.stop, seat.config.patience_limit()))
     }
 
     fn storage(&self) -> Result<Option<Arc<dyn Storage>>, ClusterError> {
@@ -188,13 +188,13 @@ impl<F: Flow + Send + Sync> Job<F> {
         mesh: Mesh,
         storage: Option<Arc<dyn Storage>>,
         workers: Workers,
-        stop: Stop,
+        watched: (Stop, Duration),
     ) -> Result<(), ClusterError> {
         let Claim { attempt, restore } = mesh.claim;
         let (tier, forgotten) = (self.tier, self.forgotten);
         let checkpoints = storage.map(|storage| Checkpoints { storage, attempt, restore, tier, forgotten });
         let flow = Arc::new(self.flow);
-        run::run(&flow, (self.settings, self.ports, checkpoints), mesh.sockets, workers, stop)
+        run::run(&flow, (self.settings, self.ports, checkpoints), mesh.sockets, workers, watched)
     }
 }
 

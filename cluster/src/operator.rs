@@ -91,13 +91,13 @@ impl Operator {
         for (inlet, receive) in self.receive.iter_mut().enumerate() {
             receive(&mut |parcels| parcels.drain(..).for_each(|parcel| self.part.deliver(inlet, parcel)));
         }
-        if self.stride.as_ref().is_some_and(|stride| !stride.may_go_on() && !self.capabilities.is_empty()) {
+        if self.must_wait() {
             return;
         }
         self.bell.begin();
         let (mut all_read, mut ended) = self.round();
         for _ in 1..ROUNDS {
-            if !self.bell.has_rung() || self.stride.as_ref().is_some_and(|stride| !stride.may_go_on()) {
+            if !self.bell.has_rung() || self.must_wait() {
                 break;
             }
             (all_read, ended) = self.round();
@@ -108,6 +108,13 @@ impl Operator {
         }
     }
 
+    /// Whether it reads an input and is far enough ahead. A barrier it lets pass all the same: what is held back for that
+    /// holds up the frontier that it would wait for.
+    fn must_wait(&self) -> bool {
+        let is_ahead = self.stride.as_ref().is_some_and(|stride| !stride.may_go_on());
+        is_ahead && !self.capabilities.is_empty() && !self.part.owes_barrier()
+    }
+
     /// Lets the tasks work on what has come, and sends what they made; whether all was read, and whether they have ended.
     fn round(&mut self) -> (bool, bool) {
         let waker = self.bell.waker().clone();
@@ -115,7 +122,6 @@ impl Operator {
         self.part.poll_inlets(&mut cx);
         // Whoever has rung before is answered by what follows.
         self.bell.clear();
-        // A task tells of the panic of a user's closure by itself: that is an error of the flow.
         let ended = caught_inside(|| self.part.poll_tasks(&mut cx));
         self.send();
         (self.part.poll_inlets(&mut cx), ended)

@@ -6,6 +6,7 @@ use crate::error::ClusterError;
 use crate::exit;
 use crate::seat::say;
 use crate::stop::Stop;
+use crate::watchdog::{Verdict, Watchdog};
 use psdf_runtime::embedded::Settings;
 use psdf_runtime::engine::{Checkpoints, Ports, Process, Team, Wired};
 use psdf_runtime::flow::Flow;
@@ -14,6 +15,7 @@ use std::any::Any;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
@@ -48,7 +50,7 @@ pub(crate) fn run<F: Flow + Send + Sync>(
     (settings, ports, checkpoints): Given,
     sockets: Vec<Option<TcpStream>>,
     workers: Workers,
-    stop: Stop,
+    (stop, patience): (Stop, Duration),
 ) -> Result<(), ClusterError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -83,7 +85,20 @@ pub(crate) fn run<F: Flow + Send + Sync>(
         // The first worker speaks for its process.
         let says = if worker.index() == first { locked(&says, Option::take) } else { None };
         epochs::build(worker, &shared, says.unwrap_or(Says::Nothing), workers.of_process);
-        dataflow::run(worker, own, || {
+        let (start, mut watchdog) = (Instant::now(), Watchdog::new(patience));
+        dataflow::run(worker, own, |frontier| {
+            // Sources go on to the next tick also when they are idle: so there is always one that is not complete.
+            let verdict =
+                watchdog.look(start.elapsed(), frontier, frontier.map_or(0, |frontier| frontier + 1));
+            match verdict {
+                Verdict::Fine => {}
+                Verdict::Slow { .. } => tracing::warn!("{verdict}"),
+                Verdict::Stuck { .. } if workers.processes == 1 => tracing::error!("{verdict}"),
+                Verdict::Stuck { .. } => {
+                    say(&format!("process {} ends: {verdict}", workers.process));
+                    std::process::exit(i32::from(exit::AGAIN));
+                }
+            }
             if stop.requested() && !is_asked.swap(true, Ordering::AcqRel) {
                 shared.end();
             }

@@ -2,9 +2,11 @@
 
 use crate::config::Config;
 use crate::exit::{self, Failure};
+use crate::job::Job;
 use crate::mesh::{self, Claim, Mesh, MeshError};
 use crate::panics;
 use crate::stop::Stop;
+use psdf_runtime::flow::Flow;
 use std::error::Error;
 use std::io::Write;
 use std::net::TcpListener;
@@ -38,6 +40,14 @@ impl Seat {
         claim: impl FnOnce() -> Result<Claim, E>,
     ) -> Result<Mesh, MeshError> {
         mesh::assemble(&self.config, self.listener.take(), plan, &self.stop, claim)
+    }
+
+    /// Runs this process's part of a flow to its end: see [`Job::run`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run<F: Flow + Send + Sync>(self, job: Job<F>) -> Result<(), Failure> {
+        job.run(self).map_err(Failure::from)
     }
 
     /// Works, and tells on stderr why it failed if it did.

@@ -48,7 +48,7 @@ fn live_embedded(shards: usize, directory: &Path, until: Option<usize>) {
         let halted = Arc::new(tokio::sync::Notify::new());
         let notify = Arc::clone(&halted);
         let halt: Halt = Arc::new(move || notify.notify_one());
-        let sales = Sales { sales: till(0, 1, SALES), at: 0, halt: until.map(|end| (end, halt)) };
+        let sales = Sales { sales: till(0, 1, SALES), at: 0, halt: until.map(|end| (end, halt)), pace: None };
         let flow = Shops {}
             .builder()
             .shards(shards)
@@ -69,7 +69,12 @@ fn live_embedded(shards: usize, directory: &Path, until: Option<usize>) {
 
 fn job(directory: &Path, partitions: usize, until: Option<(usize, Halt)>) -> Job<Shops> {
     let to = directory.to_path_buf();
-    let sales = move |number| Sales { sales: till(number, partitions, SALES), at: 0, halt: until.clone() };
+    let sales = move |number| Sales {
+        sales: till(number, partitions, SALES),
+        at: 0,
+        halt: until.clone(),
+        pace: None,
+    };
     Job::new(Shops {})
         .durable(directory.join("store"))
         .checkpoint_every(Duration::from_millis(50))

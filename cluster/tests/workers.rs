@@ -1,16 +1,17 @@
 //! A flow gives the same on one worker, on several, and in the embedded host.
 
+#[path = "support/together.rs"]
+mod together;
+
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use psdf::{Sink, SinkError, Timestamp, dataflow, sources};
-use psdf_cluster::config::Config;
-use psdf_cluster::seat::Seat;
-use psdf_cluster::stop::Stop;
 use psdf_cluster::{ClusterError, Job};
 use serde::{Deserialize, Serialize};
+
+use crate::together::together;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 struct Sale {
@@ -209,33 +210,83 @@ fn a_port_that_nothing_is_attached_to_is_named() {
     );
 }
 
-/// Each process of a job is a thread here, with sockets between them as between processes.
-fn run_on_sockets(processes: usize, workers: usize, sinks: &Sinks) {
-    let listeners: Vec<TcpListener> =
-        (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port is free")).collect();
-    let addresses: Vec<String> =
-        listeners.iter().map(|listener| listener.local_addr().expect("it is bound").to_string()).collect();
-    let run = |(index, listener): (usize, TcpListener)| {
-        let config = Config::new("shops").processes(processes).workers(workers).index(index);
-        let (config, job) = (config.addresses(&addresses), job(sinks));
-        std::thread::spawn(move || job.run(Seat::new(config, Stop::new(), Some(listener))))
-    };
-    let threads: Vec<_> = listeners.into_iter().enumerate().map(run).collect();
-    for thread in threads {
-        thread.join().expect("no process panics").expect("the flow drains");
-    }
-}
-
 #[tokio::test]
 async fn several_processes_give_what_the_embedded_host_gives() {
     let expected = embedded().await;
     for (processes, workers) in [(2, 1), (3, 1), (2, 2), (3, 2)] {
         let results = tokio::task::spawn_blocking(move || {
             let sinks = Sinks::default();
-            run_on_sockets(processes, workers, &sinks);
+            together(processes, workers, || job(&sinks));
             sinks.results()
         });
         let results = results.await.expect("no process panics");
         assert!(results == expected, "{processes} processes of {workers} workers");
     }
+}
+
+/// A record that cannot be written down.
+struct Opaque;
+
+dataflow! {
+    flow Locked {
+        input sales: Sale;
+        locked = sales -> map(|s| (s.shop, Opaque));
+        first = locked -> key_by(shop: String = |(shop, _)| shop.clone())
+            -> stateful(u64) {
+                state { seen: u64 = 0 } keep forever;
+                |state, _record, out| {
+                    state.seen += 1;
+                    out.emit(state.seen);
+                }
+            };
+        output first: u64;
+    }
+}
+
+fn locked() -> Job<Locked> {
+    let first = Gather::<u64>::default();
+    Job::new(Locked).source("sales", 1, |_| sources::iter(till(1))).sink("first", move || first.clone())
+}
+
+#[test]
+fn records_that_are_no_data_are_refused_where_they_would_have_to_cross_and_only_there() {
+    locked().run_here(2).expect("nothing leaves the process");
+    let config = psdf_cluster::config::Config::new("locked").processes(2).index(0);
+    let listeners = [0, 1].map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    let addresses = listeners.each_ref().map(|to| to.local_addr().expect("it is bound").to_string());
+    let (first, second) = (config.clone().addresses(&addresses), config.index(1).addresses(&addresses));
+    let [listener, other] = listeners;
+    let run = |config, listener| {
+        let seat = psdf_cluster::seat::Seat::new(config, psdf_cluster::stop::Stop::new(), Some(listener));
+        locked().run(seat).expect_err("they cannot")
+    };
+    let error = std::thread::scope(|scope| {
+        let other = scope.spawn(|| run(second, other));
+        let error = run(first, listener);
+        assert!(matches!(other.join().expect("no process panics"), ClusterError::Start(_)));
+        error
+    });
+    assert_eq!(
+        error.to_string(),
+        "flow `Locked` cannot start on several workers: the records that go from `locked` to `first` cannot cross the \
+         network: derive `serde::Serialize` and `serde::Deserialize` for them"
+    );
+}
+
+dataflow! {
+    flow Broken {
+        input sales: Sale;
+        output shops: String = sales -> map(|s| {
+            assert!(s.cents != 500, "half a coin");
+            s.shop
+        });
+    }
+}
+
+#[test]
+fn a_panic_in_a_closure_ends_the_flow_with_the_name_of_its_node() {
+    let shops = Gather::<String>::default();
+    let job = Job::new(Broken).source("sales", TILLS, |partition| sources::iter(till(partition as u64)));
+    let error = job.sink("shops", move || shops.clone()).run_here(3).expect_err("it panics");
+    assert_eq!(error.to_string(), "flow `Broken` ended: the closure of node `shops` panicked: half a coin");
 }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use psdf::sinks::TransactionalFileSink;
 use psdf::{Source, SourceError, Timestamp, dataflow};
@@ -98,6 +99,8 @@ pub(crate) struct Sales {
     pub(crate) sales: Vec<Sale>,
     pub(crate) at: usize,
     pub(crate) halt: Option<(usize, Halt)>,
+    /// How long it takes to give the next ones.
+    pub(crate) pace: Option<Duration>,
 }
 
 impl Source for Sales {
@@ -108,6 +111,9 @@ impl Source for Sales {
         if let Some((_, halt)) = self.halt.as_ref().filter(|_| self.at >= end) {
             halt();
             return pending().await;
+        }
+        if let Some(pace) = self.pace {
+            tokio::time::sleep(pace).await;
         }
         let batch: Vec<Sale> = self.sales[self.at..end].iter().take(100).cloned().collect();
         self.at += batch.len();

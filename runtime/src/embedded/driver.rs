@@ -264,6 +264,7 @@ impl<S: Stage> Task<S> {
         self.copy(usize::MAX);
         self.mark_outlets_of_clocks();
         self.outs.visit(&mut |_, outlet| outlet.put_barrier(epoch), 0);
+        self.gauge.passed_barrier(epoch);
         let (at, inputs) = (self.shard_at(false), self.inbox.inputs());
         if let Some(state) = self.stage.stored() {
             state.begin_snapshot();
@@ -554,6 +555,7 @@ impl<S: Stage> StageTask for Task<S> {
     }
 
     fn end(&mut self) {
+        self.gauge.has_ended();
         self.set_status(Status::Ended);
     }
 

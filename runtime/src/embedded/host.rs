@@ -175,7 +175,7 @@ impl EmbeddedHost {
         self.tasks.push(Box::pin(tasks::guarded(task, name, Arc::clone(&self.shared))));
     }
 
-    /// The tasks of a stage, each fed by its receivers, and the stage's name.
+    /// The tasks of a stage, each fed by its receivers, their gauges, and the stage's name.
     pub(super) fn stage_tasks<S: Stage>(
         &mut self,
         meta: &'static StageMeta,
@@ -184,7 +184,7 @@ impl EmbeddedHost {
         receivers: Vec<Vec<Receiver<S::In>>>,
         feeders: &[Feeder],
         input: Option<InputKind>,
-    ) -> (&'static str, Vec<BoxFuture>) {
+    ) -> (&'static str, Vec<BoxFuture>, Vec<Arc<Gauge>>) {
         let (stage, origin, place) = (self.placed, self.scope.next_stage(), self.scope.place(meta.name));
         self.placed += 1;
         let node = &self.scope.graph.nodes[meta.node];
@@ -199,11 +199,12 @@ impl EmbeddedHost {
             None => Vec::new(),
         }
         .into_iter();
-        let mut futures: Vec<BoxFuture> = Vec::with_capacity(shards.len());
+        let (mut futures, mut gauges): (Vec<BoxFuture>, Vec<_>) = (Vec::new(), Vec::new());
         for (&shard, ((head, outs), receivers)) in tasks.here.iter().zip(shards.into_iter().zip(receivers)) {
             let gauge = Gauge::new(stage, shard, origin, feeders.to_vec(), self.settings.idle_after);
             let gauge = Arc::new(gauge);
             self.shared.add_gauge(Arc::clone(&gauge));
+            gauges.push(Arc::clone(&gauge));
             let (participant, resumed) = participants.next().unzip();
             let epochs = self.durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
             let inbox = Inbox::new(receivers, epochs);
@@ -217,7 +218,7 @@ impl EmbeddedHost {
             let executor = Arc::clone(&self.executor);
             futures.push(Box::pin(driver::run(Box::new(task), place, shared, executor, watch)));
         }
-        (place.name, futures)
+        (place.name, futures, gauges)
     }
 
     /// Goes on with a flow that stands in the one at hand; answers that.
@@ -369,7 +370,7 @@ impl Host for EmbeddedHost {
             }
         }
         let tasks = Tasks::all_here(shards.len());
-        let (name, tasks) = self.stage_tasks(meta, &tasks, shards, receivers, &feeders, input);
+        let (name, tasks, _) = self.stage_tasks(meta, &tasks, shards, receivers, &feeders, input);
         tasks.into_iter().for_each(|task| self.add_task(name, task));
     }
 

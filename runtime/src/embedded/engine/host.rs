@@ -232,9 +232,10 @@ impl Host for ClusterHost {
             }
         }
         let kind = reads_input.then_some(InputKind::Fed);
-        let (name, tasks) = self.base.stage_tasks(meta, &tasks, shards, receivers, &feeders, kind);
+        let (name, tasks, gauges) = self.base.stage_tasks(meta, &tasks, shards, receivers, &feeders, kind);
         let shared = Arc::clone(&self.base.shared);
-        self.parts.push(Part { name, inlets, outlets, reads_input, tasks, shared, edges });
+        let epochs = self.base.durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
+        self.parts.push(Part { name, inlets, outlets, reads_input, tasks, gauges, epochs, shared, edges });
     }
 
     fn refuse(&mut self, stage: &'static StageMeta, what: &'static str) {
@@ -287,6 +288,8 @@ impl Host for ClusterHost {
             outlets: Vec::new(),
             reads_input: false,
             tasks: Vec::new(),
+            gauges: Vec::new(),
+            epochs: None,
             shared: Arc::clone(&shared),
             edges,
         };

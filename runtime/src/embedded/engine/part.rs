@@ -3,7 +3,9 @@
 use super::inlet::Inlet;
 use super::link::{Outlet, lost};
 use super::parcel::Parcel;
+use crate::embedded::epochs::Epochs;
 use crate::embedded::executor::BoxFuture;
+use crate::embedded::gauge::Gauge;
 use crate::embedded::shared::Shared;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,6 +22,9 @@ pub struct Part {
     /// Whether it reads an input, so that records come in although no parcel does.
     pub reads_input: bool,
     pub(super) tasks: Vec<BoxFuture>,
+    pub(super) gauges: Vec<Arc<Gauge>>,
+    /// In a durable flow.
+    pub(super) epochs: Option<Arc<Epochs>>,
     pub(super) shared: Arc<Shared>,
     pub(super) edges: Vec<(&'static str, &'static str)>,
 }
@@ -28,6 +33,17 @@ impl Part {
     /// The tasks that have not ended.
     pub(super) fn shards(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// Whether a barrier is asked for that one of its tasks has yet to pass on. Others may wait for it, and hold back what
+    /// they have got until then.
+    #[must_use]
+    pub fn owes_barrier(&self) -> bool {
+        let owes = |epochs: &Arc<Epochs>| {
+            let asked = epochs.asked().epoch;
+            asked > epochs.restored && self.gauges.iter().any(|gauge| gauge.owes_barrier(asked))
+        };
+        self.epochs.as_ref().is_some_and(owes)
     }
 
     /// Gives a parcel to an inlet.
