@@ -43,7 +43,7 @@ pub(crate) struct Baseline {
 }
 
 /// What decides over page spikes: when the site's log begins, and the candidates.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Clue {
     SiteHour(Timestamp),
     Candidate(PageSpike),

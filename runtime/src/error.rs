@@ -69,6 +69,17 @@ pub enum FlowError {
         /// Why.
         error: Arc<dyn Error + Send + Sync>,
     },
+    /// Records could not cross the network: the `Serialize` of one said no, or what came was not what had been sent.
+    Network {
+        /// The flow.
+        flow: &'static str,
+        /// The node whose records they are.
+        from: &'static str,
+        /// The node that they go to.
+        to: &'static str,
+        /// Why.
+        error: String,
+    },
     /// The flow was stopped before it had drained: its handle was dropped, or a deadline passed.
     Stopped {
         /// The flow.
@@ -109,6 +120,12 @@ impl fmt::Display for FlowError {
                      a larger `memory`: {error}"
                 )
             }
+            FlowError::Network { flow, from, to, error } => {
+                write!(
+                    f,
+                    "flow `{flow}` ended: the records that go from `{from}` to `{to}` could not cross the network: {error}"
+                )
+            }
             FlowError::Stopped { flow } => {
                 write!(
                     f,
@@ -122,7 +139,7 @@ impl fmt::Display for FlowError {
 impl Error for FlowError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            FlowError::Panicked { .. } | FlowError::Stopped { .. } => None,
+            FlowError::Panicked { .. } | FlowError::Network { .. } | FlowError::Stopped { .. } => None,
             FlowError::Failed { error, .. }
             | FlowError::Checkpoint { error, .. }
             | FlowError::Memory { error, .. } => Some(error.as_ref()),
@@ -177,6 +194,13 @@ pub enum StartError {
         /// What is wrong, and what to do.
         what: String,
     },
+    /// The flow cannot run on several workers.
+    Distributed {
+        /// The flow.
+        flow: &'static str,
+        /// What it lacks, and what to do.
+        what: String,
+    },
     /// A node cannot run as the params have it: a window of no width, hops that are longer than their windows.
     Node {
         /// The flow.
@@ -228,6 +252,9 @@ impl fmt::Display for StartError {
                 write!(f, "flow `{flow}` cannot start: node `{node}` has a budget of memory, and {what}")
             }
             StartError::Tables { flow, what } => write!(f, "flow `{flow}` cannot start: {what}"),
+            StartError::Distributed { flow, what } => {
+                write!(f, "flow `{flow}` cannot start on several workers: {what}")
+            }
             StartError::Finished { flow } => write!(
                 f,
                 "flow `{flow}` has finished: with `finish` its inputs came to their end. Stop a flow that is to go on \

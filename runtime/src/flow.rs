@@ -33,7 +33,10 @@ pub trait Flow: Sized + 'static {
     /// Wires the stages into a host.
     fn wire<H: Host>(flow: &Arc<Self>, host: &mut H, inputs: Self::Inputs<H>) -> Self::Outputs<H>;
 
-    /// Wires the stages into the embedded host.
+    /// Wires the stages into a host, between the ports of that host.
+    fn wire_ports<H: Host>(flow: &Arc<Self>, host: &mut H);
+
+    /// Wires the stages, and the flow's region, into the embedded host.
     fn wire_embedded(flow: &Arc<Self>, host: &mut EmbeddedHost);
 
     /// Makes the handle.

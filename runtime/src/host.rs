@@ -1,9 +1,10 @@
 //! Where a flow runs: the seam between the stages that the macro wires and what drives them.
 
+use crate::codec::{Carries, CodecSlot};
 use crate::graph::{OutletMeta, PortMeta, StageMeta, Subflow};
 use crate::outlet::{CombinerSlot, MakeCombiner, Outlets, Transport};
 use crate::record::Record;
-use crate::stage::Stage;
+use crate::stage::{Keeps, Stage};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +21,24 @@ pub trait Host: Sized + 'static {
     /// How many tasks a stage runs as.
     fn shards(&self, stage: &'static StageMeta) -> usize;
 
-    /// Opens an edge out of a stage of `producers` shards: a transport for each of them, and the end to read.
+    /// The tasks of a stage that is placed next, and which of them are made here: all, where one host makes a whole flow.
+    fn tasks<S: Stage>(&mut self, stage: &'static StageMeta, _inputs: &[Self::Edge<S::In>]) -> Tasks {
+        Tasks::all_here(self.shards(stage))
+    }
+
+    /// None of the tasks of the stage that is placed next is made here; what it keeps.
+    fn unseen(&mut self, _keeps: Keeps) {}
+
+    /// Where an edge is told how its records cross a network. Of no use where none do.
+    fn codec<T: 'static>(_edge: &Self::Edge<T>) -> CodecSlot<T> {
+        CodecSlot::default()
+    }
+
+    /// Tells an edge how its records cross a network, if they can. A host that crosses none lets nothing be compiled for it.
+    fn carry<T: Record, C: Carries<T>>(&mut self, _slot: &CodecSlot<T>) {}
+
+    /// Opens an edge out of the stage that is placed next: a transport for each of the `producers` that are made here, and
+    /// the end to read.
     fn open<T: Record>(
         &mut self,
         outlet: &'static OutletMeta,
@@ -59,6 +77,23 @@ pub trait Host: Sized + 'static {
         subflow: &'static Subflow,
         wire: impl FnOnce(&mut Self) -> R,
     ) -> R;
+}
+
+/// The tasks of a stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tasks {
+    /// How many there are.
+    pub all: usize,
+    /// Those that are made here, by their places among all, in order.
+    pub here: Vec<usize>,
+}
+
+impl Tasks {
+    /// So many, and all of them are made here.
+    #[must_use]
+    pub fn all_here(all: usize) -> Tasks {
+        Tasks { all, here: (0..all).collect() }
+    }
 }
 
 /// A host's clock.
@@ -118,6 +153,11 @@ impl<H: Host, T: Record> Edge<H, T> {
     pub fn erase(self) -> AnyEdge<H> {
         AnyEdge(Box::new(move |host, port| self.output(host, port)))
     }
+}
+
+/// Where an edge is told how its records cross a network.
+pub fn codec_of<H: Host, T: Record>(edge: &Edge<H, T>) -> CodecSlot<T> {
+    H::codec(&edge.0)
 }
 
 /// The records of a stream that `merge` unites with another.
@@ -198,13 +238,13 @@ pub(crate) fn place<H: Host, S: Stage>(
     inputs: Vec<Edge<H, S::In>>,
     make: impl Fn() -> S,
 ) -> <S::Outs as Outlets>::Edges<H> {
-    let shards = host.shards(meta);
-    let (outlets, edges) = S::Outs::open(host, meta.outlets, shards);
+    let inputs: Vec<_> = inputs.into_iter().flat_map(|edge| std::iter::once(edge.0).chain(edge.1)).collect();
+    let here = host.tasks::<S>(meta, &inputs).here.len();
+    if here == 0 {
+        host.unseen(Keeps::of(&mut make()));
+    }
+    let (outlets, edges) = S::Outs::open(host, meta.outlets, here);
     let tasks = outlets.into_iter().map(|outlets| (make(), outlets)).collect();
-    host.place(
-        meta,
-        inputs.into_iter().flat_map(|edge| std::iter::once(edge.0).chain(edge.1)).collect(),
-        tasks,
-    );
+    host.place(meta, inputs, tasks);
     edges
 }

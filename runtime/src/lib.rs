@@ -6,7 +6,7 @@
 //! - words: [`time`], [`requirement`], [`record`], [`failed`], [`graph`], [`error`];
 //! - a region: [`tables`], [`row`];
 //! - one stage: [`aggregate`], [`ops`], [`asked`], [`clock`], `combiner`, [`outlet`], [`stage`], [`stages`];
-//! - the seam: [`host`], [`flow`];
+//! - the seam: [`codec`], [`host`], [`flow`];
 //! - hosts: [`embedded`], with [`connect`] for sources and sinks.
 
 #![deny(missing_docs)]
@@ -16,6 +16,7 @@ pub mod asked;
 pub mod batch;
 pub mod checkpoint;
 pub mod clock;
+pub mod codec;
 mod combiner;
 pub mod connect;
 pub mod embedded;
@@ -37,6 +38,9 @@ pub mod state;
 pub mod tables;
 pub mod testing;
 pub mod time;
+
+#[doc(hidden)]
+pub use embedded::engine;
 
 pub use connect::{Sink, Source};
 pub use error::{FlowError, Refusal, SendError, SinkError, SourceError, StartError};

@@ -21,6 +21,11 @@ pub trait Transport<T>: Send {
 
     /// Whether nobody reads any more.
     fn is_closed(&self) -> bool;
+
+    /// Whether it carries what records have been united into.
+    fn carries_parts(&self) -> bool {
+        true
+    }
 }
 
 /// Unites records before they are divided among the shards of a stage: [`crate::combiner`].
@@ -342,7 +347,9 @@ impl<T: Record> Outlet for Out<T> {
         debug_assert!(!self.lanes_known, "an outlet is opened once");
         self.lanes_known = true;
         self.others.resize_with(self.transport.lanes().saturating_sub(1), Lane::new);
-        if let Some(make) = self.slot.get().filter(|_| !self.others.is_empty()) {
+        if let Some(make) =
+            self.slot.get().filter(|_| !self.others.is_empty() && self.transport.carries_parts())
+        {
             let combiner = make(self.others.len() + 1);
             let gathered = Vec::with_capacity(AT_ONCE);
             self.combining = Some(Box::new(Combining { combiner, gathered, seen: 0, united: 0, rest: 0 }));

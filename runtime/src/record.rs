@@ -274,7 +274,7 @@ impl Stamp for () {
 }
 
 /// A record with its event time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Timed<T> {
     /// The event time.
     pub at: Timestamp,
@@ -283,7 +283,7 @@ pub struct Timed<T> {
 }
 
 /// A record with its key and its stamp.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Keyed<K, A, T> {
     /// The key.
     pub key: K,
@@ -294,7 +294,7 @@ pub struct Keyed<K, A, T> {
 }
 
 /// A record on its way into a stage that has two inputs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Side<L, R> {
     /// Of the stream that the join stands in.
     Left(L),

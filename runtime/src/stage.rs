@@ -34,12 +34,36 @@ pub enum Awaited {
     Passed(Timestamp),
 }
 
+/// What a stage keeps from one epoch to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeps {
+    /// Nothing.
+    Nothing,
+    /// Records that it has taken and not yet given on.
+    InFlight,
+    /// State for each key.
+    ByKey,
+}
+
+impl Keeps {
+    pub(crate) fn of(stage: &mut impl Stage) -> Keeps {
+        match stage.stored() {
+            None => Keeps::Nothing,
+            Some(state) if state.is_in_flight() => Keeps::InFlight,
+            Some(_) => Keeps::ByKey,
+        }
+    }
+}
+
 /// One shard of a stage.
 pub trait Stage: Send + 'static {
     /// What the edges into it carry.
     type In: Record;
     /// The ways out of it.
     type Outs: Outlets;
+
+    /// Whether a shard may take the records of any sender, although it has no key: because it keeps nothing of them.
+    const KEEPS_NOTHING: bool = false;
 
     /// Takes records, in the order in which they came.
     fn on_batch(&mut self, items: Vec<Self::In>, outs: &mut Self::Outs);

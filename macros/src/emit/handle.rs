@@ -551,7 +551,6 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
                 #(#opens,)*
                 __host: ::core::marker::PhantomData,
             };
-            #build_region
             let outputs = Self::wire_stages(flow, host, inputs);
             #(#leads;)*
         };
@@ -583,9 +582,14 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
                 #inlined
             }
 
-            fn wire_embedded(flow: &::std::sync::Arc<Self>, host: &mut #path::embedded::EmbeddedHost) {
+            fn wire_ports<#h: #path::host::Host>(flow: &::std::sync::Arc<Self>, host: &mut #h) {
                 #import
                 #wire
+            }
+
+            fn wire_embedded(flow: &::std::sync::Arc<Self>, host: &mut #path::embedded::EmbeddedHost) {
+                #build_region
+                <Self as #path::flow::Flow>::wire_ports(flow, host);
             }
 
             fn handle(parts: #path::embedded::FlowParts<'_>) -> #module::Handle #of_handle {

@@ -24,6 +24,12 @@ pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
         let stage = stage(context, plan, place);
         quote!(#subflow #stage)
     });
+    let leaving = ident("outputs");
+    // Only where all is placed are the types of the edges known.
+    let codecs = crossing(plan).map(|(stage, outlet)| {
+        let codec = codec(stage, outlet);
+        quote!((&#rt::codec::Codecs(&#codec)).tell(#host);)
+    });
     let outputs = graph.outputs.iter().enumerate().map(|(place, output)| {
         let name = &output.name;
         let edge = edge_to(plan, Target::Output(place));
@@ -44,8 +50,11 @@ pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
             ) -> #module::Outputs #of_outputs {
                 #import
                 use #rt::ops::{ByReference as _, ByValue as _, Known as _};
+                use #rt::codec::{ByNothing as _, BySerde as _};
                 #(#stages)*
-                #module::Outputs { #(#outputs,)* __host: ::core::marker::PhantomData }
+                let #leaving = #module::Outputs { #(#outputs,)* __host: ::core::marker::PhantomData };
+                #(#codecs)*
+                #leaving
             }
         }
     }
@@ -54,6 +63,33 @@ pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
 /// The variable of an edge.
 fn edge(stage: usize, outlet: usize) -> Ident {
     format_ident!("edge{stage}_{outlet}", span = own())
+}
+
+/// The variable of where an edge is told how its records cross a network.
+fn codec(stage: usize, outlet: usize) -> Ident {
+    format_ident!("codec{stage}_{outlet}", span = own())
+}
+
+/// The edges that a host may lead from one process to another: those into stages that may run elsewhere than what feeds
+/// them.
+fn crossing(plan: &Plan) -> impl Iterator<Item = (usize, usize)> + '_ {
+    plan.stages.iter().enumerate().flat_map(|(stage, writer)| {
+        let outlets = writer.outlets.iter().enumerate();
+        let there = outlets.filter(|(_, outlet)| may_cross(plan, outlet.target));
+        there.map(move |(place, _)| (stage, place))
+    })
+}
+
+fn may_cross(plan: &Plan, target: Target) -> bool {
+    match target {
+        Target::Core(_)
+        | Target::Parts(_)
+        | Target::Joined(_)
+        | Target::Output(_)
+        | Target::Subflow { .. } => true,
+        // What follows an input, or stands alone, runs beside what feeds it; a clock does not.
+        Target::Merge(stage) => !plan.stages[stage].clocks.is_empty(),
+    }
 }
 
 /// The edges that lead to a place.
@@ -106,7 +142,12 @@ fn stage(context: &Context<'_>, plan: &Plan, place: usize) -> TokenStream {
         quote!((#edge, #rest))
     });
     let hoisted = &writer.hoisted;
-    quote!(#hoisted let #edges = #call;)
+    let codecs = stage.outlets.iter().enumerate().filter(|(_, outlet)| may_cross(plan, outlet.target));
+    let codecs = codecs.map(|(outlet, _)| {
+        let (edge, codec) = (edge(place, outlet), codec(place, outlet));
+        quote!(let #codec = #rt::host::codec_of(&#edge);)
+    });
+    quote!(#hoisted let #edges = #call; #(#codecs)*)
 }
 
 impl Writer<'_> {

@@ -130,6 +130,16 @@ pub fn latest(storage: Arc<dyn Storage>) -> Result<Option<Recovered>, RecoveryEr
     Err(RecoveryError::Damaged { epochs: passed_over })
 }
 
+/// An epoch that another process has found to be the newest that is whole.
+///
+/// # Errors
+/// If it is not whole here, or cannot be read.
+pub fn at(storage: Arc<dyn Storage>, epoch: u64) -> Result<Recovered, RecoveryError> {
+    let (manifest, stages) = whole(storage.as_ref(), epoch)?;
+    let next_epoch = epoch.saturating_add(1);
+    Ok(Recovered { manifest, next_epoch, passed_over: Vec::new(), storage, stages })
+}
+
 /// The newest epoch that must have been committed, where its manifest is not among those that are there: nothing is stored
 /// for an epoch before the one before it is committed.
 fn lost_manifest(storage: &dyn Storage, newest: u64) -> Result<Option<u64>, RecoveryError> {

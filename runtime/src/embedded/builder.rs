@@ -66,7 +66,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    fn check(&self, flow: &'static str) -> Result<(), StartError> {
+    pub(super) fn check(&self, flow: &'static str) -> Result<(), StartError> {
         let bounds = [
             (1..=256).contains(&self.shards).then_some(()).ok_or("`shards` must be from 1 to 256"),
             (self.capacity > 0).then_some(()).ok_or("`capacity` must be above 0"),

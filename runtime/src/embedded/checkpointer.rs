@@ -118,6 +118,39 @@ impl Checkpointer {
         }
     }
 
+    /// Stores what the shards of this process have for epochs that another process commits, and has that one told, until
+    /// all of so many shards have ended.
+    pub(super) async fn run_beside(mut self, shards: usize, tell: impl Fn(Note) + Send) {
+        let stopped = self.shared.stopped.clone();
+        tokio::select! {
+            biased;
+            () = stopped.cancelled() => {}
+            result = self.store_beside(shards, tell) => if let Err(error) = result {
+                let flow = self.shared.graph.flow;
+                self.shared.fail(FlowError::Checkpoint { flow, error: Arc::new(error) });
+            },
+        }
+    }
+
+    async fn store_beside(&mut self, mut shards: usize, tell: impl Fn(Note) + Send) -> io::Result<()> {
+        while shards > 0 {
+            let Some(note) = self.notes.recv().await else { return Ok(()) };
+            shards -= usize::from(matches!(note, Note::ShardEnded { .. }));
+            tell(match note {
+                Note::Part { task, epoch, delta } => {
+                    self.store(task, epoch, delta, true).await?;
+                    continue;
+                }
+                Note::Shard { task, epoch, at, delta, has_all, inputs } => {
+                    let (segments, whole) = self.store_last(task, epoch, delta, has_all).await?;
+                    Note::Stored { task, epoch, at, segments, whole, inputs }
+                }
+                note => note,
+            });
+        }
+        Ok(())
+    }
+
     async fn commit_epochs(&mut self) -> io::Result<()> {
         let mut pause = self.executor.sleep(self.schedule.every);
         let mut intervals = 0u32;
@@ -159,9 +192,10 @@ impl Checkpointer {
                 return Ok(());
             }
             Note::Shard { task, epoch, at, delta, has_all, inputs } => {
-                self.store(task, epoch, delta, false).await?;
-                let segments = std::mem::take(&mut self.parts[task]).segments;
-                let whole = has_all.then_some(self.tasks[task].2);
+                let (segments, whole) = self.store_last(task, epoch, delta, has_all).await?;
+                Event::Shard { task, epoch, at, segments, whole, inputs }
+            }
+            Note::Stored { task, epoch, at, segments, whole, inputs } => {
                 Event::Shard { task, epoch, at, segments, whole, inputs }
             }
             Note::ShardEnded { task, at, inputs } => Event::ShardEnded { task, at, inputs },
@@ -201,7 +235,7 @@ impl Checkpointer {
             }
             Action::Create(manifest) => self.create(manifest).await?,
             Action::Announce { epoch } => {
-                self.epochs.committed.send_replace(epoch);
+                self.epochs.announce(epoch);
                 for output in 0..self.outputs.len() {
                     if !self.owes[output] {
                         self.waiting.push_back(Event::Acknowledged { output });
@@ -239,6 +273,20 @@ impl Checkpointer {
         self.persist("store a segment", move || storage.put(&name, &bytes)).await?;
         self.parts[task].segments.push(segment);
         Ok(())
+    }
+
+    /// Stores the last part of what a shard has for an epoch. Answers all parts, and the shard's key groups if that is all
+    /// there is of them.
+    async fn store_last(
+        &mut self,
+        task: usize,
+        epoch: u64,
+        delta: Delta,
+        has_all: bool,
+    ) -> io::Result<(Vec<SegmentRef>, Option<(u8, u8)>)> {
+        self.store(task, epoch, delta, false).await?;
+        let segments = std::mem::take(&mut self.parts[task]).segments;
+        Ok((segments, has_all.then_some(self.tasks[task].2)))
     }
 
     async fn store_held(&mut self, output: usize, epoch: u64, held: Vec<u8>) -> io::Result<ObjectRef> {

@@ -278,6 +278,7 @@ impl<S: Stage> Task<S> {
         self.copy(usize::MAX);
         self.mark_outlets_of_clocks();
         self.outs.visit(&mut |_, outlet| outlet.put_barrier(epoch), 0);
+        self.gauge.passed_barrier(epoch);
         let (at, inputs) = (self.shard_at(false), self.inbox.inputs());
         let has_all = self.stage.stored().is_some_and(|state| state.begin_snapshot());
         let in_flight = self.stage.in_flight() > 0;
@@ -602,6 +603,7 @@ impl<S: Stage> StageTask for Task<S> {
     }
 
     fn end(&mut self) {
+        self.gauge.has_ended();
         self.set_status(Status::Ended);
     }
 

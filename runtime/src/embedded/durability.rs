@@ -2,7 +2,7 @@
 
 use super::checkpointer::{Checkpointer, Schedule};
 use super::driver::Participant;
-use super::epochs::{Epochs, Note};
+use super::epochs::{Epochs, Note, PartSize};
 use super::executor::Executor;
 use super::gauge::Feeder;
 use super::shared::{Place, Shared};
@@ -16,7 +16,8 @@ use crate::checkpoint::{rescale, schema};
 use crate::error::StartError;
 use crate::graph::{Graph, Node};
 use crate::hash::groups_of;
-use crate::stage::Stage;
+use crate::host::Tasks;
+use crate::stage::{Keeps, Stage};
 use crate::state::{StoredState, Tier};
 use crate::time::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -38,7 +39,7 @@ pub(crate) struct KeptState {
 pub(super) struct Durability {
     pub(super) epochs: Arc<Epochs>,
     storage: Arc<dyn Storage>,
-    recovered: Option<Recovered>,
+    recovered: Option<Arc<Recovered>>,
     plan: Plan,
     notes: mpsc::UnboundedReceiver<Note>,
     /// Why the flow cannot start.
@@ -51,6 +52,44 @@ pub(super) struct Durability {
     tiers: Tiers,
     /// Nodes whose stored state is let go.
     forgotten: HashSet<String>,
+}
+
+/// What a flow consists of, before it is wired.
+pub(super) fn plan(
+    graph: &'static Graph,
+    attempt: u64,
+    inputs: Vec<String>,
+    stored: Option<&Manifest>,
+) -> Result<Plan, StartError> {
+    let of = |name: &str| name.split('/').next().map(str::to_owned);
+    let divided = stored
+        .into_iter()
+        .flat_map(|manifest| &manifest.inputs)
+        .find(|input| !inputs.contains(&input.name) && inputs.iter().any(|now| of(now) == of(&input.name)));
+    if let Some(input) = divided {
+        let what = format!(
+            "it is that of a run in which the input `{}` had another number of partitions: `{}` was one",
+            of(&input.name).unwrap_or_default(),
+            input.name
+        );
+        return Err(StartError::Store { flow: graph.flow, what });
+    }
+    let outputs = graph.outputs.iter().map(|port| port.name.to_owned()).collect();
+    Ok(Plan { flow: graph.flow.to_owned(), attempt, inputs, outputs, ..Plan::default() })
+}
+
+/// What the tasks of a flow share.
+pub(super) fn epochs_of(
+    plan: &Plan,
+    recovered: Option<&Recovered>,
+    notes: mpsc::UnboundedSender<Note>,
+    parts: PartSize,
+) -> Epochs {
+    let stored = recovered.into_iter().flat_map(|recovered| &recovered.manifest.inputs);
+    let position =
+        |name: &String| stored.clone().find(|input| input.name == *name).map_or(0, |input| input.position);
+    let positions: Vec<u64> = plan.inputs.iter().map(position).collect();
+    Epochs::new(recovered, &positions, notes, parts)
 }
 
 impl Durability {
@@ -69,26 +108,25 @@ impl Durability {
             let other = &manifest.flow;
             return Err(refused(format!("it is that of flow `{other}`: each flow needs a store of its own")));
         }
-        let names = |ports: &[crate::graph::PortMeta]| -> Vec<String> {
-            ports.iter().map(|port| port.name.to_owned()).collect()
-        };
-        let plan = Plan {
-            flow: graph.flow.to_owned(),
-            attempt: RandomState::new().hash_one(std::process::id()),
-            inputs: names(graph.inputs),
-            outputs: names(graph.outputs),
-            ..Plan::default()
-        };
-        let manifest = recovered.as_ref().map(|recovered| &recovered.manifest);
-        let position = |name: &String| {
-            let known =
-                manifest.and_then(|manifest| manifest.inputs.iter().find(|input| input.name == *name));
-            known.map_or(0, |input| input.position)
-        };
-        let positions: Vec<u64> = plan.inputs.iter().map(position).collect();
+        let inputs = graph.inputs.iter().map(|port| port.name.to_owned()).collect();
+        let attempt = RandomState::new().hash_one(std::process::id());
         let (sender, notes) = mpsc::unbounded_channel();
-        let epochs = Arc::new(Epochs::new(recovered.as_ref(), &positions, sender, tiers.parts()));
-        Ok(Durability {
+        let plan = plan(graph, attempt, inputs, recovered.as_ref().map(|recovered| &recovered.manifest))?;
+        let epochs = Arc::new(epochs_of(&plan, recovered.as_ref(), sender, tiers.parts()));
+        let recovered = recovered.map(Arc::new);
+        Ok(Durability::new(storage, graph, forgotten, tiers, (plan, recovered, epochs), notes))
+    }
+
+    /// Of one of several that wire parts of a flow: all have the same plan, and share what was recovered.
+    pub(super) fn new(
+        storage: Arc<dyn Storage>,
+        graph: &'static Graph,
+        forgotten: HashSet<String>,
+        tiers: Tiers,
+        (plan, recovered, epochs): (Plan, Option<Arc<Recovered>>, Arc<Epochs>),
+        notes: mpsc::UnboundedReceiver<Note>,
+    ) -> Self {
+        Durability {
             epochs,
             storage,
             recovered,
@@ -100,7 +138,7 @@ impl Durability {
             renamed: HashMap::new(),
             kept: Vec::new(),
             forgotten,
-        })
+        }
     }
 
     /// The nodes that keep state, as far as they are wired.
@@ -140,55 +178,64 @@ impl Durability {
         }
     }
 
+    /// Why the flow cannot start.
+    pub(super) fn take_error(&mut self) -> Option<StartError> {
+        self.error.take()
+    }
+
     pub(super) fn refuse(&mut self, what: String) {
         let flow = self.graph.flow;
         self.error.get_or_insert(StartError::Store { flow, what });
     }
 
     /// Begins a stage: its shards learn what they held. Answers each shard's part in epochs, and what it goes on from.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn add_stage<S: Stage>(
         &mut self,
         name: &str,
         node: &'static Node,
         number: (Place, usize),
+        tasks: &Tasks,
+        keeps: Keeps,
         shards: &mut [(S, S::Outs)],
         feeders: &[Feeder],
         shared: &Arc<Shared>,
     ) -> Vec<(Participant, Option<ShardAt>)> {
-        let (mut keeps, mut by_key) = (false, false);
-        for state in shards.iter_mut().filter_map(|(head, _)| head.stored()) {
-            (keeps, by_key) = (true, !state.is_in_flight());
-        }
+        let by_key = keeps == Keeps::ByKey;
         let identity = self.identity(name, by_key);
         let feeders: Vec<String> = feeders.iter().map(|feeder| self.feeder(*feeder)).collect();
         let mut stored = self.stored(&identity, node);
-        if !by_key && let Some(stored) = &mut stored {
+        // What is in flight on other processes is looked at there.
+        let is_here = keeps == Keeps::Nothing || !shards.is_empty();
+        if !by_key && is_here && let Some(stored) = &mut stored {
             let now =
                 shards.first_mut().and_then(|(head, _)| Some(schema::in_flight(&head.stored()?.shape())));
             self.check_in_flight(name, stored, now.as_ref());
         }
         let mut stage = StageAt { node: identity, ..StageAt::default() };
-        if keeps {
+        if keeps != Keeps::Nothing {
             // Segments bear the name of their node: one that is renamed is written anew, all of it.
             let under_its_name = stored.as_ref().filter(|stored| stored.node == stage.node);
             stage.segments = under_its_name.map(|stored| stored.segments.clone()).unwrap_or_default();
             let place = self.plan.stages.len();
-            let of = shards.len();
-            let tiers =
-                if by_key { self.tiers.of_stage(place, node, number, of, shared) } else { Ok(Vec::new()) };
+            let tiers = if by_key {
+                self.tiers.of_stage(place, node, number, tasks, shared)
+            } else {
+                Ok(Vec::new())
+            };
             let tiers = tiers.unwrap_or_else(|error| {
                 self.error.get_or_insert(error);
                 Vec::new()
             });
-            stage.schema = self.restore(node, &stage.node, stored.as_ref(), shards, &tiers);
+            stage.schema = self.restore(node, &stage.node, stored.as_ref(), tasks, shards, &tiers);
         }
         let place = self.plan.stages.len();
         self.plan.stages.push(stage);
-        let of = shards.len();
-        let participants = (0..of).map(|shard| {
-            self.plan.tasks.push((place, shard));
-            let task = self.plan.tasks.len() - 1;
-            let at = stored.as_ref().and_then(|stored| rescale::resumed(stored, shard, of, &feeders));
+        let first = self.plan.tasks.len();
+        self.plan.tasks.extend((0..tasks.all).map(|shard| (place, shard)));
+        let participants = tasks.here.iter().map(|&shard| {
+            let task = first + shard;
+            let at = stored.as_ref().and_then(|stored| rescale::resumed(stored, shard, tasks.all, &feeders));
             (Participant::new(task, Arc::clone(&self.epochs), feeders.clone()), at)
         });
         participants.collect()
@@ -252,10 +299,10 @@ impl Durability {
         node: &'static Node,
         identity: &str,
         stored: Option<&StageAt>,
+        tasks: &Tasks,
         shards: &mut [(S, S::Outs)],
         tiers: &[Arc<Tier>],
     ) -> Option<StateSchema> {
-        let of = shards.len();
         let (shape, in_flight) = shards.first_mut().and_then(|(head, _)| {
             let state = head.stored()?;
             Some((state.shape(), state.is_in_flight()))
@@ -277,20 +324,20 @@ impl Durability {
                 }
             },
         };
-        let (recovered, mut failed) = (self.recovered.as_ref(), Vec::new());
+        let (recovered, mut failed) = (self.recovered.as_deref(), Vec::new());
         let kept = stored.filter(|stored| !in_flight || stored.schema.is_some());
         let stored_node = kept.map(|stored| stored.node.as_str());
         let watermark = stored.and_then(|stored| stored.shards.iter().map(|shard| shard.watermark).min());
         std::thread::scope(|scope| {
             let migration = &migration;
-            let restore = move |(shard, (head, _)): (usize, &mut (S, S::Outs))| {
+            let restore = move |(place, (head, _)): (usize, &mut (S, S::Outs))| {
                 let Some(state) = head.stored() else { return Ok(()) };
                 state.track();
-                if let Some(tier) = tiers.get(shard) {
+                if let Some(tier) = tiers.get(place) {
                     state.spill(tier);
                 }
                 if let (Some(recovered), Some(node)) = (recovered, stored_node) {
-                    give_back(recovered, node, groups_of(shard, of), state, migration)?;
+                    give_back(recovered, node, groups_of(tasks.here[place], tasks.all), state, migration)?;
                 }
                 state.restored(Timestamp(watermark.unwrap_or(i64::MIN)));
                 Ok(())

@@ -3,8 +3,9 @@
 use super::shared::lock;
 use crate::checkpoint::Delta;
 use crate::checkpoint::coordinator::Event;
-use crate::checkpoint::manifest::ShardAt;
+use crate::checkpoint::manifest::{SegmentRef, ShardAt};
 use crate::checkpoint::recovery::Recovered;
+use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
@@ -31,6 +32,16 @@ pub(super) enum Note {
     },
     /// A sink has committed.
     Acknowledged { output: usize },
+    /// A shard of another process has taken part in an epoch, and what it had is stored.
+    Stored {
+        task: usize,
+        epoch: u64,
+        at: ShardAt,
+        segments: Vec<SegmentRef>,
+        /// As [`Event::Shard`] has it.
+        whole: Option<(u8, u8)>,
+        inputs: Vec<(usize, u64)>,
+    },
     /// Somebody wants one more epoch, and then the end.
     Stop(oneshot::Sender<u64>),
     /// Segments have been merged, and what nothing needs deleted.
@@ -50,6 +61,19 @@ impl PartSize {
     pub(super) const USUAL: PartSize = PartSize { bytes: 4 << 20, looked_at_after: 16_384 };
     /// So that there are many, of states that are small.
     pub(super) const FORCED: PartSize = PartSize { bytes: 1, looked_at_after: 3 };
+}
+
+/// What other processes are told of epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Order {
+    /// A barrier is asked for.
+    Ask { epoch: u64, last: bool },
+    /// An epoch is committed.
+    Committed(u64),
+    /// The last epoch that was asked for is committed: all stop.
+    Stop,
+    /// There are no more orders.
+    Done,
 }
 
 /// What all tasks of a durable flow share.
@@ -72,6 +96,8 @@ pub(super) struct Epochs {
     pub(super) next: u64,
     /// The epochs that were passed over, because they are damaged.
     pub(super) passed_over: Vec<u64>,
+    /// Where other processes are told, if there are any.
+    pub(super) orders: Option<mpsc::UnboundedSender<Order>>,
 }
 
 /// A barrier that is asked for.
@@ -101,6 +127,7 @@ impl Epochs {
             was_finished: recovered.is_some_and(|recovered| recovered.manifest.finished),
             next: recovered.map_or(1, |recovered| recovered.next_epoch),
             passed_over: passed_over.map(|damage| damage.epoch).collect(),
+            orders: None,
         }
     }
 
@@ -126,6 +153,20 @@ impl Epochs {
         self.asked.store(asked.epoch << 1 | u64::from(asked.last), Ordering::Release);
         let waiting: Vec<Waker> = lock(&self.waiting).iter_mut().filter_map(Option::take).collect();
         waiting.into_iter().for_each(Waker::wake);
+        self.order(Order::Ask { epoch: asked.epoch, last: asked.last });
+    }
+
+    /// Tells all that an epoch is committed.
+    pub(super) fn announce(&self, epoch: u64) {
+        self.committed.send_replace(epoch);
+        self.order(Order::Committed(epoch));
+    }
+
+    /// Tells other processes, if there are any. They are gone only when the flow is over.
+    pub(super) fn order(&self, order: Order) {
+        if let Some(orders) = &self.orders {
+            let _ = orders.send(order);
+        }
     }
 
     /// The one who is told is gone only when the flow is over.

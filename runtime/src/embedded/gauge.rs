@@ -3,7 +3,8 @@
 use crate::batch::Status;
 use crate::graph::Graph;
 use crate::time::Timestamp;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64};
 use std::time::Duration;
 
 /// Who writes into a task.
@@ -71,6 +72,8 @@ pub(super) struct Gauge {
     blocked: AtomicBool,
     /// In microseconds of the host's clock; `u64::MAX`: it is not silent.
     silent_since: AtomicU64,
+    /// The epoch of the last barrier that it has passed on; `u64::MAX`: it has ended.
+    barrier: AtomicU64,
 }
 
 impl Gauge {
@@ -95,6 +98,7 @@ impl Gauge {
             came: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
             silent_since: AtomicU64::new(0),
+            barrier: AtomicU64::new(0),
         }
     }
 
@@ -120,6 +124,14 @@ impl Gauge {
         self.in_flight.store(in_flight as u64, Relaxed);
     }
 
+    pub(super) fn passed_barrier(&self, epoch: u64) {
+        self.barrier.store(epoch, Release);
+    }
+
+    pub(super) fn has_ended(&self) {
+        self.barrier.store(u64::MAX, Release);
+    }
+
     pub(super) fn records_came(&self) {
         self.came.store(true, Relaxed);
     }
@@ -136,6 +148,11 @@ impl Gauge {
 
 /// The other side.
 impl Gauge {
+    /// Whether it has yet to pass on the barrier of an epoch.
+    pub(super) fn owes_barrier(&self, epoch: u64) -> bool {
+        self.barrier.load(Acquire) < epoch
+    }
+
     pub(super) fn watermark(&self) -> Timestamp {
         Timestamp(self.watermark.load(Relaxed))
     }

@@ -1,7 +1,7 @@
 //! The embedded host: it wires stages to channels and gathers the tasks.
 
 use super::builder::Settings;
-use super::channel::{Inbox, Link, PushedReader, Receiver, SourceAt, SourceReader};
+use super::channel::{Inbox, InputKind, Link, PushedReader, Receiver, SourceAt, SourceReader};
 use super::driver::{self, Task};
 use super::durability::Durability;
 use super::executor::{BoxFuture, Executor};
@@ -16,9 +16,9 @@ use super::tasks::{self, Begin};
 use crate::connect::{Sink, Source};
 use crate::error::StartError;
 use crate::graph::{Graph, OutletMeta, PortMeta, StageMeta, Subflow, TimeMeta};
-use crate::host::{Host, Timer, Transports};
+use crate::host::{Host, Tasks, Timer, Transports};
 use crate::record::Record;
-use crate::stage::Stage;
+use crate::stage::{Keeps, Stage};
 use crate::tables::{Region, RowKey, Running, StoredRow, Table};
 use std::any::Any;
 use std::collections::HashMap;
@@ -26,44 +26,46 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Puts what is attached to a port to work: given the channel's end, and where it goes on from, the task that serves it.
-type Attach<End, From> = Box<dyn FnOnce(End, Arc<Shared>, usize, From) -> BoxFuture + Send>;
+pub(super) type Attach<End, From> = Box<dyn FnOnce(End, Arc<Shared>, usize, From) -> BoxFuture + Send>;
 
 /// What a sink prepared for the epoch that is restored.
-type Prepared = Option<(u64, Vec<u8>)>;
+pub(super) type Prepared = Option<(u64, Vec<u8>)>;
 
 /// A source on its way to its input.
 pub(super) struct AttachedSource {
     /// An `Attach` of the port's type.
-    attach: Box<dyn Any + Send>,
+    pub(super) attach: Box<dyn Any + Send>,
     /// Where it stands; `None` if it cannot tell, and so cannot begin again.
     pub(super) position: Option<u64>,
 }
 
 /// Runs the stages of a flow as tasks of this process.
 pub struct EmbeddedHost {
-    settings: Settings,
-    shared: Arc<Shared>,
-    executor: Arc<dyn Executor>,
+    pub(super) settings: Settings,
+    pub(super) shared: Arc<Shared>,
+    pub(super) executor: Arc<dyn Executor>,
     tasks: Vec<BoxFuture>,
     /// The flow that is being wired: the flow itself, or one that stands in it.
     scope: Scope,
     /// Sources and sinks by port, as `Attach` of the port's type.
     attached: Attached,
     /// In a durable flow.
-    durable: Option<Durability>,
+    pub(super) durable: Option<Durability>,
     /// Handles of inputs by port, as `Input` of the port's type.
     inputs: HashMap<&'static str, Box<dyn Any + Send>>,
     outputs: HashMap<&'static str, AnyOutput>,
     /// The stages placed so far.
-    placed: usize,
+    pub(super) placed: usize,
     regions: Regions,
+    /// The stage that is placed next keeps state, though none of its tasks is made here.
+    pub(super) keeps_unseen: Keeps,
     /// Why the flow cannot start.
-    refused: Option<StartError>,
+    pub(super) refused: Option<StartError>,
 }
 
 /// A flow among those that stand in each other.
 #[derive(Clone, Copy)]
-struct Scope {
+pub(super) struct Scope {
     graph: &'static Graph,
     /// The names that lead to it, joined; empty for the outermost.
     path: &'static str,
@@ -99,7 +101,7 @@ impl Scope {
 /// A sink on its way to its output.
 pub(super) struct AttachedSink {
     /// An `Attach` of the port's type.
-    attach: Box<dyn Any + Send>,
+    pub(super) attach: Box<dyn Any + Send>,
     pub(super) is_transactional: bool,
 }
 
@@ -114,19 +116,31 @@ pub(super) struct Attached {
 
 impl Attached {
     pub(super) fn add_source<S: Source>(&mut self, port: &'static str, source: S) {
+        self.sources.insert(port, AttachedSource::of(port, source));
+    }
+
+    pub(super) fn add_sink<K: Sink>(&mut self, port: &'static str, sink: K) {
+        self.sinks.insert(port, AttachedSink::of(port, sink));
+    }
+}
+
+impl AttachedSource {
+    pub(super) fn of<S: Source>(port: &'static str, source: S) -> AttachedSource {
         let position = source.position();
         let attach: Attach<QueueWriter<S::Item>, Begin> = Box::new(move |writer, shared, limit, begin| {
             Box::pin(tasks::feed(source, port, writer, shared, limit, begin))
         });
-        self.sources.insert(port, AttachedSource { attach: Box::new(attach), position });
+        AttachedSource { attach: Box::new(attach), position }
     }
+}
 
-    pub(super) fn add_sink<K: Sink>(&mut self, port: &'static str, sink: K) {
+impl AttachedSink {
+    pub(super) fn of<K: Sink>(port: &'static str, sink: K) -> AttachedSink {
         let is_transactional = sink.is_transactional();
         let attach: Attach<Output<K::Item>, Prepared> = Box::new(move |output, shared, _, prepared| {
             Box::pin(tasks::drain(sink, port, output, shared, prepared))
         });
-        self.sinks.insert(port, AttachedSink { attach: Box::new(attach), is_transactional });
+        AttachedSink { attach: Box::new(attach), is_transactional }
     }
 }
 
@@ -152,12 +166,75 @@ impl EmbeddedHost {
             outputs: HashMap::new(),
             placed: 0,
             regions,
+            keeps_unseen: Keeps::Nothing,
             refused: None,
         }
     }
 
-    fn add_task(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn add_task(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.push(Box::pin(tasks::guarded(task, name, Arc::clone(&self.shared))));
+    }
+
+    /// The tasks of a stage, each fed by its receivers, their gauges, and the stage's name.
+    pub(super) fn stage_tasks<S: Stage>(
+        &mut self,
+        meta: &'static StageMeta,
+        tasks: &Tasks,
+        mut shards: Vec<(S, S::Outs)>,
+        receivers: Vec<Vec<Receiver<S::In>>>,
+        feeders: &[Feeder],
+        input: Option<InputKind>,
+    ) -> (&'static str, Vec<BoxFuture>, Vec<Arc<Gauge>>) {
+        let (stage, origin, place) = (self.placed, self.scope.next_stage(), self.scope.place(meta.name));
+        self.placed += 1;
+        let node = &self.scope.graph.nodes[meta.node];
+        let unseen = std::mem::replace(&mut self.keeps_unseen, Keeps::Nothing);
+        let keeps = shards.first_mut().map_or(unseen, |(head, _)| Keeps::of(head));
+        let mut participants = match &mut self.durable {
+            Some(durable) => {
+                let number = (place, place.first_node + meta.node);
+                let shared = &self.shared;
+                durable.add_stage(place.name, node, number, tasks, keeps, &mut shards, feeders, shared)
+            }
+            None => Vec::new(),
+        }
+        .into_iter();
+        let (mut futures, mut gauges): (Vec<BoxFuture>, Vec<_>) = (Vec::new(), Vec::new());
+        for (&shard, ((head, outs), receivers)) in tasks.here.iter().zip(shards.into_iter().zip(receivers)) {
+            let gauge = Gauge::new(stage, shard, origin, feeders.to_vec(), self.settings.idle_after);
+            let gauge = Arc::new(gauge);
+            self.shared.add_gauge(Arc::clone(&gauge));
+            gauges.push(Arc::clone(&gauge));
+            let (participant, resumed) = participants.next().unzip();
+            let epochs = self.durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
+            let inbox = Inbox::new(receivers, epochs);
+            let (shared, limit) = (Arc::clone(&self.shared), self.settings.batch_limit);
+            let mut task =
+                Task::new(head, outs, meta, place, Arc::clone(&shared), gauge, inbox, limit, participant);
+            if let Some(at) = resumed.flatten() {
+                task.resume(&at);
+            }
+            let watch = input.map(|kind| (kind, self.settings.idle_after));
+            let executor = Arc::clone(&self.executor);
+            futures.push(Box::pin(driver::run(Box::new(task), place, shared, executor, watch)));
+        }
+        (place.name, futures, gauges)
+    }
+
+    /// Goes on with a flow that stands in the one at hand; answers that.
+    pub(super) fn enter(&mut self, before: &'static [Subflow], subflow: &'static Subflow) -> Scope {
+        let inner = self.scope.inner(before, subflow);
+        std::mem::replace(&mut self.scope, inner)
+    }
+
+    /// Goes on with the outer flow.
+    pub(super) fn leave(&mut self, outer: Scope) {
+        self.scope = outer;
+    }
+
+    /// Whether the node that a stage is for has a key.
+    pub(super) fn has_key(&self, stage: &'static StageMeta) -> bool {
+        !self.scope.graph.nodes[stage.node].key.is_empty()
     }
 
     pub(super) fn take_durability(&mut self) -> Option<Durability> {
@@ -170,7 +247,7 @@ impl EmbeddedHost {
     }
 
     /// Gives an output its part in epochs; answers what its sink prepared for the one that is restored.
-    fn make_durable<T: Record>(
+    pub(super) fn make_durable<T: Record>(
         &mut self,
         port: &'static str,
         output: &mut Output<T>,
@@ -269,8 +346,7 @@ impl Host for EmbeddedHost {
 
     fn shards(&self, stage: &'static StageMeta) -> usize {
         // What several tasks hold of one window has no key by which it could be divided among more or fewer after a restart.
-        let has_key = !self.scope.graph.nodes[stage.node].key.is_empty();
-        if stage.keyed && (has_key || self.durable.is_none()) { self.settings.shards } else { 1 }
+        if stage.keyed && (self.has_key(stage) || self.durable.is_none()) { self.settings.shards } else { 1 }
     }
 
     fn open<T: Record>(&mut self, outlet: &'static OutletMeta, producers: usize) -> (Transports<T>, Link<T>) {
@@ -285,12 +361,10 @@ impl Host for EmbeddedHost {
         &mut self,
         meta: &'static StageMeta,
         inputs: Vec<Link<S::In>>,
-        mut shards: Vec<(S, S::Outs)>,
+        shards: Vec<(S, S::Outs)>,
     ) {
         let input = inputs.iter().find_map(Link::input_kind);
         let feeders: Vec<Feeder> = inputs.iter().flat_map(Link::feeders).copied().collect();
-        let (stage, origin, place) = (self.placed, self.scope.next_stage(), self.scope.place(meta.name));
-        self.placed += 1;
         let mut receivers: Vec<Vec<_>> = shards.iter().map(|_| Vec::new()).collect();
         for edge in inputs {
             for (shard, of_edge) in edge.read_by(shards.len(), self.settings.capacity).into_iter().enumerate()
@@ -298,32 +372,9 @@ impl Host for EmbeddedHost {
                 receivers[shard].extend(of_edge);
             }
         }
-        let node = &self.scope.graph.nodes[meta.node];
-        let mut participants = match &mut self.durable {
-            Some(durable) => {
-                let number = (place, place.first_node + meta.node);
-                durable.add_stage(place.name, node, number, &mut shards, &feeders, &self.shared)
-            }
-            None => Vec::new(),
-        }
-        .into_iter();
-        for (shard, ((head, outs), receivers)) in shards.into_iter().zip(receivers).enumerate() {
-            let gauge = Gauge::new(stage, shard, origin, feeders.clone(), self.settings.idle_after);
-            let gauge = Arc::new(gauge);
-            self.shared.add_gauge(Arc::clone(&gauge));
-            let (participant, resumed) = participants.next().unzip();
-            let epochs = self.durable.as_ref().map(|durable| Arc::clone(&durable.epochs));
-            let inbox = Inbox::new(receivers, epochs);
-            let (shared, limit) = (Arc::clone(&self.shared), self.settings.batch_limit);
-            let mut task =
-                Task::new(head, outs, meta, place, Arc::clone(&shared), gauge, inbox, limit, participant);
-            if let Some(at) = resumed.flatten() {
-                task.resume(&at);
-            }
-            let watch = input.map(|kind| (kind, self.settings.idle_after));
-            let executor = Arc::clone(&self.executor);
-            self.add_task(place.name, driver::run(Box::new(task), place, shared, executor, watch));
-        }
+        let tasks = Tasks::all_here(shards.len());
+        let (name, tasks, _) = self.stage_tasks(meta, &tasks, shards, receivers, &feeders, input);
+        tasks.into_iter().for_each(|task| self.add_task(name, task));
     }
 
     fn carries_watermarks(&self, outlet: &'static OutletMeta) -> bool {
@@ -336,10 +387,9 @@ impl Host for EmbeddedHost {
         subflow: &'static Subflow,
         wire: impl FnOnce(&mut Self) -> R,
     ) -> R {
-        let inner = self.scope.inner(before, subflow);
-        let outer = std::mem::replace(&mut self.scope, inner);
+        let outer = self.enter(before, subflow);
         let wired = wire(self);
-        self.scope = outer;
+        self.leave(outer);
         wired
     }
 

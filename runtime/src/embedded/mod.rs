@@ -9,6 +9,8 @@ mod checkpointer;
 mod control;
 mod driver;
 mod durability;
+#[doc(hidden)]
+pub mod engine;
 mod epochs;
 mod executor;
 mod explain;

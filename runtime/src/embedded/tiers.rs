@@ -4,6 +4,7 @@ use super::epochs::PartSize;
 use super::shared::{Place, Shared};
 use crate::error::{FlowError, StartError};
 use crate::graph::{Budget, Graph, Node};
+use crate::host::Tasks;
 use crate::state::{DiskTier, MemoryTier, Tier, TierStore};
 use crate::testing::Rng;
 use std::path::PathBuf;
@@ -63,7 +64,7 @@ impl Tiers {
         stage: usize,
         node: &'static Node,
         (place, number): (Place, usize),
-        shards: usize,
+        tasks: &Tasks,
         shared: &Arc<Shared>,
     ) -> Result<Vec<Arc<Tier>>, StartError> {
         let forced =
@@ -76,14 +77,14 @@ impl Tiers {
             let fail = Arc::new(move |error| {
                 shared.fail(FlowError::Memory { flow, node, error: Arc::new(error) });
             });
-            let share = budget.of_one_in(shards);
+            let share = budget.of_one_in(tasks.all);
             let tier = Tier::new(&**store, &format!("{stage}-{shard}"), share, self.patience, fail);
             tier.map(Arc::new).map_err(|error| {
                 let what = format!("there is no place for what is over it: {error}");
                 StartError::Memory { flow, node, what }
             })
         };
-        let tiers: Vec<_> = (0..shards).map(tier).collect::<Result<_, _>>()?;
+        let tiers: Vec<_> = tasks.here.iter().copied().map(tier).collect::<Result<_, _>>()?;
         shared.add_tiers(number, &tiers);
         Ok(tiers)
     }

@@ -329,6 +329,8 @@ where
     type In = I;
     type Outs = O;
 
+    const KEEPS_NOTHING: bool = true;
+
     fn on_batch(&mut self, items: Vec<I>, _: &mut O) {
         for item in items {
             let (record, at) = (self.split)(item);

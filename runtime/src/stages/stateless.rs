@@ -40,6 +40,8 @@ where
     type In = T;
     type Outs = O;
 
+    const KEEPS_NOTHING: bool = true;
+
     fn on_batch(&mut self, items: Vec<T>, outs: &mut O) {
         let each = &*self.each;
         for item in items {
