@@ -156,7 +156,7 @@ impl<H: Host, T: Record> Edge<H, T> {
 }
 
 /// Where an edge is told how its records cross a network.
-pub fn codec_of<H: Host, T: Record>(edge: &Edge<H, T>) -> CodecSlot<T> {
+pub fn codec_of<H: Host, T: 'static>(edge: &Edge<H, T>) -> CodecSlot<T> {
     H::codec(&edge.0)
 }
 
