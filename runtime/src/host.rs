@@ -18,6 +18,10 @@ pub trait Host: Sized + 'static {
     /// An edge that nobody reads yet.
     type Edge<T: 'static>: 'static;
 
+    /// Whether it leads records from one process to another, so that a flow whose records are no data does not compile for
+    /// it.
+    const CROSSES: bool = false;
+
     /// How many tasks a stage runs as.
     fn shards(&self, stage: &'static StageMeta) -> usize;
 

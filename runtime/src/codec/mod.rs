@@ -140,7 +140,15 @@ impl<T: Record + Serialize + Deserialize<'static>> BySerde for Codecs<'_, T> {
 }
 
 impl<T: 'static> ByNothing for &Codecs<'_, T> {
-    fn tell<H: Host>(&self, _: &mut H) {}
+    fn tell<H: Host>(&self, _: &mut H) {
+        const {
+            assert!(
+                !H::CROSSES,
+                "records of this flow cannot cross the network, because their type is no data: derive `serde::Serialize` \
+                 and `serde::Deserialize` for what is named below as `Codecs<'_, ..>`; or run the flow in one process"
+            );
+        }
+    }
 }
 
 #[cfg(test)]
