@@ -144,7 +144,7 @@ impl<F: Flow + Send + Sync> Job<F> {
         let workers = Workers { process: 0, processes: 1, of_process: workers.max(1) };
         let storage = self.storage()?;
         let mesh = Mesh { claim: claim(storage.as_ref())?, sockets: vec![None] };
-        self.run_on(mesh, storage, workers, (Stop::new(), Duration::MAX))
+        self.run_on::<false>(mesh, storage, workers, (Stop::new(), Duration::MAX))
     }
 
     /// Runs this process's part of the flow, together with the other processes of its job, to its end: all of them have to
@@ -156,6 +156,27 @@ impl<F: Flow + Send + Sync> Job<F> {
     /// Where the flow has ended with an error, and there are several processes, this does not return: the process ends with
     /// [`exit::AGAIN`](crate::exit::AGAIN), and so do the others when they lose it. Who supervises them starts all of them
     /// again.
+    ///
+    /// Records that go from one process to another must be data, `Serialize + Deserialize`. Where they are not, this does not
+    /// compile, and rustc names their type:
+    ///
+    /// ```compile_fail,E0080
+    /// # use psdf::dataflow;
+    /// # use psdf_cluster::{Job, seat::Seat, exit::Failure};
+    /// struct Opaque;
+    ///
+    /// dataflow! {
+    ///     flow Locked {
+    ///         input words: String;
+    ///         output locked: Opaque = words -> map(|_| Opaque);
+    ///     }
+    /// }
+    ///
+    /// # fn main() {
+    /// let work = |seat: Seat| -> Result<(), Failure> { seat.run(Job::new(Locked)) };
+    /// # let _ = psdf_cluster::seat::alone(psdf_cluster::config::Config::new("locked"), work);
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// If the processes do not come together, or the flow cannot start; if it was stopped; where there is but one process,
@@ -169,7 +190,7 @@ impl<F: Flow + Send + Sync> Job<F> {
             processes: seat.config.process_count(),
             of_process: seat.config.worker_count(),
         };
-        self.run_on(mesh, storage, workers, (seat.stop, seat.config.patience_limit()))
+        self.run_on::<true>(mesh, storage, workers, (seat.stop, seat.config.patience_limit()))
     }
 
     fn storage(&self) -> Result<Option<Arc<dyn Storage>>, ClusterError> {
@@ -183,7 +204,7 @@ impl<F: Flow + Send + Sync> Job<F> {
         }
     }
 
-    fn run_on(
+    fn run_on<const CROSSES: bool>(
         self,
         mesh: Mesh,
         storage: Option<Arc<dyn Storage>>,
@@ -194,7 +215,13 @@ impl<F: Flow + Send + Sync> Job<F> {
         let (tier, forgotten) = (self.tier, self.forgotten);
         let checkpoints = storage.map(|storage| Checkpoints { storage, attempt, restore, tier, forgotten });
         let flow = Arc::new(self.flow);
-        run::run(&flow, (self.settings, self.ports, checkpoints), mesh.sockets, workers, watched)
+        run::run::<F, CROSSES>(
+            &flow,
+            (self.settings, self.ports, checkpoints),
+            mesh.sockets,
+            workers,
+            watched,
+        )
     }
 }
 
