@@ -238,7 +238,8 @@ impl Simulation {
             task: usize::try_from(before + place).unwrap(),
             epoch: self.epoch,
             at,
-            segment: (stage > 0).then(|| self.store(task)),
+            segments: (stage > 0).then(|| self.store(task)).into_iter().collect(),
+            whole: None,
             inputs: if stage == 0 { vec![(usize::try_from(place).unwrap(), self.epoch)] } else { vec![] },
         };
         for place in 0..tasks_of(self.shape, stage + 1) {
