@@ -445,7 +445,7 @@ fn survives<F: Flow, T: Clone + Send + Debug + 'static>(make: fn() -> F, output:
     of(0..1, false, 1..2, &|found| *expected.borrow_mut() = found);
     let expected = expected.into_inner();
     assert!(expected.len() > 3, "the flow gives something: {expected:?}");
-    of(seeds(60), true, 1..5, &|found| assert_eq!(found, expected));
+    of(seeds(40), true, 1..5, &|found| assert_eq!(found, expected));
 }
 
 #[test]
@@ -492,7 +492,7 @@ fn each_record_comes_out_once_whether_it_was_answered_or_not() {
     simulate(|| Impatient)
         .input("events", given)
         .collect::<u64>("all")
-        .seeds(seeds(100))
+        .seeds(seeds(60))
         .crash_anywhere()
         .check(|outcome| {
             let mut all = outcome.output::<u64>("all");

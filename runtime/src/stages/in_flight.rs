@@ -16,7 +16,6 @@ use crate::record::{Stamp, StateData};
 use crate::state::{stamp_of, stored_stamp};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 /// How the records before a `map_async` are copied, written and read, where they are data.
@@ -110,6 +109,7 @@ enum Written {
 }
 
 struct Noted<T, A> {
+    number: u64,
     record: T,
     at: A,
     segment: u64,
@@ -134,7 +134,9 @@ pub(super) struct InFlight<T, A> {
     tracked: bool,
     /// A key group of this shard.
     group: u8,
-    noted: BTreeMap<u64, Noted<T, A>>,
+    /// In no order: as many places as records were ever here at once.
+    noted: Vec<Option<Noted<T, A>>>,
+    free: Vec<usize>,
     /// The number of the next record.
     next: u64,
     /// What is stored and not here any more.
@@ -151,7 +153,8 @@ impl<T, A: Stamp> InFlight<T, A> {
             form,
             tracked: false,
             group,
-            noted: BTreeMap::new(),
+            noted: Vec::new(),
+            free: Vec::new(),
             next: 0,
             gone: Vec::new(),
             snapshot: Delta::default(),
@@ -164,28 +167,34 @@ impl<T, A: Stamp> InFlight<T, A> {
         self.tracked = true;
     }
 
-    /// Keeps a copy of a record until it leaves. Answers its number.
-    pub(super) fn note(&mut self, record: &T, at: A, segment: u64, after: Option<Timestamp>) -> u64 {
-        let number = self.next;
-        self.next += 1;
-        if self.tracked {
-            let record = (self.form.copy)(record);
-            self.noted.insert(number, Noted { record, at, segment, after, written: Written::Not });
+    /// Keeps a copy of a record until it leaves. Answers its place.
+    pub(super) fn note(&mut self, record: &T, at: A, segment: u64, after: Option<Timestamp>) -> usize {
+        if !self.tracked {
+            return 0;
         }
-        number
+        let (number, record) = (self.next, (self.form.copy)(record));
+        self.next += 1;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.noted.push(None);
+            self.noted.len() - 1
+        });
+        self.noted[place] = Some(Noted { number, record, at, segment, after, written: Written::Not });
+        place
     }
 
-    /// What became of a record has left.
-    pub(super) fn leave(&mut self, number: u64) {
-        if let Some(Noted { written: Written::Stored, .. }) = self.noted.remove(&number) {
-            self.gone.push((self.group, number));
+    /// What became of the record at that place has left.
+    pub(super) fn leave(&mut self, place: usize) {
+        let Some(noted) = self.noted.get_mut(place).and_then(Option::take) else { return };
+        self.free.push(place);
+        if let Written::Stored = noted.written {
+            self.gone.push((self.group, noted.number));
         }
     }
 
     /// Writes what is to be stored; whether all of it can be.
     pub(super) fn write(&mut self) -> bool {
         let mut all = true;
-        for noted in self.noted.values_mut() {
+        for noted in self.noted.iter_mut().flatten() {
             if let Written::Not = noted.written {
                 let written = (self.form.write)(&noted.record);
                 noted.written = written.map_or(Written::Never, Written::Ready);
@@ -203,14 +212,14 @@ impl<T, A: Stamp> InFlight<T, A> {
         for key in self.gone.drain(..) {
             removed.push(key.0, 0, |to| write_key(&key, to), |_| ());
         }
-        for (number, noted) in &mut self.noted {
+        for noted in self.noted.iter_mut().flatten() {
             let Written::Ready(record) = &noted.written else { continue };
             let head = Head { segment: noted.segment, after: noted.after, at: stored_stamp(noted.at) };
             let value = |to: &mut Vec<u8>| {
                 ValueWriter::new(to).head(&head);
                 to.extend_from_slice(record);
             };
-            written.push(group, 0, |to| write_key(&(group, *number), to), value);
+            written.push(group, 0, |to| write_key(&(group, noted.number), to), value);
             noted.written = Written::Stored;
         }
     }

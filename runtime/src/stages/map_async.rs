@@ -128,8 +128,8 @@ struct Segment<R> {
     after: Option<Timestamp>,
     /// The calls in flight, and those that are still to be made again.
     waiting: usize,
-    /// What was answered while an earlier segment was not over: each with its record's number.
-    answered: Vec<(u64, R)>,
+    /// What was answered while an earlier segment was not over: each with its record's place.
+    answered: Vec<(usize, R)>,
     /// No record joins it any more.
     closed: bool,
     /// The watermark behind it.
@@ -139,14 +139,14 @@ struct Segment<R> {
 /// A record whose call is to be made again when there is room.
 struct Waits<T, A> {
     segment: u64,
-    number: u64,
+    place: usize,
     record: T,
     at: A,
 }
 
 struct Async<I, T, A, R, F, O, Split, Launch, Each> {
     options: AsyncCalls,
-    /// Each gives its record's number, and what became of it.
+    /// Each gives its record's place among those in flight, and what became of it.
     calls: Calls<F>,
     /// Those that are not over, by number; of the first, what is answered leaves at once.
     segments: VecDeque<Segment<R>>,
@@ -199,10 +199,10 @@ where
     place(host, meta, vec![input], || {
         let (caller, each) = (Arc::clone(&caller), Arc::clone(&each));
         let (split, keep) = (split.clone(), keep.clone());
-        let launch = move |number: u64, record: T, at: A| {
+        let launch = move |place: usize, record: T, at: A| {
             let kept = keep(&record);
             let answer = tried(Arc::clone(&caller), kept, (caller.call)(record));
-            async move { (number, (answer.await, at)) }
+            async move { (place, (answer.await, at)) }
         };
         let group = *groups_of(placed.replace(placed.get() + 1), shards).start();
         Async {
@@ -225,12 +225,12 @@ where
 impl<I, T, A, R, F, O, Split, Launch, Each> Async<I, T, A, R, F, O, Split, Launch, Each>
 where
     A: Stamp,
-    F: Future<Output = (u64, R)>,
-    Launch: Fn(u64, T, A) -> F,
+    F: Future<Output = (usize, R)>,
+    Launch: Fn(usize, T, A) -> F,
     Each: Fn(R, &mut Local, &mut O),
 {
-    /// Takes a record into the last segment, or into one of its own. Answers the segment and the record's number.
-    fn take_in(&mut self, record: &T, at: A) -> (u64, u64) {
+    /// Takes a record into the last segment, or into one of its own. Answers the segment and the record's place.
+    fn take_in(&mut self, record: &T, at: A) -> (u64, usize) {
         let joins = !self.options.ordered && self.segments.back().is_some_and(|segment| !segment.closed);
         if !joins {
             let after = self.segments.back().and_then(|segment| segment.mark);
@@ -249,16 +249,16 @@ where
     }
 
     fn accept(&mut self, record: T, at: A) {
-        let (segment, number) = self.take_in(&record, at);
-        self.calls.add(segment, (self.launch)(number, record, at));
+        let (segment, place) = self.take_in(&record, at);
+        self.calls.add(segment, (self.launch)(place, record, at));
     }
 
     /// Calls for what was in flight when the flow was restored, as far as there may be calls.
     fn call_again(&mut self) {
         while self.records - self.again.len() < self.options.concurrency
-            && let Some(Waits { segment, number, record, at }) = self.again.pop_front()
+            && let Some(Waits { segment, place, record, at }) = self.again.pop_front()
         {
-            self.calls.add(segment, (self.launch)(number, record, at));
+            self.calls.add(segment, (self.launch)(place, record, at));
         }
     }
 
@@ -267,16 +267,16 @@ where
         let mut left = 0;
         let (segments, first, each, local) = (&mut self.segments, self.first, &self.each, &mut self.local);
         let in_flight = &mut self.in_flight;
-        self.calls.poll(cx, |segment, (number, answer)| {
+        self.calls.poll(cx, |segment, (own, answer)| {
             let place = usize::try_from(segment - first).expect("there are no more segments than records");
             let segment = &mut segments[place];
             segment.waiting -= 1;
             if place == 0 {
                 left += 1;
-                leave(in_flight, number);
+                leave(in_flight, own);
                 each(answer, local, outs);
             } else {
-                segment.answered.push((number, answer));
+                segment.answered.push((own, answer));
             }
         });
         self.records -= left;
@@ -288,9 +288,9 @@ where
         let mut left = 0;
         let mut passed = None;
         while let Some(segment) = self.segments.front_mut() {
-            for (number, answer) in segment.answered.drain(..) {
+            for (own, answer) in segment.answered.drain(..) {
                 left += 1;
-                leave(&mut self.in_flight, number);
+                leave(&mut self.in_flight, own);
                 (self.each)(answer, &mut self.local, outs);
             }
             if segment.waiting > 0 {
@@ -308,9 +308,9 @@ where
     }
 }
 
-fn leave<T, A: Stamp>(in_flight: &mut Option<InFlight<T, A>>, number: u64) {
+fn leave<T, A: Stamp>(in_flight: &mut Option<InFlight<T, A>>, place: usize) {
     if let Some(in_flight) = in_flight {
-        in_flight.leave(number);
+        in_flight.leave(place);
     }
 }
 
@@ -320,10 +320,10 @@ where
     T: Send + 'static,
     A: Stamp,
     R: Send + 'static,
-    F: Future<Output = (u64, R)> + Send + 'static,
+    F: Future<Output = (usize, R)> + Send + 'static,
     O: Outlets,
     Split: Fn(I) -> (T, A) + Send + 'static,
-    Launch: Fn(u64, T, A) -> F + Send + 'static,
+    Launch: Fn(usize, T, A) -> F + Send + 'static,
     Each: Fn(R, &mut Local, &mut O) + Send + 'static,
 {
     type In = I;
@@ -383,8 +383,8 @@ where
 impl<I, T, A, R, F, O, Split, Launch, Each> StoredState for Async<I, T, A, R, F, O, Split, Launch, Each>
 where
     A: Stamp,
-    F: Future<Output = (u64, R)>,
-    Launch: Fn(u64, T, A) -> F,
+    F: Future<Output = (usize, R)>,
+    Launch: Fn(usize, T, A) -> F,
     Each: Fn(R, &mut Local, &mut O),
 {
     fn track(&mut self) {
@@ -427,8 +427,8 @@ where
             if !joins && let Some(last) = self.segments.back_mut() {
                 (last.closed, last.mark) = (true, after);
             }
-            let (segment, number) = self.take_in(&record, at);
-            self.again.push_back(Waits { segment, number, record, at });
+            let (segment, place) = self.take_in(&record, at);
+            self.again.push_back(Waits { segment, place, record, at });
         }
         if let Some(last) = self.segments.back_mut().filter(|_| watermark > Timestamp::MIN) {
             (last.closed, last.mark) = (true, Some(watermark));
