@@ -2,6 +2,7 @@
 //! a sink.
 
 use super::*;
+use crate::checkpoint::manifest::ObjectRef;
 use std::collections::{HashSet, VecDeque};
 
 /// The records that the source has.
@@ -334,4 +335,37 @@ fn a_crash_between_any_two_steps_loses_and_doubles_nothing() {
 fn a_flow_that_is_asked_to_stop_stops_with_all_it_gave() {
     let (worlds, ends) = explore(World::new(1, 1, 1));
     assert!(worlds > 1000 && ends > 0, "{worlds} worlds, {ends} ends");
+}
+
+/// The segments that the next manifest names, if each of two shards says that, and has so much anew.
+fn named(coordinator: &mut Coordinator, said: [(&str, Option<(u8, u8)>); 2]) -> Vec<String> {
+    let began = coordinator.on(Event::Due);
+    let Some(&Action::Begin { epoch, .. }) = began.last() else { panic!("an epoch begins: {began:?}") };
+    let mut actions = Vec::new();
+    for (task, (name, whole)) in said.into_iter().enumerate() {
+        let segment = Some(segment(name, [(0, 127), (128, 255)][task]));
+        let (at, inputs) = (ShardAt::default(), Vec::new());
+        actions = coordinator.on(Event::Shard { task, epoch, at, segment, whole, inputs });
+    }
+    let [Action::Create(manifest)] = &actions[..] else { panic!("it is complete: {actions:?}") };
+    let names = manifest.stages[0].segments.iter().map(|segment| segment.object.name.clone()).collect();
+    coordinator.on(Event::Created);
+    names
+}
+
+fn segment(name: &str, groups: (u8, u8)) -> SegmentRef {
+    let object = ObjectRef { name: name.to_owned(), ..ObjectRef::default() };
+    SegmentRef { object, groups, ..SegmentRef::default() }
+}
+
+#[test]
+fn what_is_stored_anew_as_a_whole_needs_nothing_from_before() {
+    let segments = vec![segment("merged", (0, 255)), segment("left", (0, 100)), segment("right", (128, 255))];
+    let stages = vec![StageAt { node: "stage".to_owned(), segments, ..StageAt::default() }];
+    let plan = Plan { stages, tasks: vec![(0, 0), (0, 1)], ..Plan::default() };
+    let mut coordinator = Coordinator::new(plan, None, 1);
+    let (left, right) = (Some((0, 127)), Some((128, 255)));
+    assert_eq!(named(&mut coordinator, [("a", left), ("b", None)]), ["merged", "right", "a", "b"]);
+    assert_eq!(named(&mut coordinator, [("c", left), ("d", right)]), ["c", "d"]);
+    assert_eq!(named(&mut coordinator, [("e", None), ("f", right)]), ["c", "e", "f"]);
 }

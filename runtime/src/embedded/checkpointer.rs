@@ -1,13 +1,15 @@
 //! The task that commits the epochs of a durable flow: it does what the [`Coordinator`] decides.
 
+use super::damaged::Damaged;
 use super::epochs::{Asked, Epochs, Note};
 use super::executor::Executor;
-use super::shared::Shared;
+use super::shared::{Shared, lock};
 use crate::checkpoint::Delta;
 use crate::checkpoint::coordinator::{Action, Coordinator, Event};
 use crate::checkpoint::manifest::CommitError;
 use crate::checkpoint::manifest::{Manifest, ObjectRef, OutputAt, SegmentRef, StageAt};
 use crate::checkpoint::merge::MergeError;
+use crate::checkpoint::object::ObjectError;
 use crate::checkpoint::segment::{self, SegmentOf};
 use crate::checkpoint::storage::Storage;
 use crate::checkpoint::{garbage, manifest, merge, names};
@@ -361,16 +363,27 @@ impl Checkpointer {
         let (stages, keep) = (self.coordinator.stages().to_vec(), self.schedule.keep);
         let (committed, epochs) = (self.coordinator.committed(), Arc::clone(&self.epochs));
         self.executor.blocking(Box::new(move || {
-            if let Err(error) = collect_garbage(&*storage, &stages, keep, &epochs.passed_over) {
+            if let Err(error) = collect_garbage(&*storage, &stages, keep, &mut lock(&epochs.damaged)) {
                 tracing::warn!(flow, "could not delete what is not needed, and will try again: {error}");
             }
             let mut events = Vec::new();
             for (stage, StageAt { node, segments, .. }) in stages.iter().enumerate() {
                 let Some(range) = merge::what_to_merge(segments) else { continue };
-                let epochs = (segments[range.start].epochs.0, segments[range.end - 1].epochs.1);
-                let name = names::merged(committed + 1, node, epochs, attempt);
+                let merged = (segments[range.start].epochs.0, segments[range.end - 1].epochs.1);
+                let name = names::merged(committed + 1, node, merged, attempt);
                 match merge::merge(&*storage, segments, range, name) {
                     Ok(merged) => events.push(Event::Merged { stage, merged }),
+                    Err(MergeError::Read(ObjectError::Damaged { object, what })) => {
+                        if lock(&epochs.damaged).found(&object) {
+                            tracing::error!(
+                                flow,
+                                "`{object}`, of the state of node `{node}`, is damaged: {what}; the flow goes on, since its state \
+                                 in memory is right, but cannot start again from an epoch that needs this object: bring it back \
+                                 from a copy; such epochs do not count among those that are kept, and nothing that others need \
+                                 is deleted"
+                            );
+                        }
+                    }
                     Err(error @ MergeError::Read(_)) => tracing::error!(flow, "{error}"),
                     Err(error) => tracing::warn!(flow, "{error}"),
                 }
@@ -386,14 +399,22 @@ fn collect_garbage(
     storage: &dyn Storage,
     stages: &[StageAt],
     keep: usize,
-    damaged: &[u64],
+    damaged: &mut Damaged,
 ) -> io::Result<()> {
-    let whole = manifest::list(storage)?.into_iter().filter(|epoch| !damaged.contains(epoch));
-    let manifests = whole.take(keep).map(|epoch| {
-        let bytes = storage.get(&names::manifest(epoch))?;
-        Manifest::decode(epoch, &bytes).map_err(io::Error::other)
-    });
-    let kept = manifests.collect::<io::Result<Vec<Manifest>>>()?;
+    let mut kept = Vec::new();
+    for epoch in manifest::list(storage)? {
+        if kept.len() == keep {
+            break;
+        }
+        if damaged.has_epoch(epoch) {
+            continue;
+        }
+        let manifest = Manifest::decode(epoch, &storage.get(&names::manifest(epoch))?);
+        let manifest = manifest.map_err(io::Error::other)?;
+        if !damaged.has(&manifest) {
+            kept.push(manifest);
+        }
+    }
     let mut listed = Vec::new();
     for folder in [names::MANIFESTS, names::SEGMENTS, names::HELD] {
         listed.extend(storage.list(folder)?);
@@ -403,4 +424,56 @@ fn collect_garbage(
     // One that cannot be deleted keeps none of the others.
     let deleted = garbage::garbage(&listed, &kept, &making).into_iter().map(|name| storage.delete(&name));
     deleted.fold(Ok(()), io::Result::and)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::storage::MemoryStorage;
+
+    /// Commits an epoch that names a segment of each of these epochs, of which its own is stored for it.
+    fn commit(storage: &MemoryStorage, epoch: u64, segments: &[u64]) -> StageAt {
+        let segment = |&of: &u64| {
+            let object = ObjectRef { name: names::segment(of, "stage", 0, 1), ..ObjectRef::default() };
+            SegmentRef { object, ..SegmentRef::default() }
+        };
+        let segments: Vec<SegmentRef> = segments.iter().map(segment).collect();
+        storage.put(&names::segment(epoch, "stage", 0, 1), b"segment").expect("memory takes it");
+        let stage = StageAt { segments, ..StageAt::default() };
+        let manifest = Manifest { epoch, stages: vec![stage.clone()], ..Manifest::default() };
+        manifest::commit(storage, &manifest).expect("it is the first of its number");
+        stage
+    }
+
+    fn stored(storage: &MemoryStorage) -> Vec<u64> {
+        let names = storage.list(names::MANIFESTS).expect("memory can be read");
+        let mut epochs: Vec<u64> = names.iter().filter_map(|name| names::epoch(name)).collect();
+        epochs.sort_unstable();
+        epochs
+    }
+
+    #[test]
+    fn epochs_that_need_a_damaged_segment_are_none_to_fall_back_on() {
+        let (storage, mut damaged) = (MemoryStorage::new(), Damaged::default());
+        commit(&storage, 1, &[1]);
+        commit(&storage, 2, &[1, 2]);
+        commit(&storage, 3, &[1, 2, 3]);
+        let stages = [commit(&storage, 4, &[1, 2, 3, 4])];
+        assert!(damaged.found(&names::segment(3, "stage", 0, 1)));
+        collect_garbage(&storage, &stages, 2, &mut damaged).expect("memory can be read");
+        assert_eq!(stored(&storage), [1, 2, 3, 4], "the last two are damaged");
+        commit(&storage, 5, &[5]);
+        let stages = [commit(&storage, 6, &[5, 6])];
+        collect_garbage(&storage, &stages, 2, &mut damaged).expect("memory can be read");
+        assert_eq!(stored(&storage), [5, 6], "these two do without it");
+    }
+
+    #[test]
+    fn where_no_epoch_is_whole_nothing_is_deleted() {
+        let (storage, mut damaged) = (MemoryStorage::new(), Damaged::default());
+        let stages: Vec<StageAt> = (1..=5).map(|epoch| commit(&storage, epoch, &[1, epoch])).collect();
+        damaged.found(&names::segment(1, "stage", 0, 1));
+        collect_garbage(&storage, &stages[4..], 2, &mut damaged).expect("memory can be read");
+        assert_eq!(stored(&storage), [1, 2, 3, 4, 5]);
+    }
 }

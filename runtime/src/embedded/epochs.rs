@@ -1,5 +1,6 @@
 //! How the tasks of a durable flow hear of epochs, and what they say about them.
 
+use super::damaged::Damaged;
 use super::shared::lock;
 use crate::checkpoint::Delta;
 use crate::checkpoint::coordinator::Event;
@@ -94,8 +95,8 @@ pub(super) struct Epochs {
     pub(super) was_finished: bool,
     /// The first epoch to be committed now: not the one behind the restored, where damaged ones were passed over.
     pub(super) next: u64,
-    /// The epochs that were passed over, because they are damaged.
-    pub(super) passed_over: Vec<u64>,
+    /// What of the store is known to be damaged.
+    pub(super) damaged: Mutex<Damaged>,
     /// Where other processes are told, if there are any.
     pub(super) orders: Option<mpsc::UnboundedSender<Order>>,
 }
@@ -126,7 +127,7 @@ impl Epochs {
             restored,
             was_finished: recovered.is_some_and(|recovered| recovered.manifest.finished),
             next: recovered.map_or(1, |recovered| recovered.next_epoch),
-            passed_over: passed_over.map(|damage| damage.epoch).collect(),
+            damaged: Mutex::new(Damaged::passed_over(passed_over.map(|damage| damage.epoch))),
             orders: None,
         }
     }

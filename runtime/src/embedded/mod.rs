@@ -7,6 +7,7 @@ mod builder;
 mod channel;
 mod checkpointer;
 mod control;
+mod damaged;
 mod driver;
 mod durability;
 #[doc(hidden)]
