@@ -156,6 +156,7 @@ impl Checkpointer {
         let event = match note {
             Note::Part { task, epoch, delta } => {
                 self.store(task, epoch, delta, true).await?;
+                self.epochs.part_is_stored();
                 return Ok(());
             }
             Note::Shard { task, epoch, at, delta, inputs } => {

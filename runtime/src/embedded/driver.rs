@@ -280,7 +280,8 @@ impl<S: Stage> Task<S> {
         let Some(Participant { task, epochs, copying, .. }) = &mut self.durable else { return };
         let Some(snapshot) = copying else { return };
         let (task, pause) = (*task, Pause::begin());
-        while entries > 0 {
+        let all = entries == usize::MAX;
+        while entries > 0 && (all || epochs.has_room()) {
             let some = entries.min(epochs.parts.looked_at_after);
             entries -= some;
             if self.stage.stored().is_none_or(|state| state.copy_some(some, &mut snapshot.delta)) {
@@ -291,16 +292,17 @@ impl<S: Stage> Task<S> {
             }
             if snapshot.delta.bytes() >= epochs.parts.bytes {
                 let (epoch, delta) = (snapshot.epoch, std::mem::take(&mut snapshot.delta));
-                epochs.note(Note::Part { task, epoch, delta });
+                epochs.note_part(task, epoch, delta);
             }
         }
         pause.end(self.shared.graph.flow, self.meta.name, "copy");
     }
 
     /// Whether it has to do with an epoch, although nothing has come.
-    fn has_epoch_to_do(&self) -> bool {
+    fn has_epoch_to_do(&self, cx: &Context<'_>) -> bool {
         self.durable.as_ref().is_some_and(|durable| {
-            durable.copying.is_some() || (durable.barrier.is_some() && self.stage.in_flight() == 0)
+            (durable.copying.is_some() && durable.epochs.poll_room(durable.task, cx))
+                || (durable.barrier.is_some() && self.stage.in_flight() == 0)
         })
     }
 
@@ -426,7 +428,7 @@ impl<S: Stage> StageTask for Task<S> {
         }
         let received = match self.inbox.poll_next(cx) {
             Poll::Ready(received) => received,
-            Poll::Pending if self.has_epoch_to_do() => return Poll::Ready(Taken::Work),
+            Poll::Pending if self.has_epoch_to_do(cx) => return Poll::Ready(Taken::Work),
             Poll::Pending => return Poll::Pending,
         };
         Poll::Ready(match received {
