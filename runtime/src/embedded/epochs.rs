@@ -38,8 +38,8 @@ pub(super) enum Note {
     Tidied(Vec<Event>),
 }
 
-/// While so many parts are not stored, no more is copied.
-const UNSTORED: usize = 2;
+/// While so many parts are not stored no more is copied: one is made while another is stored.
+const UNSTORED: usize = 1;
 
 /// When what is copied of a state is passed on to be stored, although it is not all.
 #[derive(Clone, Copy, Debug)]
