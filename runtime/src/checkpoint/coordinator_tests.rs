@@ -343,9 +343,9 @@ fn named(coordinator: &mut Coordinator, said: [(&str, Option<(u8, u8)>); 2]) -> 
     let Some(&Action::Begin { epoch, .. }) = began.last() else { panic!("an epoch begins: {began:?}") };
     let mut actions = Vec::new();
     for (task, (name, whole)) in said.into_iter().enumerate() {
-        let segment = Some(segment(name, [(0, 127), (128, 255)][task]));
+        let segments = vec![segment(name, [(0, 127), (128, 255)][task])];
         let (at, inputs) = (ShardAt::default(), Vec::new());
-        actions = coordinator.on(Event::Shard { task, epoch, at, segment, whole, inputs });
+        actions = coordinator.on(Event::Shard { task, epoch, at, segments, whole, inputs });
     }
     let [Action::Create(manifest)] = &actions[..] else { panic!("it is complete: {actions:?}") };
     let names = manifest.stages[0].segments.iter().map(|segment| segment.object.name.clone()).collect();

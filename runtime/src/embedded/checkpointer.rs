@@ -141,6 +141,7 @@ impl Checkpointer {
             tell(match note {
                 Note::Part { task, epoch, delta } => {
                     self.store(task, epoch, delta, true).await?;
+                    self.epochs.part_is_stored();
                     continue;
                 }
                 Note::Shard { task, epoch, at, delta, has_all, inputs } => {
@@ -191,6 +192,7 @@ impl Checkpointer {
         let event = match note {
             Note::Part { task, epoch, delta } => {
                 self.store(task, epoch, delta, true).await?;
+                self.epochs.part_is_stored();
                 return Ok(());
             }
             Note::Shard { task, epoch, at, delta, has_all, inputs } => {

@@ -296,7 +296,8 @@ impl<S: Stage> Task<S> {
         let Some(Participant { task, epochs, copying, .. }) = &mut self.durable else { return };
         let Some(snapshot) = copying else { return };
         let (task, pause) = (*task, Pause::begin());
-        while entries > 0 {
+        let all = entries == usize::MAX;
+        while entries > 0 && (all || epochs.has_room()) {
             let some = entries.min(epochs.parts.looked_at_after);
             entries -= some;
             if self.stage.stored().is_none_or(|state| state.copy_some(some, &mut snapshot.delta)) {
@@ -307,7 +308,7 @@ impl<S: Stage> Task<S> {
             }
             if snapshot.delta.bytes() >= epochs.parts.bytes {
                 let (epoch, delta) = (snapshot.epoch, std::mem::take(&mut snapshot.delta));
-                epochs.note(Note::Part { task, epoch, delta });
+                epochs.note_part(task, epoch, delta);
             }
         }
         pause.end(self.shared.graph.flow, self.meta.name, "copy");
@@ -318,8 +319,10 @@ impl<S: Stage> Task<S> {
     }
 
     /// Whether it has to do with an epoch, although nothing has come.
-    fn has_epoch_to_do(&mut self) -> bool {
-        let copying = self.durable.as_ref().is_some_and(|durable| durable.copying.is_some());
+    fn has_epoch_to_do(&mut self, cx: &Context<'_>) -> bool {
+        let copying = self.durable.as_ref().is_some_and(|durable| {
+            durable.copying.is_some() && durable.epochs.poll_room(durable.task, cx)
+        });
         copying || (self.has_barrier() && !self.waits_for_calls())
     }
 
@@ -460,7 +463,7 @@ impl<S: Stage> StageTask for Task<S> {
         }
         let received = match self.inbox.poll_next(cx) {
             Poll::Ready(received) => received,
-            Poll::Pending if self.has_epoch_to_do() => return Poll::Ready(Taken::Work),
+            Poll::Pending if self.has_epoch_to_do(cx) => return Poll::Ready(Taken::Work),
             Poll::Pending => return Poll::Pending,
         };
         Poll::Ready(match received {
@@ -474,7 +477,7 @@ impl<S: Stage> StageTask for Task<S> {
                 // Those that have ended send no barrier any more, and what is in flight may be so for long.
                 match self.inbox.poll_asked(cx) {
                     Some(epoch) if self.meet_barrier(epoch) => Taken::Work,
-                    _ if self.has_epoch_to_do() => Taken::Work,
+                    _ if self.has_epoch_to_do(cx) => Taken::Work,
                     _ => return Poll::Pending,
                 }
             }

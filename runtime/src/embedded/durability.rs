@@ -98,7 +98,7 @@ impl Durability {
         storage: Arc<dyn Storage>,
         graph: &'static Graph,
         forgotten: HashSet<String>,
-        tiers: Tiers,
+        mut tiers: Tiers,
     ) -> Result<Self, StartError> {
         let refused = |what: String| StartError::Store { flow: graph.flow, what };
         let recovered = recovery::latest(Arc::clone(&storage)).map_err(|error| refused(error.to_string()))?;

@@ -7,8 +7,9 @@ use crate::checkpoint::coordinator::Event;
 use crate::checkpoint::manifest::{SegmentRef, ShardAt};
 use crate::checkpoint::recovery::Recovered;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -49,6 +50,9 @@ pub(super) enum Note {
     Tidied(Vec<Event>),
 }
 
+/// While so many parts are not stored no more is copied: one is made while another is stored.
+const UNSTORED: usize = 1;
+
 /// When what is copied of a state is passed on to be stored, although it is not all.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartSize {
@@ -80,6 +84,9 @@ pub(super) enum Order {
 /// What all tasks of a durable flow share.
 pub(super) struct Epochs {
     pub(super) parts: PartSize,
+    /// The parts that are not stored yet, and the tasks that wait until they are, by task.
+    unstored: AtomicUsize,
+    waiting_for_room: Mutex<BTreeMap<usize, Waker>>,
     /// The epoch whose barrier the inputs are to send, twice, and one more if it is the last.
     asked: AtomicU64,
     /// The inputs' tasks, by slot, that wait for that.
@@ -119,6 +126,8 @@ impl Epochs {
         let passed_over = recovered.into_iter().flat_map(|recovered| &recovered.passed_over);
         Epochs {
             parts,
+            unstored: AtomicUsize::new(0),
+            waiting_for_room: Mutex::default(),
             asked: AtomicU64::new(restored << 1),
             waiting: Mutex::default(),
             committed: watch::Sender::new(restored),
@@ -168,6 +177,30 @@ impl Epochs {
         if let Some(orders) = &self.orders {
             let _ = orders.send(order);
         }
+    }
+
+    /// Passes a part on to be stored.
+    pub(super) fn note_part(&self, task: usize, epoch: u64, delta: Delta) {
+        self.unstored.fetch_add(1, Ordering::AcqRel);
+        self.note(Note::Part { task, epoch, delta });
+    }
+
+    /// A part is stored.
+    pub(super) fn part_is_stored(&self) {
+        self.unstored.fetch_sub(1, Ordering::AcqRel);
+        let waiting = std::mem::take(&mut *lock(&self.waiting_for_room));
+        waiting.into_values().for_each(Waker::wake);
+    }
+
+    /// Whether few enough parts are in memory for one more.
+    pub(super) fn has_room(&self) -> bool {
+        self.unstored.load(Ordering::Acquire) < UNSTORED
+    }
+
+    /// As [`Epochs::has_room`]; the task is woken when that changes.
+    pub(super) fn poll_room(&self, task: usize, cx: &Context<'_>) -> bool {
+        lock(&self.waiting_for_room).insert(task, cx.waker().clone());
+        self.has_room()
     }
 
     /// The one who is told is gone only when the flow is over.
