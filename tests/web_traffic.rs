@@ -10,6 +10,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -111,6 +112,36 @@ fn dirty_logs_agree_with_the_oracle() {
         assert_same(&format!("seed {seed}, lateness {lateness}"), &results, &log.results());
         assert_eq!(read(&directory.join("late.csv")), NOTHING_LATE, "seed {seed}");
     }
+}
+
+#[test]
+fn report_that_is_killed_goes_on_where_it_was() {
+    let log = dirty_log(30, 6000);
+    let undisturbed = example(&["-".as_ref()]).csv(&scratch("undisturbed"), &log);
+    let store = scratch("killed");
+    let told = || {
+        let files = fs::read_dir(store.join("told")).into_iter().flatten().flatten();
+        files.map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum::<u64>()
+    };
+    let arguments = |shards: &'static str| {
+        ["-".as_ref(), "--store".as_ref(), &*store, "--shards".as_ref(), shards.as_ref()]
+    };
+    for (part, shards) in (1..=4).zip(["1", "3", "2", "4"]) {
+        let before = told();
+        let mut child = example(&arguments(shards)).spawn();
+        let mut stdin = child.stdin.take().expect("piped");
+        // It waits for the rest when it is killed.
+        stdin.write_all(&log[..log.len() * part / 5]).expect("it reads on");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while told() == before {
+            assert!(Instant::now() < deadline, "nothing was committed");
+            thread::sleep(Duration::from_millis(5));
+        }
+        child.kill().expect("it is at work");
+        child.wait().expect("it was killed");
+    }
+    let killed = example(&arguments("2")).csv(&scratch("killed_csv"), &log);
+    assert_same("after four kills", &killed, &undisturbed);
 }
 
 #[test]

@@ -26,9 +26,13 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    fn of(article: &Article, count: Option<&forum::VoteCount>) -> Page {
+    pub(crate) fn new(article: &Article, votes: u64) -> Page {
         let Article { id, author, title } = article.clone();
-        Page { id, author, title, votes: count.map_or(0, |count| count.votes) }
+        Page { id, author, title, votes }
+    }
+
+    fn of(article: &Article, count: Option<&forum::VoteCount>) -> Page {
+        Page::new(article, count.map_or(0, |count| count.votes))
     }
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --example forum --features tables -- serve --port 8080 --store forum.db
 //! cargo run --release --example forum -- load --port 8080 --articles 10000 --seconds 10
+//! cargo run --release --example forum --features tables -- memory --articles 300000   # pages with budgets and without
 //!
 //! curl localhost:8080/articles -d '{"id": 1, "author": 7, "title": "Noria"}' -H 'content-type: application/json'
 //! curl localhost:8080/votes -d '{"article": 1, "user": 3}' -H 'content-type: application/json'
@@ -14,6 +15,7 @@
 
 mod flow;
 mod load;
+mod memory;
 mod service;
 
 use std::env;
@@ -25,6 +27,7 @@ type AnyError = Box<dyn std::error::Error + Send + Sync>;
 const HELP: &str = "\
 forum serve [--port N] [--store DIR]
 forum load [--port N] [--articles N] [--seconds N] [--readers N]
+forum memory [--articles N]
 ";
 
 fn option<T: std::str::FromStr>(name: &str) -> Result<Option<T>, AnyError> {
@@ -48,6 +51,7 @@ async fn run() -> Result<(), AnyError> {
             // It blocks, as clients do that are not in this process.
             tokio::task::spawn_blocking(move || load.run()).await?
         }
+        Some("memory") => memory::compare(option("--articles")?.unwrap_or(300_000), option("--state")?).await,
         _ => Err(HELP.into()),
     }
 }

@@ -10,7 +10,8 @@ use std::time::Duration;
 pub(crate) const HELP: &str = "\
 Reports the traffic of a web site from its access logs.
 
-Usage: web_traffic [FILES.. | -] [--csv DIR] [--lateness DURATION] [--shards N] [--graph mermaid|dot]
+Usage: web_traffic [FILES.. | -] [--csv DIR] [--lateness DURATION] [--shards N] [--store DIR]
+                   [--graph mermaid|dot]
 
   FILES                logs in Common or Combined Log Format, plain or gzip, read in this order as one log;
                        `-` is standard input; without any, the log of a made-up site is reported
@@ -19,6 +20,8 @@ Usage: web_traffic [FILES.. | -] [--csv DIR] [--lateness DURATION] [--shards N] 
                        in late.csv (missing from hours, pages and spikes) and in
                        late_for_sessions.csv (missing from sessions)
   --shards N           tasks for each part of the flow that has a key [default: one per processor]
+  --store DIR          keep the report's state in DIR: one that was killed goes on where it was when it is called
+                       again with the same FILES, also with other shards
   --graph FORMAT       print the flow's graph, `mermaid` or `dot`, and do nothing else
   --help               print this
 
@@ -48,6 +51,7 @@ pub(crate) struct Options {
     pub(crate) csv: Option<PathBuf>,
     pub(crate) lateness: Duration,
     pub(crate) shards: usize,
+    pub(crate) store: Option<PathBuf>,
 }
 
 /// A command line that cannot be followed, told to whoever wrote it.
@@ -62,6 +66,7 @@ impl Command {
             csv: None,
             lateness: Duration::from_secs(12 * 3600),
             shards: thread::available_parallelism().map_or(1, usize::from),
+            store: None,
         };
         let mut graph = None;
         let mut arguments = arguments.into_iter();
@@ -75,9 +80,10 @@ impl Command {
             };
             match option.as_ref() {
                 "--help" | "-h" => return Ok(Command::Help),
-                "--csv" => options.csv = Some(directory(value()?)?),
+                "--csv" => options.csv = Some(directory("--csv", value()?)?),
                 "--lateness" => options.lateness = lateness(&value()?)?,
                 "--shards" => options.shards = shards(&value()?)?,
+                "--store" => options.store = Some(directory("--store", value()?)?),
                 "--graph" => graph = Some(graph_format(&value()?)?),
                 "--" => options.files.extend(arguments.by_ref().map(PathBuf::from)),
                 unknown if unknown.starts_with('-') && unknown != "-" => {
@@ -99,9 +105,9 @@ fn split_option(argument: &OsStr) -> (String, Option<OsString>) {
     }
 }
 
-fn directory(value: OsString) -> Result<PathBuf, UsageError> {
+fn directory(option: &str, value: OsString) -> Result<PathBuf, UsageError> {
     if value.is_empty() {
-        return Err(UsageError("--csv takes a directory, not \"\"; `.` is this one".to_owned()));
+        return Err(UsageError(format!("{option} takes a directory, not \"\"; `.` is this one")));
     }
     Ok(value.into())
 }
@@ -202,6 +208,7 @@ mod tests {
             (&["--lateness", "99999999999999999999d"][..], "million days"),
             (&["--graph", "png"][..], "\"png\""),
             (&["--csv="][..], "directory"),
+            (&["--store="][..], "--store"),
             (&["--cvs", "out"][..], "--cvs"),
         ] {
             let error = parse(arguments).expect_err("a mistake");

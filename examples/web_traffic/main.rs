@@ -14,6 +14,7 @@ mod generate;
 #[path = "../support/gzip.rs"]
 mod gzip;
 mod hours;
+mod kept;
 mod line;
 mod log_format;
 mod path;
@@ -42,6 +43,7 @@ use psdf::sources;
 use crate::args::{Command, GraphFormat, Options};
 use crate::flow::WebTraffic;
 use crate::generate::MadeUpLog;
+use crate::kept::Kept;
 use crate::line::{Input, Lines};
 use crate::progress::Progress;
 use crate::report::Report;
@@ -88,7 +90,11 @@ async fn report(options: Options) -> Result<(), AnyError> {
     let made_up = options.files.is_empty();
     let lines = Lines::new(inputs(options.files), Arc::clone(&bytes_read));
     let progress = Progress::of(bytes_read, total);
-    let results = Results::of(sources::blocking(lines), options.lateness, options.shards).await?;
+    let (lines, lateness, shards) = (sources::blocking(lines), options.lateness, options.shards);
+    let results = match &options.store {
+        Some(store) => Kept::in_directory(store)?.results_of(lines, lateness, shards).await?,
+        None => Results::of(lines, lateness, shards).await?,
+    };
     drop(progress);
 
     if let Some(directory) = &options.csv {

@@ -87,7 +87,7 @@ impl Results {
         Ok(results)
     }
 
-    fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         self.sessions.sort_by(|a, b| (a.start, &a.visitor).cmp(&(b.start, &b.visitor)));
         self.hours.sort_by_key(|hour| hour.start);
         self.page_hours.sort_by(|a, b| (a.window.start, &a.path).cmp(&(b.window.start, &b.path)));

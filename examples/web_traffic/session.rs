@@ -1,6 +1,7 @@
 //! A visitor's session, from the times of its requests.
 
 use psdf::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::request::Visitor;
 
@@ -8,7 +9,7 @@ use crate::request::Visitor;
 pub(crate) const GAP_SECONDS: i64 = 30 * 60;
 
 /// Requests of one visitor without a longer gap between them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) visitor: Visitor,
     pub(crate) start: Timestamp,

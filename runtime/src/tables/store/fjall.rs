@@ -4,6 +4,7 @@
 //! fill. A batch is one entry of the journal, which is synced before it is answered.
 
 use super::{Pair, StoreBatch, TableStore};
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::io;
 use std::ops::Bound;
@@ -41,7 +42,12 @@ impl FjallTables {
         let database = Database::builder(path.as_ref()).cache_size(cache_bytes).manual_journal_persist(true);
         let database =
             database.max_journaling_size(JOURNAL).worker_threads(1).open().map_err(io::Error::other)?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE);
+        // Else a look-up reads the whole filter of a file, a megabyte for a million rows, which no cache of this size holds.
+        let parts = || PartitioningPolicy::all(true);
+        let options = || {
+            let options = KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE);
+            options.filter_block_partitioning_policy(parts()).index_block_partitioning_policy(parts())
+        };
         let keyspace = database.keyspace("tables", options).map_err(io::Error::other)?;
         Ok(FjallTables { database, keyspace })
     }

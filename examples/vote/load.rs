@@ -3,7 +3,7 @@
 use crate::AnyError;
 use hdrhistogram::Histogram;
 use rand::distr::Distribution;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 pub(crate) trait Vote: Send + Sync + 'static {
     /// The number of votes of an article, and whether it was in memory.
     fn read(&self, article: u64) -> impl Future<Output = Result<(u64, bool), AnyError>> + Send;
+
+    /// The number of votes of an article that is in memory.
+    fn peek(&self, article: u64) -> Option<u64>;
 
     /// Votes, as article and user: they are stored, and every read that begins after it has returned sees them.
     fn vote(&self, votes: Vec<(u64, u64)>) -> impl Future<Output = Result<(), AnyError>> + Send;
@@ -37,7 +40,18 @@ pub(crate) struct Measured {
     pub(crate) p99: f64,
     pub(crate) longest: f64,
     pub(crate) hits: f64,
+    /// Of the reads that were hits.
+    pub(crate) hit_p99: f64,
+    /// What one thread reads of what is in memory, with nothing else to do.
+    pub(crate) hits_a_second: f64,
     pub(crate) resident: u64,
+}
+
+/// What readers have seen.
+struct Seen {
+    all: Histogram<u64>,
+    hits: Histogram<u64>,
+    seconds: f64,
 }
 
 /// Draws articles: a few are most of what is read. Neighbours in rank are strangers in number.
@@ -64,19 +78,32 @@ impl Load {
         let forum = Arc::new(forum);
         let mut voted = Voted::new();
         self.read(&forum, self.warm_up, 1, &mut voted).await?;
-        let (latencies, hits, seconds) = self.read(&forum, self.seconds, 2, &mut voted).await?;
+        let Seen { all, hits, seconds } = self.read(&forum, self.seconds, 2, &mut voted).await?;
         let resident = resident().max(before);
         self.check(&*forum, &voted).await?;
-        let at = |quantile| latencies.value_at_quantile(quantile) as f64 / 1000.0;
+        let at = |latencies: &Histogram<u64>, quantile| latencies.value_at_quantile(quantile) as f64 / 1000.0;
         Ok(Measured {
-            reads_a_second: latencies.len() as f64 / seconds,
-            p50: at(0.5),
-            p95: at(0.95),
-            p99: at(0.99),
-            longest: latencies.max() as f64 / 1000.0,
-            hits: hits as f64 / latencies.len().max(1) as f64,
+            reads_a_second: all.len() as f64 / seconds,
+            p50: at(&all, 0.5),
+            p95: at(&all, 0.95),
+            p99: at(&all, 0.99),
+            longest: all.max() as f64 / 1000.0,
+            hits: hits.len() as f64 / all.len().max(1) as f64,
+            hit_p99: at(&hits, 0.99),
+            hits_a_second: self.hits_a_second(&*forum)?,
             resident,
         })
+    }
+
+    /// Reads what is in memory, without a clock around each read.
+    fn hits_a_second(&self, forum: &impl Vote) -> Result<f64, AnyError> {
+        let (articles, mut rng) = (self.drawn()?, StdRng::seed_from_u64(4));
+        let drawn: Vec<u64> = (0..500_000).map(|_| articles.draw(&mut rng)).collect();
+        let present: Vec<u64> = drawn.into_iter().filter(|article| forum.peek(*article).is_some()).collect();
+        let begun = Instant::now();
+        let votes: u64 = present.iter().filter_map(|article| forum.peek(*article)).sum();
+        std::hint::black_box(votes);
+        Ok(present.len() as f64 / begun.elapsed().as_secs_f64())
     }
 
     async fn read(
@@ -85,7 +112,7 @@ impl Load {
         seconds: f64,
         seed: u64,
         voted: &mut Voted,
-    ) -> Result<(Histogram<u64>, u64, f64), AnyError> {
+    ) -> Result<Seen, AnyError> {
         let reads = Arc::new(AtomicU64::new(0));
         let over = Arc::new(AtomicBool::new(false));
         let writer = tokio::spawn({
@@ -109,7 +136,7 @@ impl Load {
             }
         });
         let (articles, mut rng) = (self.drawn()?, StdRng::seed_from_u64(seed));
-        let (mut latencies, mut hits) = (Histogram::new(3)?, 0);
+        let (mut all, mut hits) = (Histogram::new(3)?, Histogram::new(3)?);
         let begun = Instant::now();
         while begun.elapsed().as_secs_f64() < seconds {
             // A few between two looks at the clock on the wall, and the runtime's other tasks get their turn.
@@ -117,8 +144,11 @@ impl Load {
                 let article = articles.draw(&mut rng);
                 let asked = Instant::now();
                 let (_, hit) = forum.read(article).await?;
-                latencies.record(asked.elapsed().as_nanos() as u64)?;
-                hits += u64::from(hit);
+                let took = asked.elapsed().as_nanos() as u64;
+                all.record(took)?;
+                if hit {
+                    hits.record(took)?;
+                }
             }
             reads.fetch_add(256, Relaxed);
             tokio::task::yield_now().await;
@@ -126,7 +156,7 @@ impl Load {
         let seconds = begun.elapsed().as_secs_f64();
         over.store(true, Relaxed);
         writer.await??.into_iter().for_each(|(article, votes)| *voted.entry(article).or_default() += votes);
-        Ok((latencies, hits, seconds))
+        Ok(Seen { all, hits, seconds })
     }
 
     /// Reads give what was voted: of the articles that are read most, and of some others.
