@@ -145,7 +145,7 @@ impl<F: Flow + Send + Sync> Job<F> {
         let storage = self.storage()?;
         self.clean()?;
         let mesh = Mesh { claim: claim(storage.as_ref())?, sockets: vec![None] };
-        self.run_on(mesh, storage, workers, (Stop::new(), Duration::MAX))
+        self.run_on::<false>(mesh, storage, workers, (Stop::new(), Duration::MAX))
     }
 
     /// Runs this process's part of the flow, together with the other processes of its job, to its end: all of them have to
@@ -157,6 +157,27 @@ impl<F: Flow + Send + Sync> Job<F> {
     /// Where the flow has ended with an error, and there are several processes, this does not return: the process ends with
     /// [`exit::AGAIN`](crate::exit::AGAIN), and so do the others when they lose it. Who supervises them starts all of them
     /// again.
+    ///
+    /// Records that go from one process to another must be data, `Serialize + Deserialize`. Where they are not, this does not
+    /// compile, and rustc names their type:
+    ///
+    /// ```compile_fail,E0080
+    /// # use psdf::dataflow;
+    /// # use psdf_cluster::{Job, seat::Seat, exit::Failure};
+    /// struct Opaque;
+    ///
+    /// dataflow! {
+    ///     flow Locked {
+    ///         input words: String;
+    ///         output locked: Opaque = words -> map(|_| Opaque);
+    ///     }
+    /// }
+    ///
+    /// # fn main() {
+    /// let work = |seat: Seat| -> Result<(), Failure> { seat.run(Job::new(Locked)) };
+    /// # let _ = psdf_cluster::seat::alone(psdf_cluster::config::Config::new("locked"), work);
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// If the processes do not come together, or the flow cannot start; if it was stopped; where there is but one process,
@@ -173,7 +194,7 @@ impl<F: Flow + Send + Sync> Job<F> {
             processes: seat.config.process_count(),
             of_process: seat.config.worker_count(),
         };
-        self.run_on(mesh, storage, workers, (seat.stop, seat.config.patience_limit()))
+        self.run_on::<true>(mesh, storage, workers, (seat.stop, seat.config.patience_limit()))
     }
 
     fn storage(&self) -> Result<Option<Arc<dyn Storage>>, ClusterError> {
@@ -198,7 +219,7 @@ impl<F: Flow + Send + Sync> Job<F> {
         }
     }
 
-    fn run_on(
+    fn run_on<const CROSSES: bool>(
         self,
         mesh: Mesh,
         storage: Option<Arc<dyn Storage>>,
@@ -209,7 +230,13 @@ impl<F: Flow + Send + Sync> Job<F> {
         let (tier, forgotten) = (self.tier, self.forgotten);
         let checkpoints = storage.map(|storage| Checkpoints { storage, attempt, restore, tier, forgotten });
         let flow = Arc::new(self.flow);
-        run::run(&flow, (self.settings, self.ports, checkpoints), mesh.sockets, workers, watched)
+        run::run::<F, CROSSES>(
+            &flow,
+            (self.settings, self.ports, checkpoints),
+            mesh.sockets,
+            workers,
+            watched,
+        )
     }
 }
 

@@ -44,8 +44,8 @@ impl Workers {
 /// What a flow is run with.
 pub(crate) type Given = (Settings, Ports, Option<Checkpoints>);
 
-/// Runs the flow to its end, with a socket for each of the other processes.
-pub(crate) fn run<F: Flow + Send + Sync>(
+/// Runs the flow to its end, on workers that may be in several processes if it `CROSSES`, with a socket for each of the other processes.
+pub(crate) fn run<F: Flow + Send + Sync, const CROSSES: bool>(
     flow: &Arc<F>,
     (settings, ports, checkpoints): Given,
     sockets: Vec<Option<TcpStream>>,
@@ -65,7 +65,7 @@ pub(crate) fn run<F: Flow + Send + Sync>(
     let (parts, says) = {
         let _entered = runtime.enter();
         // All before any of them runs: where one cannot start, none does.
-        let parts = workers.own().map(|team| process.wire(flow, team).map(Some));
+        let parts = workers.own().map(|team| process.wire::<F, CROSSES>(flow, team).map(Some));
         let parts = parts.collect::<Result<Vec<Option<Wired>>, StartError>>().map_err(refused)?;
         (parts, process.has_started().map_err(refused)?)
     };

@@ -18,6 +18,10 @@ pub trait Host: Sized + 'static {
     /// An edge that nobody reads yet.
     type Edge<T: 'static>: 'static;
 
+    /// Whether it leads records from one process to another, so that a flow whose records are no data does not compile for
+    /// it.
+    const CROSSES: bool = false;
+
     /// How many tasks a stage runs as.
     fn shards(&self, stage: &'static StageMeta) -> usize;
 
@@ -156,7 +160,7 @@ impl<H: Host, T: Record> Edge<H, T> {
 }
 
 /// Where an edge is told how its records cross a network.
-pub fn codec_of<H: Host, T: Record>(edge: &Edge<H, T>) -> CodecSlot<T> {
+pub fn codec_of<H: Host, T: 'static>(edge: &Edge<H, T>) -> CodecSlot<T> {
     H::codec(&edge.0)
 }
 

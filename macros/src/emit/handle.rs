@@ -527,7 +527,8 @@ pub(super) fn flow_impl(context: &Context<'_>, description: &TokenStream) -> Tok
         let take = port.given(context, quote!(#host::#take));
         quote!(#name: #take(&mut *parts.host, #text))
     });
-    let build_region = (!context.graph.region.is_empty()).then(|| quote!(Self::build_region(flow, host);));
+    let build_region =
+        (context.whole && !context.graph.region.is_empty()).then(|| quote!(Self::build_region(flow, host);));
     let region_takes = tables::handle_takes(context);
     let (builder, standing) = if context.unknown.is_some() {
         (quote!(::core::unreachable!()), None)

@@ -52,7 +52,7 @@ pub(super) fn wire(context: &Context<'_>, plan: &Plan) -> TokenStream {
                 use #rt::ops::{ByReference as _, ByValue as _, Known as _};
                 use #rt::codec::{ByNothing as _, BySerde as _};
                 #(#stages)*
-                let #leaving = #module::Outputs { #(#outputs,)* __host: ::core::marker::PhantomData };
+                let #leaving: #module::Outputs #of_outputs = #module::Outputs { #(#outputs,)* __host: ::core::marker::PhantomData };
                 #(#codecs)*
                 #leaving
             }

@@ -21,8 +21,8 @@ use crate::stage::Stage;
 use std::any::type_name;
 use std::sync::{Arc, OnceLock};
 
-/// Makes the tasks of one worker.
-pub struct ClusterHost {
+/// Makes the tasks of one worker. `CROSSES`: whether there may be workers in other processes.
+pub struct ClusterHost<const CROSSES: bool> {
     pub(super) base: EmbeddedHost,
     team: Team,
     ports: Arc<Ports>,
@@ -49,7 +49,7 @@ struct Next {
     outlets: Vec<Outlet>,
 }
 
-impl ClusterHost {
+impl<const CROSSES: bool> ClusterHost<CROSSES> {
     pub(super) fn new(base: EmbeddedHost, team: Team, ports: Arc<Ports>) -> Self {
         let next = Next { tasks: Tasks::all_here(0), reading: Reading::Beside, outlets: Vec::new() };
         ClusterHost { base, team, ports, edges: 0, next, parts: Vec::new(), crossing: Vec::new() }
@@ -135,7 +135,9 @@ impl ClusterHost {
     }
 }
 
-impl Host for ClusterHost {
+impl<const CROSSES: bool> Host for ClusterHost<CROSSES> {
+    const CROSSES: bool = CROSSES;
+
     type Edge<T: 'static> = ClusterLink<T>;
 
     fn shards(&self, stage: &'static StageMeta) -> usize {

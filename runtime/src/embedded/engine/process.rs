@@ -94,7 +94,7 @@ impl Process {
     ///
     /// # Errors
     /// If the flow cannot start.
-    pub fn wire<F: Flow>(&self, flow: &Arc<F>, team: Team) -> Result<Wired, StartError> {
+    pub fn wire<F: Flow, const CROSSES: bool>(&self, flow: &Arc<F>, team: Team) -> Result<Wired, StartError> {
         let durable =
             self.across.as_ref().map(|across| across.durability(&self.settings, team)).transpose()?;
         let base = EmbeddedHost::new(
@@ -105,7 +105,7 @@ impl Process {
             durable,
             Regions::new(TablesAt::Nowhere, None),
         );
-        let mut host = ClusterHost::new(base, team, Arc::clone(&self.ports));
+        let mut host = ClusterHost::<CROSSES>::new(base, team, Arc::clone(&self.ports));
         let wired = catch_unwind(AssertUnwindSafe(|| F::wire_ports(flow, &mut host)));
         let flow = self.shared.graph.flow;
         wired.map_err(|payload| StartError::Panicked { flow, message: panic::message(&*payload) })?;

@@ -3,12 +3,14 @@
 //! Whether they are is found out where a flow is wired and the types of its edges are known, by which of two methods of
 //! one name rustc finds first: [`BySerde`] or [`ByNothing`].
 
+mod reader;
+
+use self::reader::Reader;
 use crate::batch::{Batch, Status};
 use crate::host::Host;
 use crate::record::Record;
 use crate::time::Timestamp;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -69,7 +71,7 @@ pub trait Carries<T> {
 #[derive(Debug)]
 pub enum Serde {}
 
-impl<T: Serialize + DeserializeOwned> Carries<T> for Serde {
+impl<T: Serialize + Deserialize<'static>> Carries<T> for Serde {
     fn codec() -> Codec<T> {
         Codec { encode, decode }
     }
@@ -96,16 +98,15 @@ fn encode<T: Serialize>(batch: &Batch<T>) -> Result<Vec<u8>, Unsendable> {
     batch.items.iter().try_fold(bytes, |bytes, item| postcard::to_extend(item, bytes)).map_err(unsendable)
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<Batch<T>, Unsendable> {
-    let unreadable = |error: postcard::Error| Unsendable(format!("what was received is no batch: {error}"));
-    let (head, mut rest) = postcard::take_from_bytes::<Head>(bytes).map_err(unreadable)?;
+fn decode<T: Deserialize<'static>>(bytes: &[u8]) -> Result<Batch<T>, Unsendable> {
+    let unreadable = |error: &dyn fmt::Display| Unsendable(format!("what was received is no batch: {error}"));
+    let (head, rest) = postcard::take_from_bytes::<Head>(bytes).map_err(|error| unreadable(&error))?;
     let (records, marks, watermark, status, barrier) = head;
     // No more than the bytes could hold, whatever they say.
     let mut items = Vec::with_capacity(usize::try_from(records).unwrap_or(0).min(rest.len() + 1));
+    let mut reader = Reader(rest);
     for _ in 0..records {
-        let (item, left) = postcard::take_from_bytes(rest).map_err(unreadable)?;
-        items.push(item);
-        rest = left;
+        items.push(T::deserialize(&mut reader).map_err(|error| unreadable(&error))?);
     }
     let place = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(items.len());
     let marks = marks.into_iter().map(|(at, watermark)| (place(at), Timestamp(watermark))).collect();
@@ -132,21 +133,29 @@ pub trait ByNothing {
     fn tell<H: Host>(&self, host: &mut H);
 }
 
-impl<T: Record + Serialize + DeserializeOwned> BySerde for Codecs<'_, T> {
+impl<T: Record + Serialize + Deserialize<'static>> BySerde for Codecs<'_, T> {
     fn tell<H: Host>(&self, host: &mut H) {
         host.carry::<T, Serde>(self.0);
     }
 }
 
-impl<T: Record> ByNothing for &Codecs<'_, T> {
-    fn tell<H: Host>(&self, _: &mut H) {}
+impl<T: 'static> ByNothing for &Codecs<'_, T> {
+    fn tell<H: Host>(&self, _: &mut H) {
+        const {
+            assert!(
+                !H::CROSSES,
+                "records of this flow cannot cross the network, because their type is no data: derive `serde::Serialize` \
+                 and `serde::Deserialize` for what is named below as `Codecs<'_, ..>`; or run the flow in one process"
+            );
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn codec<T: Serialize + DeserializeOwned>() -> Codec<T> {
+    fn codec<T: Serialize + Deserialize<'static>>() -> Codec<T> {
         <Serde as Carries<T>>::codec()
     }
 
