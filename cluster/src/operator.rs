@@ -92,7 +92,11 @@ impl Operator {
             receive(&mut |parcels| parcels.drain(..).for_each(|parcel| self.part.deliver(inlet, parcel)));
         }
         if self.must_wait() {
-            return;
+            // Whoever rings from now on is heard, and what was rung for before is seen to here: it may be a barrier.
+            self.bell.clear();
+            if self.must_wait() {
+                return;
+            }
         }
         self.bell.begin();
         let (mut all_read, mut ended) = self.round();
