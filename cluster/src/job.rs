@@ -143,6 +143,7 @@ impl<F: Flow + Send + Sync> Job<F> {
     pub fn run_here(self, workers: usize) -> Result<(), ClusterError> {
         let workers = Workers { process: 0, processes: 1, of_process: workers.max(1) };
         let storage = self.storage()?;
+        self.clean()?;
         let mesh = Mesh { claim: claim(storage.as_ref())?, sockets: vec![None] };
         self.run_on::<false>(mesh, storage, workers, (Stop::new(), Duration::MAX))
     }
@@ -183,7 +184,10 @@ impl<F: Flow + Send + Sync> Job<F> {
     /// also if the flow ends with an error.
     pub fn run(self, mut seat: Seat) -> Result<(), ClusterError> {
         let storage = self.storage()?;
-        let mesh = seat.assemble(plan(F::GRAPH), || claim(storage.as_ref()));
+        let mesh = seat.assemble(plan(F::GRAPH), || {
+            self.clean()?;
+            claim(storage.as_ref())
+        });
         let mesh = mesh.map_err(|error| ClusterError::Mesh(Arc::new(error)))?;
         let workers = Workers {
             process: seat.config.own_index(),
@@ -197,10 +201,21 @@ impl<F: Flow + Send + Sync> Job<F> {
         match &self.kept {
             None => Ok(None),
             Some(Kept::Storage(storage)) => Ok(Some(Arc::clone(storage))),
-            Some(Kept::Directory(path)) => match DirStorage::open(path) {
+            Some(Kept::Directory(path)) => match DirStorage::open_shared(path) {
                 Ok(storage) => Ok(Some(Arc::new(storage))),
                 Err(error) => Err(ClusterError::Store(error.to_string())),
             },
+        }
+    }
+
+    /// Deletes what was being written when a run ended. It is done when all processes of the next are there, and none has
+    /// begun; not by one that was started by mistake beside a run.
+    fn clean(&self) -> Result<(), ClusterError> {
+        match &self.kept {
+            Some(Kept::Directory(path)) => {
+                DirStorage::open(path).map(drop).map_err(|error| ClusterError::Store(error.to_string()))
+            }
+            Some(Kept::Storage(_)) | None => Ok(()),
         }
     }
 

@@ -17,12 +17,16 @@ mod handshake;
 mod job;
 mod line;
 pub mod mesh;
+#[cfg(feature = "objects")]
+pub mod objects;
 mod operator;
 mod pace;
 pub mod panics;
 pub mod restarts;
 mod run;
 pub mod seat;
+#[cfg(feature = "s3")]
+mod signing;
 pub mod stop;
 #[cfg(unix)]
 pub mod supervise;

@@ -166,3 +166,23 @@ fn another_number_of_partitions_is_refused_and_named() {
     assert!(error.to_string().contains("the input `sales` had another number of partitions"), "{error}");
     std::fs::remove_dir_all(&directory).expect("it was ours");
 }
+
+#[test]
+fn a_process_that_was_started_by_mistake_disturbs_no_run() {
+    let directory = scratch("mistake");
+    let being_written = directory.join("store/segments/.1-0.tmp");
+    std::fs::create_dir_all(directory.join("store/segments")).expect("a place for files");
+    std::fs::write(&being_written, "ha").expect("it can be written");
+    for index in 0..2 {
+        let nobody = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = nobody.local_addr().expect("it is bound").to_string();
+        let config = Config::new("shops").processes(2).index(index).addresses([address.clone(), address]);
+        let config = config.assembly(Duration::from_millis(100));
+        let ended = job(&directory, 1, None).run(Seat::new(config, Stop::new(), Some(nobody)));
+        assert!(matches!(ended, Err(ClusterError::Mesh(_))), "{ended:?}");
+        assert!(being_written.exists(), "what another writes was deleted by process {index}");
+    }
+    job(&directory, 1, None).run_here(1).expect("it comes to its end");
+    assert!(!being_written.exists());
+    std::fs::remove_dir_all(&directory).expect("it was ours");
+}

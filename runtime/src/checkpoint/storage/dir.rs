@@ -55,12 +55,21 @@ impl DirStorage {
     /// # Errors
     /// If it cannot be made, read or cleaned.
     pub fn open(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let storage = Self::open_shared(path)?;
+        storage.clean(&storage.root)?;
+        Ok(storage)
+    }
+
+    /// Opens a directory that other processes write to at the same time, or makes it. Nothing in it is deleted: what one of
+    /// them that crashed was writing stays until the directory is [opened](DirStorage::open) by one alone.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn open_shared(path: impl Into<PathBuf>) -> io::Result<Self> {
         let root = path.into();
         make_directory(&root)?;
         let own = RandomState::new().build_hasher().finish();
-        let storage = DirStorage { root, own, temporaries: AtomicU64::new(0) };
-        storage.clean(&storage.root)?;
-        Ok(storage)
+        Ok(DirStorage { root, own, temporaries: AtomicU64::new(0) })
     }
 
     fn clean(&self, directory: &Path) -> io::Result<()> {
@@ -278,6 +287,13 @@ mod tests {
     }
 
     #[test]
+    fn it_does_what_every_storage_does() {
+        let scratch = Scratch::new("suite");
+        let storage: std::sync::Arc<dyn Storage> = std::sync::Arc::new(scratch.open());
+        crate::checkpoint::storage::suite::check(&storage);
+    }
+
+    #[test]
     fn what_is_put_is_there_for_the_next_who_opens_it() {
         let scratch = Scratch::new("put");
         let storage = scratch.open();
@@ -344,6 +360,17 @@ mod tests {
         let storage = scratch.open();
         assert!(!left.exists());
         assert_eq!(listed(&storage, ""), ["segments/a"]);
+    }
+
+    #[test]
+    fn a_directory_that_is_shared_keeps_what_another_is_writing() {
+        let scratch = Scratch::new("shared");
+        scratch.open();
+        let writing = scratch.0.join(".1-0.tmp");
+        fs::write(&writing, b"ha").unwrap();
+        let storage = DirStorage::open_shared(&scratch.0).unwrap();
+        assert!(writing.exists());
+        assert_eq!(listed(&storage, ""), [""; 0]);
     }
 
     #[test]

@@ -190,6 +190,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn it_does_what_every_storage_does() {
+        crate::checkpoint::storage::suite::check(&(Arc::new(MemoryStorage::new()) as Arc<dyn Storage>));
+    }
+
+    #[test]
     fn what_was_answered_survives_a_crash_and_what_was_being_put_may_be_torn() {
         for (fate, left) in [(Fate::Kept, Some(10)), (Fate::Lost, None), (Fate::Torn(500), Some(5))] {
             let storage = MemoryStorage::new();

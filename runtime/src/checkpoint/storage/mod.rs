@@ -2,6 +2,8 @@
 
 mod dir;
 mod memory;
+#[doc(hidden)]
+pub mod suite;
 
 pub use dir::DirStorage;
 pub use memory::{Fate, MemoryStorage};

@@ -141,7 +141,7 @@ impl<const CROSSES: bool> Host for ClusterHost<CROSSES> {
     type Edge<T: 'static> = ClusterLink<T>;
 
     fn shards(&self, stage: &'static StageMeta) -> usize {
-        if stage.keyed { self.team.workers } else { 1 }
+        if stage.keyed { self.team.shards() } else { 1 }
     }
 
     fn tasks<S: Stage>(&mut self, stage: &'static StageMeta, inputs: &[ClusterLink<S::In>]) -> Tasks {
@@ -152,7 +152,7 @@ impl<const CROSSES: bool> Host for ClusterHost<CROSSES> {
         let (all, reading) = match partitions {
             Some(partitions) => (partitions, Reading::Beside),
             None if stage.keyed && self.base.has_key(stage) => {
-                (self.team.workers, Reading::ByTasks(self.team.workers))
+                (self.team.shards(), Reading::ByTasks(self.team.shards()))
             }
             // What each of them holds of a window has no key by which it could be divided among more or fewer.
             None if stage.keyed && self.base.durable.is_none() => (self.team.workers, Reading::Beside),

@@ -23,6 +23,8 @@ pub use part::Part;
 pub use ports::Ports;
 pub use process::{Process, Wired};
 
+use crate::hash::KEY_GROUPS;
+
 /// A worker among all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Team {
@@ -35,6 +37,11 @@ pub struct Team {
 }
 
 impl Team {
+    /// The shards of a stage with a key. More than there are key groups would own none.
+    pub(super) fn shards(self) -> usize {
+        self.workers.min(KEY_GROUPS as usize)
+    }
+
     /// The worker that makes a task.
     pub(super) fn worker_of(self, task: usize) -> usize {
         task % self.workers
@@ -48,5 +55,20 @@ impl Team {
     /// Whether a worker is in the same process as this one.
     fn is_near(self, worker: usize) -> bool {
         worker / self.of_process == self.worker / self.of_process
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_has_no_more_shards_than_there_are_key_groups() {
+        for (workers, shards) in [(1, 1), (256, 256), (1000, 256)] {
+            let teams = (0..workers).map(|worker| Team { worker, workers, of_process: 1 });
+            let mut all: Vec<usize> = teams.flat_map(|team| team.own(team.shards())).collect();
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..shards), "{workers} workers");
+        }
     }
 }
