@@ -89,10 +89,10 @@ impl<F: Flow + Send + Sync> Job<F> {
         self
     }
 
-    /// The most records of a batch. Default 4,096.
+    /// Changes settings. Their `shards` say nothing here: there is one on each worker.
     #[must_use]
-    pub fn batch_limit(mut self, records: usize) -> Self {
-        self.settings.batch_limit = records;
+    pub fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
         self
     }
 

@@ -77,6 +77,7 @@ fn job(directory: &Path, partitions: usize, until: Option<(usize, Halt)>) -> Job
     };
     Job::new(Shops {})
         .durable(directory.join("store"))
+        .tier(directory.join("tier"))
         .checkpoint_every(Duration::from_millis(50))
         .source("sales", partitions, sales)
         .sink("lines", move || lines(&to))

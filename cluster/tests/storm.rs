@@ -28,6 +28,8 @@ const SCRATCH: &str = "PSDF_TEST_SCRATCH";
 const POINT: &str = "PSDF_TEST_POINT";
 const SALES: u64 = 40_000;
 const PARTITIONS: usize = 2;
+/// So long a frontier may stand still: longer than a loaded machine takes for anything here.
+const PATIENCE_SECONDS: &str = "6";
 /// Nothing here takes as long, unless it hangs.
 const LONG: Duration = Duration::from_secs(120);
 
@@ -51,6 +53,7 @@ type Test = fn();
 
 const TESTS: &[(&str, Test)] = &[
     ("whoever_is_killed_and_whenever_each_record_is_written_once", storms),
+    ("a_process_that_was_thought_dead_commits_nothing_when_it_goes_on", zombies),
     ("a_process_that_dies_at_any_point_of_an_epoch_loses_and_doubles_nothing", points),
 ];
 
@@ -138,6 +141,7 @@ fn work(seat: Seat, scratch: &Path) -> Result<(), Failure> {
     let to = scratch.to_path_buf();
     let job = Job::new(Shops {})
         .durable_in(storage)
+        .tier(scratch.join(format!("tier-{}", std::process::id())))
         .checkpoint_every(Duration::from_millis(20))
         .source("sales", PARTITIONS, |number| Sales {
             sales: till(number, PARTITIONS, SALES),
@@ -173,6 +177,7 @@ impl Run {
                 .env("PSDF_INDEX", index.to_string())
                 .env("PSDF_ADDRESSES", addresses.join(","))
                 .env("PSDF_ASSEMBLY_SECONDS", "20")
+                .env("PSDF_PATIENCE_SECONDS", PATIENCE_SECONDS)
                 .env("RUST_BACKTRACE", "0")
                 .stdin(Stdio::null())
                 .stderr(said(scratch));
@@ -248,7 +253,10 @@ fn expected() -> Arc<str> {
     let directory = scratch("expected");
     let to = directory.clone();
     let sales = |_| Sales { sales: till(0, 1, SALES), at: 0, halt: None, pace: None };
-    let job = Job::new(Shops {}).durable(directory.join("store")).source("sales", 1, sales);
+    let job = Job::new(Shops {})
+        .durable(directory.join("store"))
+        .tier(directory.join("tier"))
+        .source("sales", 1, sales);
     job.sink("lines", move || lines(&to)).run_here(1).expect("nothing happens");
     let text = written(&directory);
     std::fs::remove_dir_all(&directory).expect("it was ours");
@@ -328,6 +336,36 @@ fn points() {
         assert!(written(&scratch) == *expected, "{point:?}");
         assert!(deaths >= 2, "{point:?}: there were {deaths} deaths");
         println!("  {name}: {deaths} deaths");
+        std::fs::remove_dir_all(&scratch).expect("it was ours");
+    }
+}
+
+fn signal(child: &Child, signal: &str) {
+    let command = format!("kill -{signal} {}", child.id());
+    let status = Command::new("sh").args(["-c", &command]).status().expect("there is a shell");
+    assert!(status.success(), "{command}");
+}
+
+fn zombies() {
+    let expected = expected();
+    for victim in 0..2 {
+        let scratch = scratch(&format!("zombie-{victim}"));
+        let mut run = Run::start(&scratch, 2, 1, None);
+        assert!(!run.wait(|| committed(&scratch) >= 2), "they came to their end: {}", last_said(&scratch));
+        let mut zombie = Run(vec![run.0.remove(victim)]);
+        signal(&zombie.0[0], "STOP");
+        // The other sees by its watchdog that nothing goes on.
+        assert!(run.wait(|| false));
+        assert!(last_said(&scratch).contains("has not become complete"), "{}", last_said(&scratch));
+        let before = committed(&scratch);
+        let mut next = Run::start(&scratch, 2, 1, None);
+        next.wait(|| committed(&scratch) >= before + 2);
+        signal(&zombie.0[0], "CONT");
+        assert!(zombie.wait(|| false));
+        assert!(next.wait(|| false));
+        assert!(is_finished(&scratch), "{}", last_said(&scratch));
+        assert!(written(&scratch) == *expected, "process {victim} went on");
+        println!("  process {victim}: taken for dead after epoch {before}");
         std::fs::remove_dir_all(&scratch).expect("it was ours");
     }
 }

@@ -52,7 +52,7 @@ dataflow! {
         milestones = timed
             -> key_by(shop: String = |s| s.shop.clone())
             -> stateful(Milestone) {
-                state { cents: u64 = 0 } keep forever;
+                state { cents: u64 = 0 } keep forever, memory 9 keys;
                 |state, sale, out| {
                     let before = state.cents / 100_000;
                     state.cents += sale.cents;
