@@ -320,9 +320,10 @@ impl<S: Stage> Task<S> {
 
     /// Whether it has to do with an epoch, although nothing has come.
     fn has_epoch_to_do(&mut self, cx: &Context<'_>) -> bool {
-        let copying = self.durable.as_ref().is_some_and(|durable| {
-            durable.copying.is_some() && durable.epochs.poll_room(durable.task, cx)
-        });
+        let copying = self
+            .durable
+            .as_ref()
+            .is_some_and(|durable| durable.copying.is_some() && durable.epochs.poll_room(durable.task, cx));
         copying || (self.has_barrier() && !self.waits_for_calls())
     }
 

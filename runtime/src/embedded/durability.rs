@@ -207,7 +207,10 @@ impl Durability {
         let mut stored = self.stored(&identity, node);
         // What is in flight on other processes is looked at there.
         let is_here = keeps == Keeps::Nothing || !shards.is_empty();
-        if !by_key && is_here && let Some(stored) = &mut stored {
+        if !by_key
+            && is_here
+            && let Some(stored) = &mut stored
+        {
             let now =
                 shards.first_mut().and_then(|(head, _)| Some(schema::in_flight(&head.stored()?.shape())));
             self.check_in_flight(name, stored, now.as_ref());
@@ -218,11 +221,8 @@ impl Durability {
             let under_its_name = stored.as_ref().filter(|stored| stored.node == stage.node);
             stage.segments = under_its_name.map(|stored| stored.segments.clone()).unwrap_or_default();
             let place = self.plan.stages.len();
-            let tiers = if by_key {
-                self.tiers.of_stage(place, node, number, tasks, shared)
-            } else {
-                Ok(Vec::new())
-            };
+            let tiers =
+                if by_key { self.tiers.of_stage(place, node, number, tasks, shared) } else { Ok(Vec::new()) };
             let tiers = tiers.unwrap_or_else(|error| {
                 self.error.get_or_insert(error);
                 Vec::new()

@@ -49,7 +49,11 @@ enum Said {
         whole: Option<(u8, u8)>,
         inputs: Vec<(u64, u64)>,
     },
-    Ended { task: u64, at: ShardAt, inputs: Vec<(u64, u64)> },
+    Ended {
+        task: u64,
+        at: ShardAt,
+        inputs: Vec<(u64, u64)>,
+    },
 }
 
 fn number(place: usize) -> u64 {
