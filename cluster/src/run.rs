@@ -87,9 +87,10 @@ pub(crate) fn run<F: Flow + Send + Sync, const CROSSES: bool>(
         epochs::build(worker, &shared, says.unwrap_or(Says::Nothing), workers.of_process);
         let (start, mut watchdog) = (Instant::now(), Watchdog::new(patience));
         dataflow::run(worker, own, |frontier| {
-            // Sources go on to the next tick also when they are idle: so there is always one that is not complete.
-            let verdict =
-                watchdog.look(start.elapsed(), frontier, frontier.map_or(0, |frontier| frontier + 1));
+            // Sources go on to the next tick also when they are idle, so there is always one that is not complete. But with
+            // the first it is waited until the last process has read what it goes on from, which may take long.
+            let begun = frontier.filter(|frontier| *frontier > 0);
+            let verdict = watchdog.look(start.elapsed(), begun, begun.map_or(0, |frontier| frontier + 1));
             match verdict {
                 Verdict::Fine => {}
                 Verdict::Slow { .. } => tracing::warn!("{verdict}"),
