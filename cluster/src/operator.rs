@@ -91,6 +91,8 @@ impl Operator {
         for (inlet, receive) in self.receive.iter_mut().enumerate() {
             receive(&mut |parcels| parcels.drain(..).for_each(|parcel| self.part.deliver(inlet, parcel)));
         }
+        // First, so that what rings from here on is heard: a barrier may be asked for.
+        self.bell.clear();
         if self.must_wait() {
             // Whoever rings from now on is heard, and what was rung for before is seen to here: it may be a barrier.
             self.bell.clear();

@@ -41,6 +41,9 @@ impl Workers {
     }
 }
 
+/// A process may take so many times longer to read its part of a checkpoint than an epoch to become complete.
+const READS_FOR: u32 = 10;
+
 /// What a flow is run with.
 pub(crate) type Given = (Settings, Ports, Option<Checkpoints>);
 
@@ -86,10 +89,13 @@ pub(crate) fn run<F: Flow + Send + Sync, const CROSSES: bool>(
         let says = if worker.index() == first { locked(&says, Option::take) } else { None };
         epochs::build(worker, &shared, says.unwrap_or(Says::Nothing), workers.of_process);
         let (start, mut watchdog) = (Instant::now(), Watchdog::new(patience));
+        // With the first tick it is waited until the last process has read what it goes on from.
+        let mut first = Watchdog::new(patience.saturating_mul(READS_FOR));
         dataflow::run(worker, own, |frontier| {
-            // Sources go on to the next tick also when they are idle: so there is always one that is not complete.
-            let verdict =
-                watchdog.look(start.elapsed(), frontier, frontier.map_or(0, |frontier| frontier + 1));
+            // Sources go on to the next tick also when they are idle, so there is always one that is not complete.
+            let (now, epoch) = (start.elapsed(), frontier.map_or(0, |frontier| frontier + 1));
+            let watchdog = if frontier == Some(0) { &mut first } else { &mut watchdog };
+            let verdict = watchdog.look(now, frontier, epoch);
             match verdict {
                 Verdict::Fine => {}
                 Verdict::Slow { .. } => tracing::warn!("{verdict}"),

@@ -29,7 +29,7 @@ const POINT: &str = "PSDF_TEST_POINT";
 const SALES: u64 = 40_000;
 const PARTITIONS: usize = 2;
 /// So long a frontier may stand still: longer than a loaded machine takes for anything here.
-const PATIENCE_SECONDS: &str = "6";
+const PATIENCE_SECONDS: u32 = 8;
 /// Nothing here takes as long, unless it hangs.
 const LONG: Duration = Duration::from_secs(120);
 
@@ -162,6 +162,15 @@ struct Run(Vec<Child>);
 
 impl Run {
     fn start(scratch: &Path, processes: usize, workers: usize, dies: Option<(usize, String)>) -> Run {
+        Run::patient(scratch, (processes, workers), dies, 60)
+    }
+
+    fn patient(
+        scratch: &Path,
+        (processes, workers): (usize, usize),
+        dies: Option<(usize, String)>,
+        patience: u32,
+    ) -> Run {
         let listeners: Vec<TcpListener> =
             (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port is free")).collect();
         let address = |listener: &TcpListener| listener.local_addr().expect("it is bound").to_string();
@@ -177,7 +186,7 @@ impl Run {
                 .env("PSDF_INDEX", index.to_string())
                 .env("PSDF_ADDRESSES", addresses.join(","))
                 .env("PSDF_ASSEMBLY_SECONDS", "20")
-                .env("PSDF_PATIENCE_SECONDS", PATIENCE_SECONDS)
+                .env("PSDF_PATIENCE_SECONDS", patience.to_string())
                 .env("RUST_BACKTRACE", "0")
                 .stdin(Stdio::null())
                 .stderr(said(scratch));
@@ -280,7 +289,8 @@ fn storm(seed: u64, expected: &str) {
         let victim = rng.place(processes);
         let mut run = Run::start(&scratch, processes, workers, None);
         if run.wait(|| committed(&scratch) >= before + more) {
-            assert!(is_finished(&scratch), "seed {seed}: nobody was killed, and yet they died");
+            let said = last_said(&scratch);
+            assert!(is_finished(&scratch), "seed {seed}: nobody was killed, and yet they died: {said}");
             break;
         }
         run.0[victim].kill().expect("it is ours");
@@ -350,7 +360,7 @@ fn zombies() {
     let expected = expected();
     for victim in 0..2 {
         let scratch = scratch(&format!("zombie-{victim}"));
-        let mut run = Run::start(&scratch, 2, 1, None);
+        let mut run = Run::patient(&scratch, (2, 1), None, PATIENCE_SECONDS);
         assert!(!run.wait(|| committed(&scratch) >= 2), "they came to their end: {}", last_said(&scratch));
         let mut zombie = Run(vec![run.0.remove(victim)]);
         signal(&zombie.0[0], "STOP");
