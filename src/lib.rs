@@ -104,7 +104,7 @@ pub mod requirements {
         Joined, Overlapping, Shared, Written,
     };
     pub use psdf_runtime::row::{
-        Field, Fields, IsCompared, IsFieldOf, IsRowKey, IsRowValue, IsStoredRow, MeetsKey, MergesRows,
+        Field, Fields, HasField, IsCompared, IsRowKey, IsRowValue, IsStoredRow, MeetsKey, MergesRows,
     };
     pub use psdf_runtime::tables::{RowKey, RowValue, StoredRow};
     pub use psdf_runtime::time::EventTime;

@@ -17,7 +17,7 @@ pub trait Fields {
 }
 
 /// A field of a row, by its place among them. At [`NOWHERE`] there is an [`Unknown`], so that rustc, which is told by
-/// [`IsFieldOf`] of a name that no field has, has nothing else to say about it.
+/// [`HasField`] of a name that no field has, has nothing else to say about it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no fields that a key could be made of",
     label = "the struct of these rows does not derive `psdf::Row`",
@@ -51,23 +51,19 @@ pub const fn place(names: &[u128], name: u128) -> usize {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Unknown;
 
-/// Whether there is a field.
-#[derive(Debug)]
-pub struct There<const IS: bool>;
-
-/// A field that a row has.
+/// Whether a row has a field.
 #[diagnostic::on_unimplemented(
-    message = "`{Row}` has no such field that a key could be made of",
-    label = "no field of `{Row}` has this name",
+    message = "`{Self}` has no such field that a key could be made of",
+    label = "no field of `{Self}` has this name",
     note = "a table's key and indexes are fields of its rows, but for those with `#[row(skip)]`"
 )]
-pub trait IsFieldOf<Row> {
+pub trait HasField<const IS: bool> {
     /// To ask for it.
     const ASKED: () = ();
 }
 
 #[diagnostic::do_not_recommend]
-impl<Row> IsFieldOf<Row> for There<true> {}
+impl<Row> HasField<true> for Row {}
 
 /// Shows a row to a closure.
 #[inline(always)]

@@ -1,6 +1,6 @@
 psdf::dataflow! {
     flow Forum {
-        table votes: Vote { key (article, usr); index by_article: artcle; }
+        table votes: Vote { key (article, usr); index by_article: article; }
         counts = votes -> group_by(by_article) -> aggregate { n: u64 = count() } keep forever;
         view counted = counts keep forever;
         view plain = votes keep forever;

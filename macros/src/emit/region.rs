@@ -221,9 +221,11 @@ impl Builder<'_> {
         let row = self.writer.context.ty(&table.ty);
         let fields = table.key.iter().chain(table.indexes.iter().flat_map(|index| &index.fields));
         let asked = fields.map(|field| {
-            let at = row::place_of(rt, &row, field);
-            let there = quote!(#rt::row::There<{ #at != #rt::row::NOWHERE }>);
-            Place::at(field.span()).put(quote!(const _: () = <#there as #rt::row::IsFieldOf<#row>>::ASKED;))
+            let (here, at) = (Place::at(field.span()), row::place_of(rt, &row, field));
+            let at = Place::of(&table.ty).put(quote!({ #at != #rt::row::NOWHERE }));
+            let (begin, end) = (quote!(const _: () = <#row as #rt::row::HasField<), quote!(>>::ASKED;));
+            let (begin, end) = (here.put(begin), here.put(end));
+            quote!(#begin #at #end)
         });
         asked.collect()
     }
@@ -264,10 +266,14 @@ impl Builder<'_> {
     fn key(&self, id: IndexId, row: &TokenStream) -> TokenStream {
         let context = self.writer.context;
         let rt = &self.rt;
-        let ty = context.ty(&context.graph.region.tables[id.table].ty);
+        let table = &context.graph.region.tables[id.table].ty;
+        let ty = context.ty(table);
         let fields = self.region.fields(id).iter().map(|field| {
             let (place, at) = (Place::at(field.span()), row::place_of(rt, &ty, field));
-            let get = place.put(quote!(<#ty as #rt::row::Field<{ #at }>>::field));
+            let at = Place::of(table).put(quote!({ #at }));
+            let (begin, end) = (quote!(<#ty as #rt::row::Field<), quote!(>>::field));
+            let (begin, end) = (place.put(begin), place.put(end));
+            let get = quote!(#begin #at #end);
             let arguments = place.parenthesized(row);
             let copy = place.put(quote!(::core::clone::Clone::clone));
             let copied = place.parenthesized(&quote!(#get #arguments));

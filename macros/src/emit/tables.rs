@@ -62,11 +62,16 @@ fn key_fields(context: &Context<'_>, key: &Key) -> Vec<Field> {
 
 /// The type of a field of a table's rows.
 ///
-/// All of it stands at the field's name, so that rustc says of one that is not there so once.
+/// It stands at the field's name, and its place among the others at the type of the rows, so that rustc says of one that is
+/// not there, or of rows without fields, so once.
 pub(super) fn field_type(context: &Context<'_>, table: usize, field: &Ident) -> TokenStream {
-    let (rt, row) = (&context.rt, context.ty(&context.graph.region.tables[table].ty));
+    let (rt, table) = (&context.rt, &context.graph.region.tables[table].ty);
+    let row = context.ty(table);
     let place = row::place_of(rt, &row, field);
-    Place::at(field.span()).put(quote!(<#row as #rt::row::Field<{ #place }>>::Type))
+    let place = Place::of(table).put(quote!({ #place }));
+    let here = Place::at(field.span());
+    let (begin, end) = (here.put(quote!(<#row as #rt::row::Field<)), here.put(quote!(>>::Type)));
+    quote!(#begin #place #end)
 }
 
 /// The type of a key, in the generated module or beside it.
