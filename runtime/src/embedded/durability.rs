@@ -1,11 +1,11 @@
 //! What makes a flow durable while it is wired: each task gets its part in epochs, and what it goes on from.
 
 use super::checkpointer::{Checkpointer, Schedule};
-use super::driver::Participant;
 use super::epochs::{Epochs, Note, PartSize};
 use super::executor::Executor;
 use super::gauge::Feeder;
 use super::shared::{Place, Shared};
+use super::stage_task::Participant;
 use super::tiers::Tiers;
 use crate::checkpoint::coordinator::{Coordinator, Plan};
 use crate::checkpoint::manifest::{Manifest, OutputAt, ShardAt, StageAt, StateSchema};

@@ -2,7 +2,7 @@
 
 use super::builder::Settings;
 use super::channel::{Inbox, InputKind, Link, PushedReader, Receiver, SourceAt, SourceReader};
-use super::driver::{self, Task};
+use super::driver;
 use super::durability::Durability;
 use super::executor::{BoxFuture, Executor};
 use super::gauge::{Feeder, Gauge, Origin};
@@ -12,6 +12,7 @@ use super::output::{AnyOutput, Hold, Output, Partaker};
 use super::queue::{QueueWriter, queue};
 use super::regions::{IntoTable, Regions};
 use super::shared::{Place, Shared};
+use super::stage_task::Task;
 use super::tasks::{self, Begin};
 use crate::connect::{Sink, Source};
 use crate::error::StartError;

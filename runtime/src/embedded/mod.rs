@@ -27,6 +27,7 @@ mod pause;
 mod queue;
 mod regions;
 mod shared;
+mod stage_task;
 mod tasks;
 mod tiers;
 
