@@ -1,7 +1,7 @@
 //! What several workers cost, against the host of one process: CPU for each record, the latency of a result whose key is of
-//! another process, and what an idle process takes.
+//! another process, and what idle processes and workers take.
 //!
-//! `cargo bench -p psdf-cluster --bench cost [-- --records N] [--rounds N] [--only cpu,latency,idle]`
+//! `cargo bench -p psdf-cluster --bench cost [-- --records N] [--rounds N] [--only cpu,latency,idle,ticks]`
 //!
 //! Each measurement is a process of its own, with the processes that it starts; rounds are interleaved.
 
@@ -203,7 +203,7 @@ fn main() -> ExitCode {
     if let Some(what) = argument::<String>("--run") {
         return run(&what, argument("--processes").unwrap_or(0), argument("--workers").unwrap_or(1));
     }
-    let only: String = argument("--only").unwrap_or_else(|| "cpu,latency,idle".to_owned());
+    let only: String = argument("--only").unwrap_or_else(|| "cpu,latency,idle,ticks".to_owned());
     let rounds: usize = argument("--rounds").unwrap_or(5);
     if only.contains("cpu") {
         let records: u64 = argument("--records").unwrap_or(8_000_000);
@@ -237,6 +237,16 @@ fn main() -> ExitCode {
             println!(
                 "idle, {processes} processes: {:.2} % of a processor each, start and end within",
                 100.0 * cpu
+            );
+        }
+    }
+    if only.contains("ticks") {
+        // Ten seconds without a record are a hundred ticks; what starts and ends is in it, too.
+        for workers in [1, 10, 50, 100] {
+            let cpu = measure("idle", 1, workers);
+            let each = cpu * 1e6 / 100.0 / workers as f64;
+            println!(
+                "idle, {workers} workers of one process: {each:.0} us of a processor for a tick of each"
             );
         }
     }
